@@ -1,0 +1,189 @@
+"""The words of the domain as frozen values: Pair, Rate, Fixing, Quote, Cursor. Decimal, no effects."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import Literal, Self
+
+Status = Literal["live", "pegged", "unconfirmed", "stale", "fallback"]
+
+# Wide enough that no quotient of published digits loses a place before the last rounding.
+EXACT = Context(prec=50, rounding=ROUND_HALF_UP)
+# Prices that we derive (inversions, crosses) keep ten significant digits.
+DERIVED = Context(prec=10, rounding=ROUND_HALF_UP)
+
+_CODE = re.compile(r"[A-Z]{3}")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Pair:
+    """The price of one `base` counted in `quote`; `str` is `KGS/USD`."""
+
+    base: str
+    quote: str
+
+    def __post_init__(self) -> None:
+        for code in (self.base, self.quote):
+            if not _CODE.fullmatch(code):
+                raise ValueError(f"{code!r} is not a currency code of three capital letters")
+
+    def __str__(self) -> str:
+        return f"{self.base}/{self.quote}"
+
+    @property
+    def inverse(self) -> Pair:
+        """The same two currencies, the other way round."""
+        return Pair(self.quote, self.base)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `KGS/USD`; a bare `KGS` means `KGS/USD`. Raises ValueError that names the text."""
+        base, _, quote = text.strip().upper().partition("/")
+        try:
+            return cls(base, quote or "USD")
+        except ValueError as error:
+            raise ValueError(f"{text!r} is not a symbol like KGS or KGS/USD: {error}") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """
+    What one source says: `nominal` units of `pair.base` cost `value` units of `pair.quote`.
+
+    The digits and the direction are the publisher's own: NBKR's `87,4500` som for one dollar is
+    `Rate(pair=Pair("USD", "KGS"), value=Decimal("87.4500"), nominal=1)`, never its reciprocal.
+    """
+
+    source: str
+    """Key of the source, as in `ticker.sources.SOURCES`."""
+    pair: Pair
+    value: Decimal
+    nominal: int
+    """Units of base that `value` buys. It differs per source and over time."""
+    as_of: date
+    """The day the rate is valid for (maybe tomorrow); an aware datetime for an intraday price."""
+
+    @property
+    def mid(self) -> Decimal:
+        """The price of ONE unit of base in quote: value / nominal, to 50 digits."""
+        return EXACT.divide(self.value, Decimal(self.nominal))
+
+    @property
+    def day(self) -> date:
+        """The calendar day of `as_of`, with or without a time."""
+        return self.as_of.date() if isinstance(self.as_of, datetime) else self.as_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fixing:
+    """
+    What one source said of one of our symbols on one day: the legs that give its price.
+
+    One leg where the bank lists the pair itself (either way round), two for a cross over the
+    bank's own currency (KGS/RUB and USD/RUB give KGS/USD).
+    """
+
+    symbol: Pair
+    legs: tuple[Rate, ...]
+
+    @property
+    def source(self) -> str:
+        return self.legs[0].source
+
+    @property
+    def as_of(self) -> date:
+        """The day the price is valid for; of two legs, the earlier."""
+        return min((leg.as_of for leg in self.legs), key=lambda at: at.isoformat())
+
+    @property
+    def day(self) -> date:
+        return min(leg.day for leg in self.legs)
+
+    @property
+    def price(self) -> Decimal:
+        """The price of one `symbol.base` in `symbol.quote`, to 50 digits."""
+        return EXACT.divide(*self._fraction)
+
+    @property
+    def inverse(self) -> Decimal:
+        """The price of one `symbol.quote` in `symbol.base`, to 50 digits."""
+        numerator, denominator = self._fraction
+        return EXACT.divide(denominator, numerator)
+
+    @property
+    def _fraction(self) -> tuple[Decimal, Decimal]:
+        """Price as numerator and denominator, so that it is divided only once."""
+        numerator = denominator = Decimal(1)
+        at = self.symbol.base
+        for leg in self.legs:
+            value, nominal = leg.value, Decimal(leg.nominal)
+            if leg.pair.base == at:
+                at, over, under = leg.pair.quote, value, nominal
+            elif leg.pair.quote == at:
+                at, over, under = leg.pair.base, nominal, value
+            else:
+                raise ValueError(f"{leg.pair} does not lead from {at} to {self.symbol.quote}")
+            numerator, denominator = EXACT.multiply(numerator, over), EXACT.multiply(denominator, under)
+        if at != self.symbol.quote:
+            raise ValueError(f"{self.symbol}: the legs end at {at}")
+        return numerator, denominator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """
+    What the board says for a symbol, every number already rounded as it is published.
+
+    `price` is units of `symbol.quote` for one `symbol.base`; `change` is `price - previous` and
+    `change_percent` its share of `previous` in percent, both computed at full precision and
+    rounded last. `previous` is the same source's earlier publication; unknown is None, never 0.
+    """
+
+    symbol: Pair
+    price: Decimal
+    inverse: Decimal
+    """Units of `symbol.base` for one `symbol.quote`; the bank's own digits where it says it so."""
+    previous: Decimal | None
+    change: Decimal | None
+    change_percent: Decimal | None
+    as_of: date
+    source: str
+    status: Status
+    published_at: datetime
+    """When the board said so (UTC, whole seconds)."""
+    value: Decimal | None = None
+    """The bank's own figure, digit for digit; None for a cross, which no single figure gives."""
+    nominal: int | None = None
+    """Units of the first currency of `direction` that `value` buys."""
+    direction: Pair | None = None
+    """The bank's own direction: `USD/KGS` is som per `nominal` dollars."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cursor:
+    """
+    A place in the stream of publications: `<epoch in ms>-<sequence>`, the Redis stream's own id.
+
+    A new epoch opens when Redis lost what was already published. Ordered by epoch, then sequence.
+    """
+
+    epoch: int
+    sequence: int
+
+    def __str__(self) -> str:
+        return f"{self.epoch}-{self.sequence}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `1790000000000-17`. Raises ValueError on anything else, or past 64 bits a part."""
+        match = re.fullmatch(r"([0-9]{1,20})-([0-9]{1,20})", text)
+        if not match or max(parts := [int(part) for part in match.groups()]) >= 1 << 64:
+            raise ValueError(f"{text[:60]!r} is not a cursor")
+        return cls(*parts)
+
+
+NOWHERE = Cursor(0, 0)
+"""Before every publication."""

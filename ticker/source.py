@@ -1,0 +1,157 @@
+"""The contract of a source of rates, and the strict readers that its parsers share. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Literal
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException, ElementTree
+
+from ticker.model import Pair, Rate
+
+
+class MalformedFeed(Exception):
+    """The bytes are not the table of rates that the source publishes. Says who and what."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """When a source publishes: APScheduler cron fields, in the source's own `timezone`."""
+
+    hour: str
+    minute: str = "*/30"
+    day_of_week: str = "mon-fri"
+    """Names, not numbers: APScheduler counts Monday as 0 where cron has Sunday."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """
+    A publisher of rates, as a value: where to ask, when, how to read it, on what terms.
+
+    `url` holds strftime fields in braces, `{day:%d.%m.%Y}`: the day asked for, today in `timezone`.
+    """
+
+    key: str
+    name: str
+    short: str
+    """The name in a line of text, `NBKR`."""
+    kind: Literal["fixing", "market"]
+    url: str
+    parse: Callable[[bytes], tuple[Rate, ...]]
+    """Reads one answer: every rate of its table, or raises MalformedFeed. Pure."""
+    timezone: str
+    schedule: Schedule
+    attribution: str
+    terms: str
+    coverage: str
+    authority_for: str | None = None
+    """The currency whose official rate this source sets, if any."""
+    effective_days: frozenset[int] = field(default=frozenset(range(7)))
+    """Week days (Monday is 0) on which a new publication takes effect; on others a table whose
+    figure is unchanged was only stamped anew."""
+    parse_history: Callable[[bytes], tuple[Rate, ...]] | None = None
+    """Reads an answer of the history endpoint where its format is another one."""
+    enabled: bool = True
+    """Whether it is polled when the configuration says nothing."""
+    interval_seconds: int = 3600
+    """The plain interval between polls beside the schedule, when the configuration says nothing."""
+
+    def address(self, day: date) -> str:
+        """The full address that answers for `day`."""
+        return self.url.format(day=day)
+
+
+_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
+_NOMINAL = re.compile(r"10{0,6}|[1-9][0-9]{0,3}")
+_CODE = re.compile(r"[A-Z]{3}")
+
+
+def decimal(text: str | None, *, comma: bool = False, who: str) -> Decimal:
+    """
+    Read a published figure, digit for digit: ASCII digits and one point (or one comma if `comma`).
+
+    Raises MalformedFeed on anything else, zero and negative numbers included: none is a rate.
+    """
+    plain = (text or "").strip()
+    if comma:
+        plain = plain.replace(",", ".") if "." not in plain else ""
+    if not _NUMBER.fullmatch(plain) or not (value := Decimal(plain)):
+        raise MalformedFeed(f"{who}: {text!r} is not a rate")
+    return value
+
+
+def nominal(text: str | None, *, who: str) -> int:
+    """Read the units that a rate is for. Raises MalformedFeed if it is not a sane whole number."""
+    plain = (text or "").strip()
+    if not _NOMINAL.fullmatch(plain):
+        raise MalformedFeed(f"{who}: {text!r} is not a nominal")
+    return int(plain)
+
+
+def code(text: str | None, *, who: str) -> str:
+    """Read a currency code of three capital letters. Raises MalformedFeed."""
+    plain = (text or "").strip()
+    if not _CODE.fullmatch(plain):
+        raise MalformedFeed(f"{who}: {text!r} is not a currency code")
+    return plain
+
+
+def day(text: str | None, *, style: Literal["dd.mm.yyyy", "yyyy-mm-dd"], who: str) -> date:
+    """Read a date written in exactly this style. Raises MalformedFeed."""
+    plain = (text or "").strip()
+    shape, layout = {
+        "dd.mm.yyyy": (r"[0-9]{2}\.[0-9]{2}\.[0-9]{4}", "%d.%m.%Y"),
+        "yyyy-mm-dd": (r"[0-9]{4}-[0-9]{2}-[0-9]{2}", "%Y-%m-%d"),
+    }[style]
+    try:
+        if re.fullmatch(shape, plain):
+            return datetime.strptime(plain, layout).date()  # noqa: DTZ007 - a calendar day has no zone
+    except ValueError:
+        pass
+    raise MalformedFeed(f"{who}: {text!r} is not a date ({style})")
+
+
+def xml(body: bytes, *, root: str, who: str) -> Element:
+    """
+    Parse an XML answer in the encoding that it declares; entities and DTDs are refused.
+
+    Raises MalformedFeed unless it is well-formed and its root element is `root`: a bank's error
+    page and a firewall's HTML come with status 200 (ddos-guard before www.cbr.ru, since 2022-02).
+    """
+    try:
+        element: Element = ElementTree.fromstring(body, forbid_dtd=True)
+    except (ParseError, DefusedXmlException, LookupError, ValueError) as error:
+        raise MalformedFeed(f"{who}: not XML: {error!r:.120} in {body[:40]!r}") from None
+    if element.tag != root:
+        raise MalformedFeed(f"{who}: the root is <{element.tag}>, not <{root}>")
+    return element
+
+
+def parsed_json(body: bytes, *, who: str) -> Any:
+    """Parse a JSON answer in UTF-8, numbers as Decimal. Raises MalformedFeed."""
+    try:
+        return json.loads(body.decode("utf-8-sig"), parse_float=Decimal, parse_int=Decimal)
+    except (ValueError, RecursionError, ArithmeticError) as error:
+        raise MalformedFeed(f"{who}: not JSON: {error!r:.120} in {body[:40]!r}") from None
+
+
+def table(rates: Iterable[Rate], *, who: str, expected: Iterable[str]) -> tuple[Rate, ...]:
+    """
+    Close a table: no currency twice, and every currency of `expected` in it.
+
+    Raises MalformedFeed otherwise: half a table is no table.
+    """
+    rows: dict[tuple[Pair, date], Rate] = {}
+    for rate in rates:
+        if rows.setdefault((rate.pair, rate.as_of), rate) is not rate:
+            raise MalformedFeed(f"{who}: {rate.pair} of {rate.as_of} is there twice")
+    if missing := set(expected) - {pair.base for pair, _ in rows}:
+        raise MalformedFeed(f"{who}: no {', '.join(sorted(missing))} in a table of {len(rows)}")
+    return tuple(rows.values())
