@@ -12,6 +12,7 @@ from typing import Any, Literal
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException, ElementTree
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from ticker.model import Pair, Rate
 
@@ -68,6 +69,40 @@ class Source:
         return self.url.format(day=day)
 
 
+class Outcome(BaseModel):
+    """How a source's last poll went. Kept in Redis, so that every process can tell it."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    source: str
+    checked_at: AwareDatetime | None = None
+    succeeded_at: AwareDatetime | None = None
+    next_poll_at: AwareDatetime | None = None
+    failures: int = 0
+    """Failed polls in a row."""
+    error: str = ""
+    as_of: str = ""
+    """The newest day of validity that the source has told."""
+    latency_ms: int | None = None
+    etag: str = ""
+
+    @property
+    def status(self) -> Literal["ok", "failing", "waiting"]:
+        if self.failures:
+            return "failing"
+        return "ok" if self.succeeded_at else "waiting"
+
+    def message(self, now: datetime) -> str:
+        """`timed out, retry in 40 s`; empty where all is well."""
+        if self.status == "ok":
+            return ""
+        what = self.error or "not asked yet"
+        if self.next_poll_at is None:
+            return what
+        seconds = max(0, round((self.next_poll_at - now).total_seconds()))
+        return f"{what}, {'retry' if self.failures else 'first poll'} in {seconds} s"
+
+
 _NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
 _NOMINAL = re.compile(r"10{0,6}|[1-9][0-9]{0,3}")
 _CODE = re.compile(r"[A-Z]{3}")
@@ -83,7 +118,7 @@ def decimal(text: str | None, *, comma: bool = False, who: str) -> Decimal:
     if comma:
         plain = plain.replace(",", ".") if "." not in plain else ""
     if not _NUMBER.fullmatch(plain) or not (value := Decimal(plain)):
-        raise MalformedFeed(f"{who}: {text!r} is not a rate")
+        raise MalformedFeed(f"{who}: {text!r:.60} is not a rate")
     return value
 
 
@@ -91,7 +126,7 @@ def nominal(text: str | None, *, who: str) -> int:
     """Read the units that a rate is for. Raises MalformedFeed if it is not a sane whole number."""
     plain = (text or "").strip()
     if not _NOMINAL.fullmatch(plain):
-        raise MalformedFeed(f"{who}: {text!r} is not a nominal")
+        raise MalformedFeed(f"{who}: {text!r:.60} is not a nominal")
     return int(plain)
 
 
@@ -99,7 +134,7 @@ def code(text: str | None, *, who: str) -> str:
     """Read a currency code of three capital letters. Raises MalformedFeed."""
     plain = (text or "").strip()
     if not _CODE.fullmatch(plain):
-        raise MalformedFeed(f"{who}: {text!r} is not a currency code")
+        raise MalformedFeed(f"{who}: {text!r:.60} is not a currency code")
     return plain
 
 
@@ -115,7 +150,7 @@ def day(text: str | None, *, style: Literal["dd.mm.yyyy", "yyyy-mm-dd"], who: st
             return datetime.strptime(plain, layout).date()  # noqa: DTZ007 - a calendar day has no zone
     except ValueError:
         pass
-    raise MalformedFeed(f"{who}: {text!r} is not a date ({style})")
+    raise MalformedFeed(f"{who}: {text!r:.60} is not a date ({style})")
 
 
 def xml(body: bytes, *, root: str, who: str) -> Element:
@@ -130,14 +165,45 @@ def xml(body: bytes, *, root: str, who: str) -> Element:
     except (ParseError, DefusedXmlException, LookupError, ValueError) as error:
         raise MalformedFeed(f"{who}: not XML: {error!r:.120} in {body[:40]!r}") from None
     if element.tag != root:
-        raise MalformedFeed(f"{who}: the root is <{element.tag}>, not <{root}>")
+        raise MalformedFeed(f"{who}: the root is <{element.tag:.60}>, not <{root}>")
     return element
 
 
+def text_of(row: Element, name: str, *, who: str) -> str:
+    """
+    The text of the one child `name` of `row`.
+
+    Raises MalformedFeed if there is none or another one, or if it holds elements: the text before
+    them would be the beginning of a figure.
+    """
+    found = row.findall(name)
+    if len(found) != 1 or len(found[0]):
+        raise MalformedFeed(f"{who}: a <{row.tag:.60}> without exactly one plain <{name}>")
+    return found[0].text or ""
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, unless a key is there twice: json would keep the last in silence."""
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a key is there twice")
+    return members
+
+
+def _constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
 def parsed_json(body: bytes, *, who: str) -> Any:
-    """Parse a JSON answer in UTF-8, numbers as Decimal. Raises MalformedFeed."""
+    """Parse a JSON answer in UTF-8, numbers as Decimal; no NaN, no key twice. Raises MalformedFeed."""
     try:
-        return json.loads(body.decode("utf-8-sig"), parse_float=Decimal, parse_int=Decimal)
+        return json.loads(
+            body.decode("utf-8-sig"),
+            parse_float=Decimal,
+            parse_int=Decimal,
+            parse_constant=_constant,
+            object_pairs_hook=_members,
+        )
     except (ValueError, RecursionError, ArithmeticError) as error:
         raise MalformedFeed(f"{who}: not JSON: {error!r:.120} in {body[:40]!r}") from None
 

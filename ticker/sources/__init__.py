@@ -1,0 +1,20 @@
+"""The sources that we know, by key. A new one is a file beside this one and a line below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from ticker.source import Source
+from ticker.sources import cbr, cbt, cbu, nbk, nbkr, nbt
+
+SOURCES: Mapping[str, Source] = MappingProxyType(
+    {
+        "nbkr": nbkr.SOURCE,
+        "nbk": nbk.SOURCE,
+        "nbt": nbt.SOURCE,
+        "cbu": cbu.SOURCE,
+        "cbt": cbt.SOURCE,
+        "cbr": cbr.SOURCE,
+    }
+)

@@ -1,0 +1,53 @@
+"""Central Bank of Turkmenistan: the official rates of the manat (TMT), pegged at 3.5 for a dollar."""
+
+from __future__ import annotations
+
+from ticker.model import Pair, Rate
+from ticker.source import Schedule, Source, code, day, decimal, nominal, table, text_of, xml
+
+KEY = "cbt"
+
+
+def parse(body: bytes) -> tuple[Rate, ...]:
+    """
+    Read the file of one day: manat for `nominal` units of a foreign currency.
+
+    <rate_usd> is not read: it is units for a dollar, or dollars for a unit (EUR, GBP, AUD, XDR),
+    and some of it is stale (TJS 9.24 on 20 May 2026, when NBT said 9.3288). Raises MalformedFeed.
+    """
+    root = xml(body, root="cbt_currency_rate", who=KEY)
+    written = text_of(root, "date", who=KEY)
+    # The files of 2020 to 2023 have the date in ISO form.
+    as_of = day(written, style="yyyy-mm-dd" if "-" in written else "dd.mm.yyyy", who=KEY)
+    rates = (
+        Rate(
+            source=KEY,
+            pair=Pair(code(row.get("code"), who=KEY), "TMT"),
+            value=decimal(text_of(row, "rate_tmt", who=KEY), who=KEY),
+            nominal=nominal(text_of(row, "multiplier", who=KEY), who=KEY),
+            as_of=as_of,
+        )
+        for row in root.findall("rate")
+    )
+    return table(rates, who=KEY, expected=("USD",))
+
+
+SOURCE = Source(
+    key=KEY,
+    name="Central Bank of Turkmenistan",
+    short="CBT",
+    kind="fixing",
+    url="https://cbt.tm/kurs/{day:%Y}/{day:%d%m%Y}.xml",
+    parse=parse,
+    timezone="Asia/Ashgabat",
+    # A day's file appears at 15:20 to 15:35 in Ashgabat on the day before (Last-Modified, May 2026).
+    schedule=Schedule(hour="15-16", day_of_week="mon-sat"),
+    attribution="Central Bank of Turkmenistan, cbt.tm",
+    terms="No terms of use are known to us.",
+    coverage="48 currencies in manat since 17 April 2020; only a confirmation of the peg.",
+    authority_for="TMT",
+    # Monday to Saturday: there is no file for a Sunday (404).
+    effective_days=frozenset({0, 1, 2, 3, 4, 5}),
+    # The name servers of .tm do not answer abroad, and the host refuses connections (2026).
+    enabled=False,
+)

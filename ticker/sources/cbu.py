@@ -1,0 +1,65 @@
+"""Central Bank of Uzbekistan: the official rates of the sum (UZS)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ticker.model import Pair, Rate
+from ticker.source import MalformedFeed, Schedule, Source, code, day, decimal, nominal, parsed_json, table
+
+KEY = "cbu"
+
+
+def parse(body: bytes) -> tuple[Rate, ...]:
+    """
+    Read the JSON list of one currency or of all: sum for `nominal` units of a foreign currency.
+
+    A future day is answered with the newest rate under its own date, so compare `as_of` with the
+    day asked for. Raises MalformedFeed, as for `[]`, the answer to an unknown currency.
+    """
+    rows = parsed_json(body, who=KEY)
+    if not isinstance(rows, list) or not rows:
+        raise MalformedFeed(f"{KEY}: no list of rates in {body[:40]!r}")
+    rates = table(map(_rate, rows), who=KEY, expected=("USD",) if len(rows) > 1 else ())
+    if len({rate.as_of for rate in rates}) > 1:
+        raise MalformedFeed(f"{KEY}: a table of more than one day")
+    return rates
+
+
+def _rate(row: Any) -> Rate:
+    return Rate(
+        source=KEY,
+        pair=Pair(code(_text(row, "Ccy"), who=KEY), "UZS"),
+        value=decimal(_text(row, "Rate"), who=KEY),
+        # 10 for IDR, IRR and VND: readers that take it for 1 are wrong tenfold.
+        nominal=nominal(_text(row, "Nominal"), who=KEY),
+        as_of=day(_text(row, "Date"), style="dd.mm.yyyy", who=KEY),
+    )
+
+
+def _text(row: Any, name: str) -> str:
+    """A member of a row, which the bank always writes as a string. Raises MalformedFeed."""
+    text = row.get(name) if isinstance(row, dict) else None
+    if not isinstance(text, str):
+        raise MalformedFeed(f"{KEY}: no text {name!r} in {row!r:.60}")
+    return text
+
+
+SOURCE = Source(
+    key=KEY,
+    name="Central Bank of Uzbekistan",
+    short="CBU",
+    kind="fixing",
+    # One currency: the table of all is 26 kB a day. The server has no http (403, no redirect).
+    url="https://cbu.uz/en/arkhiv-kursov-valyut/json/USD/{day:%Y-%m-%d}/",
+    parse=parse,
+    timezone="Asia/Tashkent",
+    schedule=Schedule(hour="13-15"),
+    attribution="Central Bank of Uzbekistan, cbu.uz",
+    terms="No terms of use are known to us; the bank publishes no limit of requests.",
+    coverage="The dollar in sum; about 75 currencies in the table of all.",
+    authority_for="UZS",
+    # Tuesday to Saturday: the next day's rate appears on a business day; the newest on a Sunday
+    # was Saturday's (asked for 4 October 2026, got the 3rd).
+    effective_days=frozenset({1, 2, 3, 4, 5}),
+)

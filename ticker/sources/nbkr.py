@@ -1,0 +1,92 @@
+"""National Bank of the Kyrgyz Republic: the official rates of the som (KGS)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ticker.model import Pair, Rate
+from ticker.source import MalformedFeed, Schedule, Source, code, day, decimal, nominal, table, text_of, xml
+
+KEY = "nbkr"
+
+_MARK = re.compile(r"<!--(date|value)-->")
+_ROW = ["date", "date", "value", "value"]
+
+
+def parse(body: bytes) -> tuple[Rate, ...]:
+    """
+    Read daily.xml or weekly.xml: som for `nominal` units of a foreign currency.
+
+    `as_of` is the day the table is valid for: from about 10:00 UTC on it is tomorrow's.
+    The weekly table has the currencies that the daily one has not, and so no dollar.
+    Raises MalformedFeed.
+    """
+    root = xml(body, root="CurrencyRates", who=KEY)
+    as_of = day(root.get("Date"), style="dd.mm.yyyy", who=KEY)
+    rates = (
+        Rate(
+            source=KEY,
+            pair=Pair(code(row.get("ISOCode"), who=KEY), "KGS"),
+            value=decimal(text_of(row, "Value", who=KEY), comma=True, who=KEY),
+            nominal=nominal(text_of(row, "Nominal", who=KEY), who=KEY),
+            as_of=as_of,
+        )
+        for row in root.findall("Currency")
+    )
+    weekly = root.get("Name", "").startswith("Weekly")
+    return table(rates, who=KEY, expected=("TJS", "UZS") if weekly else ("USD",))
+
+
+def parse_history(body: bytes, base: str = "USD") -> tuple[Rate, ...]:
+    """
+    Read the page index1.jsp?item=1562: som for one unit of the currency that was asked for, newest first.
+
+    The page names neither a currency nor a nominal, so `base` is the caller's word, and only for
+    currencies that the bank quotes per unit (as it does USD and EUR). Raises MalformedFeed.
+    """
+    rates = (
+        Rate(
+            source=KEY,
+            pair=Pair(base, "KGS"),
+            value=decimal(figure, comma=True, who=KEY),
+            nominal=1,
+            as_of=day(date, style="dd.mm.yyyy", who=KEY),
+        )
+        for date, figure in _dated_figures(body.decode("latin-1"))
+    )
+    return table(rates, who=KEY, expected=(base,))
+
+
+def _dated_figures(page: str) -> Iterator[tuple[str, str]]:
+    """The texts between the page's marks. Raises MalformedFeed if the page or its table is not whole."""
+    before, *parts = _MARK.split(page)
+    marks, texts = parts[::2], parts[1::2]
+    if not marks or marks != _ROW * (len(marks) // 4):
+        raise MalformedFeed(f"{KEY}: {len(marks)} marks of dates and values, not four for each row")
+    beginning, ending = before.lower(), texts[-1].lower()
+    for element in ("table", "html") if "<html" in beginning or "</html" in ending else ("table",):
+        if f"<{element}" not in beginning or f"</{element}>" not in ending:
+            raise MalformedFeed(f"{KEY}: the page of dated rates has no whole <{element}>")
+    return zip(texts[0::4], texts[2::4], strict=True)
+
+
+SOURCE = Source(
+    key=KEY,
+    name="National Bank of the Kyrgyz Republic",
+    short="NBKR",
+    kind="fixing",
+    url="https://www.nbkr.kg/XML/daily.xml",
+    parse=parse,
+    parse_history=parse_history,
+    timezone="Asia/Bishkek",
+    # The file flips at about 16:00 to 16:20 in Bishkek (Last-Modified, May 2026).
+    schedule=Schedule(hour="14-16"),
+    attribution="National Bank of the Kyrgyz Republic, www.nbkr.kg",
+    terms="The bank publishes no terms of use.",
+    coverage="USD, EUR, CNY, KZT and RUB in som, every day; other currencies weekly.",
+    authority_for="KGS",
+    # Tuesday to Saturday: 0 of 268 Mondays and 10 of 268 Sundays brought another figure. Saturday's
+    # table is stamped anew for Sunday with the same figures (24 May 2026).
+    effective_days=frozenset({1, 2, 3, 4, 5}),
+)
