@@ -187,3 +187,12 @@ class Cursor:
 
 NOWHERE = Cursor(0, 0)
 """Before every publication."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """The symbols that a subscriber wants, in the order of the configuration."""
+
+    symbols: tuple[Pair, ...]
+    tag: int = 0
+    """0 where everything is selected, else a number that only this selection has."""

@@ -1,0 +1,252 @@
+"""Stream protocol 1 as text: what goes out comes back the same, what comes in is checked."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ticker import wire
+from ticker.model import Cursor, Fixing, Pair, Quote, Rate, Selection
+from ticker.wire import BadFrame
+
+KGS, TJS, UZS = (Pair(code, "USD") for code in ("KGS", "TJS", "UZS"))
+ALL = (KGS, TJS, UZS)
+
+QUOTE = Quote(
+    symbol=KGS,
+    price=Decimal("0.01143510577"),
+    inverse=Decimal("87.4500"),
+    previous=Decimal("0.01143510577"),
+    change=Decimal(0),
+    change_percent=Decimal("0.00"),
+    as_of=date(2026, 9, 29),
+    source="nbkr",
+    status="live",
+    published_at=datetime(2026, 9, 28, 10, 2, 11, tzinfo=UTC),
+    value=Decimal("87.4500"),
+    nominal=1,
+    direction=Pair("USD", "KGS"),
+)
+
+
+def test_a_quote_travels_as_the_protocol_says() -> None:
+    assert json.loads(wire.encode_quote(QUOTE)) == {
+        "symbol": "KGS/USD",
+        "price": "0.01143510577",
+        "inverse": "87.4500",
+        "previous": "0.01143510577",
+        "change": "0",
+        "change_percent": "0.00",
+        "as_of": "2026-09-29",
+        "source": "nbkr",
+        "status": "live",
+        "published_at": "2026-09-28T10:02:11Z",
+        "value": "87.4500",
+        "nominal": 1,
+        "direction": "USD/KGS",
+    }
+
+
+def test_a_tiny_price_travels_without_an_exponent() -> None:
+    assert wire.plain(Decimal("7.698E-5")) == "0.00007698"
+
+
+positive = st.decimals(min_value="0.0000000001", max_value="1e12", places=10)
+signed = st.decimals(min_value="-1e6", max_value="1e6", places=10)
+quotes = st.builds(
+    Quote,
+    symbol=st.sampled_from(ALL),
+    price=positive,
+    inverse=positive,
+    previous=st.none() | positive,
+    change=st.none() | signed,
+    change_percent=st.none() | signed,
+    as_of=st.dates(date(1993, 1, 1), date(2100, 1, 1))
+    | st.datetimes(datetime(1993, 1, 1), datetime(2100, 1, 1)).map(  # noqa: DTZ001 - made aware right here
+        lambda at: at.replace(microsecond=0, tzinfo=UTC)
+    ),
+    source=st.sampled_from(["nbkr", "demo:cbr"]),
+    status=st.sampled_from(["live", "pegged", "unconfirmed", "stale", "fallback"]),
+    published_at=st.just(QUOTE.published_at),
+    value=st.none() | positive,
+    nominal=st.none() | st.integers(1, 10000),
+    direction=st.none() | st.just(Pair("USD", "KGS")),
+)
+
+
+@settings(deadline=None)
+@given(quote=quotes)
+def test_any_quote_comes_back_the_same(quote: Quote) -> None:
+    assert wire.decode_quote(wire.encode_quote(quote)) == quote
+
+
+@settings(deadline=None)
+@given(some=st.lists(quotes, max_size=4))
+def test_a_list_of_quotes_comes_back_the_same(some: list[Quote]) -> None:
+    text = f"[{','.join(map(wire.encode_quote, some))}]"
+
+    assert wire.decode_quotes(text) == tuple(some)
+
+
+@settings(deadline=None, max_examples=300)
+@given(data=st.data())
+def test_a_damaged_quote_is_refused_or_still_a_quote(data: st.DataObject) -> None:
+    text = wire.encode_quote(QUOTE)
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, len(text)))
+    damaged = text[:start] + data.draw(st.text(max_size=5)) + text[end:]
+    try:
+        quote = wire.decode_quote(damaged)
+    except ValueError:
+        return
+
+    assert wire.decode_quote(wire.encode_quote(quote)) == quote
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("price", "0"),
+        ("price", "0.000"),
+        ("price", "-1"),
+        ("price", "NaN"),
+        ("price", 1.5),
+        ("price", "1e3"),
+        ("status", "fine"),
+        ("symbol", "KGSUSD"),
+        ("published_at", "2026-09-28T10:02:11"),
+        ("as_of", "29.09.2026"),
+        ("nominal", 0),
+        ("nominal", True),
+        ("extra", 1),
+    ],
+)
+def test_what_is_no_quote_is_refused(field: str, value: object) -> None:
+    text = json.dumps({**json.loads(wire.encode_quote(QUOTE)), field: value})
+
+    with pytest.raises(ValueError, match=r".+"):
+        wire.decode_quote(text)
+
+
+def test_a_fixing_comes_back_the_same_with_its_bank_s_digits() -> None:
+    day = date(2026, 3, 3)
+    legs = (
+        Rate(source="cbr", pair=Pair("KGS", "RUB"), value=Decimal("88.2534"), nominal=100, as_of=day),
+        Rate(source="cbr", pair=Pair("USD", "RUB"), value=Decimal("77.1770"), nominal=1, as_of=day),
+    )
+    fixing = Fixing(symbol=KGS, legs=legs)
+
+    assert wire.decode_fixing(wire.encode_fixing(fixing)) == fixing
+    assert "77.1770" in wire.encode_fixing(fixing)
+
+
+def test_a_fixing_whose_legs_do_not_meet_is_refused() -> None:
+    text = (
+        '{"symbol":"KGS/USD","source":"cbr","legs":'
+        '[{"pair":"KGS/RUB","value":"1","nominal":1,"as_of":"2026-03-03"}]}'
+    )
+
+    with pytest.raises(ValueError, match="the legs end at RUB"):
+        wire.decode_fixing(text)
+
+
+def test_frames_are_json_with_their_type_and_cursor() -> None:
+    quote = wire.encode_quote(QUOTE)
+
+    assert json.loads(wire.encode_quotes("snapshot", "1-2", [quote, quote])) == {
+        "type": "snapshot",
+        "cursor": "1-2",
+        "quotes": [json.loads(quote)] * 2,
+    }
+    assert json.loads(wire.encode_heartbeat("1-2")) == {"type": "heartbeat", "cursor": "1-2"}
+    assert json.loads(wire.encode_error("bad_request", 'a "word"')) == {
+        "type": "error",
+        "code": "bad_request",
+        "message": 'a "word"',
+    }
+
+
+def test_a_subscribe_frame_names_its_symbols() -> None:
+    assert wire.decode_subscribe('{"type":"subscribe","symbols":["KGS","TJS/USD"]}') == ("KGS", "TJS/USD")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "Invalid JSON"),
+        ("[]", "the frame"),
+        ('{"type":"subscribe"}', "symbols: Field required"),
+        ('{"type":"subscribe","symbols":[]}', "symbols: List should have at least 1 item"),
+        ('{"type":"unsubscribe","symbols":["KGS"]}', "type: "),
+        ('{"type":"subscribe","symbols":[5]}', "symbols.0: "),
+        ('{"type":"subscribe","symbols":["KGS"],"x":1}', "x: Extra inputs"),
+        ("[" * 100_000, "the frame"),
+    ],
+)
+def test_a_bad_client_frame_is_answered_in_words(text: str, words: str) -> None:
+    with pytest.raises(BadFrame) as refusal:
+        wire.decode_subscribe(text)
+
+    assert str(refusal.value).startswith('expected {"type":"subscribe","symbols":["KGS/USD"]}, but ')
+    assert words in str(refusal.value)
+
+
+def test_no_symbols_select_everything() -> None:
+    assert wire.select((), ALL) == Selection(symbols=ALL, tag=0)
+    assert wire.select(("uzs", "kgs/usd", "TJS", "TJS"), ALL) == Selection(symbols=ALL, tag=0)
+
+
+def test_a_selection_keeps_the_order_of_the_configuration() -> None:
+    assert wire.select(("UZS", "KGS"), ALL).symbols == (KGS, UZS)
+
+
+@pytest.mark.parametrize("text", ["EUR", "KGS/EUR"])
+def test_a_symbol_that_is_not_served_is_named(text: str) -> None:
+    with pytest.raises(BadFrame, match=r"is not served here; there are KGS/USD, TJS/USD, UZS/USD"):
+        wire.select((text,), ALL)
+
+
+@pytest.mark.parametrize("text", ["K", "KGS/US", "KGS-USD", "", "../etc"])
+def test_what_is_no_symbol_is_said_so(text: str) -> None:
+    with pytest.raises(BadFrame, match="is not a symbol like KGS or KGS/USD"):
+        wire.select((text,), ALL)
+
+
+CURSOR = Cursor(1_790_000_000_000, 17)
+EVERYTHING, SOME, OTHER = (wire.select(names, ALL) for names in ((), ("KGS",), ("KGS", "TJS")))
+
+
+def test_a_cursor_of_everything_is_the_stream_s_own_id() -> None:
+    assert wire.stamp(CURSOR, EVERYTHING) == "1790000000000-17"
+
+
+@pytest.mark.parametrize("selection", [EVERYTHING, SOME, OTHER])
+def test_a_cursor_is_good_for_its_own_selection(selection: Selection) -> None:
+    assert wire.read_cursor(wire.stamp(CURSOR, selection), selection) == CURSOR
+
+
+def test_a_cursor_of_everything_is_good_for_a_part() -> None:
+    assert wire.read_cursor(wire.stamp(CURSOR, EVERYTHING), SOME) == CURSOR
+
+
+@pytest.mark.parametrize(("had", "wants"), [(SOME, OTHER), (OTHER, SOME), (SOME, EVERYTHING)])
+def test_a_cursor_of_another_selection_is_not_good(had: Selection, wants: Selection) -> None:
+    assert wire.read_cursor(wire.stamp(CURSOR, had), wants) is None
+
+
+def test_the_cursors_of_one_selection_rise() -> None:
+    texts = [wire.stamp(Cursor(1, number), SOME) for number in (1, 2, 11)]
+
+    assert sorted(texts, key=Cursor.parse) == texts
+
+
+@pytest.mark.parametrize(
+    "text", ["", "17", "1-2-3", "a-b", "-1-2", "1-", "1" * 21 + "-1", "99999999999999999999-1", "1-٣"]
+)
+def test_what_is_no_cursor_is_none(text: str) -> None:
+    assert wire.read_cursor(text, EVERYTHING) is None

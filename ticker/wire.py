@@ -1,0 +1,296 @@
+"""Stream protocol 1: the frames and quotes as JSON text, encode and decode, close codes. Pure."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import IntEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from ticker.model import Cursor, Fixing, Pair, Quote, Rate, Selection, Status
+
+
+class CloseCode(IntEnum):
+    """Why the server ends a stream; 1001, 1013 and 4408 mean: come back after a random delay."""
+
+    GOING_AWAY = 1001
+    INVALID_DATA = 1007
+    POLICY = 1008
+    TOO_BIG = 1009
+    TRY_AGAIN_LATER = 1013
+    BAD_REQUEST = 4400
+    SILENT = 4408
+
+
+class BadFrame(ValueError):
+    """What the client sent is not a frame of this protocol. The text is for the client."""
+
+
+Number = Annotated[str, StringConstraints(pattern=r"^-?[0-9]+(\.[0-9]+)?$", max_length=60)]
+Positive = Annotated[
+    str,
+    StringConstraints(pattern=r"^([0-9]*[1-9][0-9]*(\.[0-9]+)?|0+\.0*[1-9][0-9]*)$", max_length=60),
+]
+Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}/[A-Z]{3}$")]
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class QuoteMessage(_Message):
+    """A quote as it travels: decimals as strings, unknown is null, never 0."""
+
+    symbol: Symbol
+    price: Positive
+    inverse: Positive
+    previous: Positive | None
+    change: Number | None
+    change_percent: Number | None
+    as_of: str
+    source: Annotated[str, StringConstraints(min_length=1, max_length=60)]
+    status: Status
+    published_at: str
+    value: Positive | None = None
+    nominal: Annotated[int, Field(ge=1)] | None = None
+    direction: Symbol | None = None
+
+
+class SnapshotMessage(_Message):
+    """Every quote of the selection; what the client had before is void."""
+
+    type: Literal["snapshot"]
+    cursor: str
+    quotes: list[QuoteMessage]
+
+
+class UpdateMessage(_Message):
+    """The quotes that are new since the cursor that the client had."""
+
+    type: Literal["update"]
+    cursor: str
+    quotes: list[QuoteMessage]
+
+
+class HeartbeatMessage(_Message):
+    """Nothing happened; the cursor proves that nothing was missed."""
+
+    type: Literal["heartbeat"]
+    cursor: str
+
+
+class ErrorMessage(_Message):
+    """What was wrong with the client's last frame or address."""
+
+    type: Literal["error"]
+    code: str
+    message: str
+
+
+class SubscribeMessage(_Message):
+    """Replaces the selection; answered by a snapshot."""
+
+    type: Literal["subscribe"]
+    symbols: Annotated[
+        list[Annotated[str, StringConstraints(max_length=20)]], Field(min_length=1, max_length=200)
+    ]
+
+
+class _LegMessage(_Message):
+    pair: Symbol
+    value: Positive
+    nominal: Annotated[int, Field(ge=1)]
+    as_of: str
+
+
+class _FixingMessage(_Message):
+    symbol: Symbol
+    source: Annotated[str, StringConstraints(min_length=1, max_length=40)]
+    legs: Annotated[list[_LegMessage], Field(min_length=1, max_length=2)]
+
+
+def plain(number: Decimal) -> str:
+    """The digits of a decimal, never with an exponent."""
+    return format(number, "f")
+
+
+def encode_quote(quote: Quote) -> str:
+    """The JSON object of a quote, compact."""
+    return QuoteMessage(
+        symbol=str(quote.symbol),
+        price=plain(quote.price),
+        inverse=plain(quote.inverse),
+        previous=_plain(quote.previous),
+        change=_plain(quote.change),
+        change_percent=_plain(quote.change_percent),
+        as_of=_encode_time(quote.as_of),
+        source=quote.source,
+        status=quote.status,
+        published_at=_encode_time(quote.published_at),
+        value=_plain(quote.value),
+        nominal=quote.nominal,
+        direction=str(quote.direction) if quote.direction else None,
+    ).model_dump_json()
+
+
+def decode_quote(text: str) -> Quote:
+    """Read the JSON object of a quote. Raises ValueError if it is not one."""
+    message = QuoteMessage.model_validate_json(text)
+    return Quote(
+        symbol=Pair.parse(message.symbol),
+        price=Decimal(message.price),
+        inverse=Decimal(message.inverse),
+        previous=_decimal(message.previous),
+        change=_decimal(message.change),
+        change_percent=_decimal(message.change_percent),
+        as_of=_decode_time(message.as_of),
+        source=message.source,
+        status=message.status,
+        published_at=_decode_moment(message.published_at),
+        value=_decimal(message.value),
+        nominal=message.nominal,
+        direction=Pair.parse(message.direction) if message.direction else None,
+    )
+
+
+def encode_fixing(fixing: Fixing) -> str:
+    """The JSON object of a fixing, as it is kept in the history."""
+    legs = [
+        _LegMessage(
+            pair=str(leg.pair), value=plain(leg.value), nominal=leg.nominal, as_of=_encode_time(leg.as_of)
+        )
+        for leg in fixing.legs
+    ]
+    return _FixingMessage(symbol=str(fixing.symbol), source=fixing.source, legs=legs).model_dump_json()
+
+
+def decode_fixing(text: str) -> Fixing:
+    """Read the JSON object of a fixing. Raises ValueError if it is not one."""
+    message = _FixingMessage.model_validate_json(text)
+    legs = tuple(
+        Rate(
+            source=message.source,
+            pair=Pair.parse(leg.pair),
+            value=Decimal(leg.value),
+            nominal=leg.nominal,
+            as_of=_decode_time(leg.as_of),
+        )
+        for leg in message.legs
+    )
+    fixing = Fixing(symbol=Pair.parse(message.symbol), legs=legs)
+    if not fixing.price:
+        raise ValueError(f"{text[:80]!r} is not a fixing")
+    return fixing
+
+
+def encode_quotes(kind: Literal["snapshot", "update"], cursor: str, quotes: Iterable[str]) -> str:
+    """A snapshot or update frame from the JSON objects of its quotes."""
+    return f'{{"type":"{kind}","cursor":"{cursor}","quotes":[{",".join(quotes)}]}}'
+
+
+def encode_heartbeat(cursor: str) -> str:
+    """A heartbeat frame."""
+    return f'{{"type":"heartbeat","cursor":"{cursor}"}}'
+
+
+def encode_error(code: str, message: str) -> str:
+    """An error frame."""
+    return ErrorMessage(type="error", code=code, message=message).model_dump_json()
+
+
+_EXPECTED = 'expected {"type":"subscribe","symbols":["KGS/USD"]}'
+
+
+def decode_subscribe(text: str) -> tuple[str, ...]:
+    """The symbols that a client asks for. Raises BadFrame with words for the client."""
+    try:
+        return tuple(SubscribeMessage.model_validate_json(text).symbols)
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in fault["loc"]) or "the frame"
+        raise BadFrame(f"{_EXPECTED}, but {where}: {fault['msg']}") from None
+
+
+def select(texts: Sequence[str], symbols: tuple[Pair, ...]) -> Selection:
+    """
+    The selection that a client names, out of the `symbols` that are served; none named: all of them.
+
+    Raises BadFrame that names the symbol and lists those that are there.
+    """
+    try:
+        wanted = {Pair.parse(text) for text in texts}
+    except ValueError as error:
+        raise BadFrame(str(error)) from None
+    if unknown := wanted - set(symbols):
+        names = ", ".join(sorted(map(str, unknown)))
+        raise BadFrame(f"{names} is not served here; there are {', '.join(map(str, symbols))}")
+    chosen = tuple(symbol for symbol in symbols if symbol in wanted) if wanted else symbols
+    return Selection(symbols=chosen, tag=0 if chosen == symbols else _tag(chosen))
+
+
+# A cursor also says for which selection it is good: a client that comes back asking for more
+# symbols must get the new ones in full. The mark rides in the high digits of the sequence, so that
+# a cursor stays two rising numbers, and is the very id of the stream where everything is selected.
+_TAG_SHIFT = 40
+
+
+def _tag(symbols: tuple[Pair, ...]) -> int:
+    return zlib.crc32(",".join(map(str, symbols)).encode()) % 0xFFFFF + 1
+
+
+def stamp(cursor: Cursor, selection: Selection) -> str:
+    """The cursor as a client of this selection gets it."""
+    return str(Cursor(cursor.epoch, cursor.sequence | selection.tag << _TAG_SHIFT))
+
+
+def read_cursor(text: str, selection: Selection) -> Cursor | None:
+    """
+    The place that a client has reached; None if its cursor is unusable for this selection.
+
+    A cursor of everything is good for every selection; any other only for its own.
+    """
+    try:
+        cursor = Cursor.parse(text)
+    except ValueError:
+        return None
+    if cursor.sequence >> _TAG_SHIFT not in (0, selection.tag):
+        return None
+    return Cursor(cursor.epoch, cursor.sequence & ((1 << _TAG_SHIFT) - 1))
+
+
+def decode_quotes(text: str) -> tuple[Quote, ...]:
+    """Read a JSON array of quotes. Raises ValueError if it is not one."""
+    items = json.loads(text)
+    if not isinstance(items, list):
+        raise ValueError(f"{text[:60]!r} is not a list of quotes")  # noqa: TRY004 - one error for bad text
+    return tuple(decode_quote(json.dumps(item)) for item in items)
+
+
+def _plain(number: Decimal | None) -> str | None:
+    return None if number is None else plain(number)
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+def _encode_time(at: date) -> str:
+    if isinstance(at, datetime):
+        return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return at.isoformat()
+
+
+def _decode_time(text: str) -> date:
+    return date.fromisoformat(text) if len(text) == 10 else _decode_moment(text)
+
+
+def _decode_moment(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone")
+    return at
