@@ -1,0 +1,160 @@
+"""The configuration file: documented whole, strict, and in words when it is wrong."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from ticker.config import ConfigError, Settings, load
+from ticker.model import Pair
+from ticker.sources import SOURCES
+
+EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    return path
+
+
+def keys_of(model: type[BaseModel]) -> set[str]:
+    """Every key of a section, those of its sections with a dot."""
+    keys = set()
+    for name, field in model.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            keys |= {f"{name}.{key}" for key in keys_of(section)}
+        else:
+            keys.add(name)
+    return keys
+
+
+def comments_of(text: str) -> dict[str, str]:
+    """For every key of the file the comment right above it."""
+    section, comment, found = "", "", {}
+    for line in text.splitlines():
+        if line.startswith("#"):
+            comment += line.lstrip("# ")
+        elif match := re.match(r"\[(.+)\]", line):
+            section = match[1] + "."
+        elif match := re.match(r"(\w+) = ", line):
+            found[section + match[1]] = comment
+            comment = ""
+        elif not line:
+            comment = ""
+    return found
+
+
+def test_the_example_holds_every_default() -> None:
+    example, defaults = load(EXAMPLE, environment={}), Settings()
+
+    assert example.model_copy(update={"sources": {}}) == defaults
+
+
+def test_the_example_holds_the_own_values_of_every_source() -> None:
+    example = load(EXAMPLE, environment={})
+
+    assert {key: (said.enabled, said.interval_seconds) for key, said in example.sources.items()} == {
+        key: (source.enabled, source.interval_seconds) for key, source in SOURCES.items()
+    }
+
+
+def test_every_key_is_documented_in_the_example() -> None:
+    comments = comments_of(EXAMPLE.read_text())
+    tables = {"guard.bands", "pegs", "sources"}
+
+    undocumented = {key for key in keys_of(Settings) - tables if len(comments.get(key, "").split()) < 3}
+
+    assert undocumented == set()
+
+
+def test_every_key_of_a_peg_and_a_source_is_documented_in_the_example() -> None:
+    text, comments = EXAMPLE.read_text(), comments_of(EXAMPLE.read_text())
+
+    assert len(comments["guard.bands.KGS"].split()) > 3
+    assert all(len(comments[f"pegs.TMT.{key}"].split()) > 3 for key in ("units_per_usd", "since"))
+    assert all(f"# {key}: " in text for key in ("enabled", "base_url", "interval_seconds"))
+
+
+def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
+    assert load(written(tmp_path, ""), environment={}) == load(None, environment={}) == Settings()
+
+
+def test_symbols_and_bands_are_read_digit_for_digit(tmp_path: Path) -> None:
+    path = written(tmp_path, 'symbols = ["eur/kgs", "TJS"]\n[guard.bands]\nTJS = [6.1, 16]')
+
+    settings = load(path, environment={})
+
+    assert settings.symbols == (Pair("EUR", "KGS"), Pair("TJS", "USD"))
+    assert settings.guard.bands == {"TJS": (Decimal("6.1"), Decimal(16))}
+
+
+def test_the_environment_replaces_the_address_of_redis(tmp_path: Path) -> None:
+    path = written(tmp_path, '[redis]\nurl = "redis://a"\nprefix = "x:"')
+
+    settings = load(path, environment={"TICKER_REDIS_URL": "rediss://:secret@b"})
+
+    assert (settings.redis.url, settings.redis.prefix) == ("rediss://:secret@b", "x:")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[server]\nprot = 1", "server.prot: Extra inputs are not permitted"),
+        ("[server]\nport = 70000", "server.port: "),
+        ("[server]\nworkers = 2", "server.workers: "),
+        ('symbols = ["KGS", "KGS/USD"]', "symbols: Value error, give 1 to 200 symbols, each once"),
+        ("symbols = []", "give 1 to 200 symbols"),
+        ('symbols = ["KG"]', "'KG' is not a symbol like KGS or KGS/USD"),
+        ("symbols = [5]", "5 is not a symbol"),
+        ("[guard.bands]\nKGS = [130, 60]", "KGS: 130 to 60 is not a band"),
+        ('[sources.nbkr]\nbase_url = "nbkr.kg"', "sources.nbkr.base_url: "),
+        ('[sources.nbkr]\nbase_url = "http://h/?q=1"', "sources.nbkr.base_url: "),
+        ("[sources.nbkr]\ninterval_seconds = 0", "sources.nbkr.interval_seconds: "),
+        ('label = "Two words"', "label: "),
+        ("port =", "Invalid value"),
+    ],
+)
+def test_a_wrong_file_is_refused_in_words(tmp_path: Path, text: str, words: str) -> None:
+    path = written(tmp_path, text)
+
+    with pytest.raises(ConfigError) as refusal:
+        load(path, environment={})
+
+    assert str(refusal.value).startswith(f"{path}: ")
+    assert words in str(refusal.value)
+
+
+def test_a_refusal_does_not_repeat_the_value_which_may_be_a_secret(tmp_path: Path) -> None:
+    path = written(tmp_path, '[redis]\nurl = "redis://:hunter2@h"\nlease_seconds = "hunter2"')
+
+    with pytest.raises(ConfigError) as refusal:
+        load(path, environment={})
+
+    assert "hunter2" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+def test_a_file_that_cannot_be_read_is_said_so(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "config.toml"
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(ConfigError, match=r"config\.toml: "):
+        load(path, environment={})
+
+
+def test_the_example_is_valid_toml_with_no_key_twice() -> None:
+    assert tomllib.loads(EXAMPLE.read_text())["server"]["port"] == 8080
+
+
+def test_a_base_url_loses_its_last_slash(tmp_path: Path) -> None:
+    path = written(tmp_path, '[sources.nbkr]\nbase_url = "http://127.0.0.1:9/nbkr/"')
+
+    assert load(path, environment={}).source("nbkr").base_url == "http://127.0.0.1:9/nbkr"

@@ -1,0 +1,185 @@
+"""The configuration: one TOML file, unknown keys refused, secrets from the environment."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from ticker.model import Pair
+
+
+class ConfigError(Exception):
+    """The configuration can't be used. Says which file, which key and why."""
+
+
+def _pair(value: object) -> Pair:
+    if isinstance(value, Pair):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not a symbol like KGS/USD")  # noqa: TRY004 - pydantic's contract
+    return Pair.parse(value)
+
+
+Symbol = Annotated[Pair, BeforeValidator(_pair)]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class ServerSettings(_Section):
+    """The one port for HTTP and WebSocket."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+    workers: int = Field(1, ge=1, le=1)
+    heartbeat_seconds: int = Field(25, ge=1, le=300)
+    silent_seconds: int = Field(80, ge=2, le=3600)
+    slow_seconds: int = Field(30, ge=1, le=3600)
+    max_message_bytes: int = Field(4096, ge=128, le=1 << 20)
+
+
+class RedisSettings(_Section):
+    """Where quotes, history and the stream are kept."""
+
+    url: str = "embedded"
+    data_dir: str = ""
+    prefix: str = Field("{ticker}:", pattern=r"^[!-~]*$")
+    stream_length: int = Field(10_000, ge=1)
+    lease_seconds: int = Field(6, ge=3, le=300)
+
+
+class PollSettings(_Section):
+    """How banks are asked."""
+
+    timeout_seconds: float = Field(20, gt=0, le=300)
+    max_body_bytes: int = Field(2_000_000, ge=1000)
+    retry_min_seconds: float = Field(5, gt=0)
+    retry_max_seconds: float = Field(900, gt=0)
+    project_url: str = ""
+
+
+class SourceSettings(_Section):
+    """One source; what is left out keeps the source's own value."""
+
+    enabled: bool | None = None
+    base_url: str = ""
+    interval_seconds: int | None = Field(None, ge=1, le=7 * 86400)
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_http(cls, text: str) -> str:
+        parts = urlsplit(text)
+        if text and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query):
+            raise ValueError(f"{text!r} is not an address like https://host:port/path")
+        return text.rstrip("/")
+
+
+class HistorySettings(_Section):
+    """What is remembered."""
+
+    days: int = Field(1830, ge=2, le=20 * 366)
+
+
+class GuardSettings(_Section):
+    """What a rate may be before it is held back."""
+
+    bands: dict[Currency, tuple[Decimal, Decimal]] = {
+        "KGS": (Decimal(60), Decimal(130)),
+        "KZT": (Decimal(300), Decimal(900)),
+        "TJS": (Decimal(6), Decimal(16)),
+        "UZS": (Decimal(8000), Decimal(20000)),
+        "TMT": (Decimal("3.3"), Decimal("3.7")),
+    }
+    stale_days: int = Field(5, ge=1)
+
+    @field_validator("bands")
+    @classmethod
+    def _low_before_high(
+        cls, bands: dict[str, tuple[Decimal, Decimal]]
+    ) -> dict[str, tuple[Decimal, Decimal]]:
+        for currency, (low, high) in bands.items():
+            if not 0 < low < high:
+                raise ValueError(f"{currency}: {low} to {high} is not a band")
+        return bands
+
+
+class PegSettings(_Section):
+    """A currency that its country fixed to the dollar."""
+
+    units_per_usd: Decimal = Field(gt=0)
+    since: date
+
+
+class Settings(_Section):
+    """The whole file. `config.example.toml` documents every key."""
+
+    symbols: tuple[Symbol, ...] = tuple(Pair(code, "USD") for code in ("KGS", "KZT", "TJS", "UZS", "TMT"))
+    label: str = Field("", pattern=r"^[a-z0-9-]{0,20}$")
+    server: ServerSettings = ServerSettings()
+    redis: RedisSettings = RedisSettings()
+    poll: PollSettings = PollSettings()
+    history: HistorySettings = HistorySettings()
+    guard: GuardSettings = GuardSettings()
+    pegs: dict[Currency, PegSettings] = {
+        "TMT": PegSettings(units_per_usd=Decimal("3.5"), since=date(2015, 1, 1))
+    }
+    sources: dict[str, SourceSettings] = {}
+
+    @field_validator("symbols")
+    @classmethod
+    def _some_and_distinct(cls, symbols: tuple[Pair, ...]) -> tuple[Pair, ...]:
+        if not 0 < len(set(symbols)) == len(symbols) <= 200:
+            raise ValueError("give 1 to 200 symbols, each once")
+        return symbols
+
+    def source(self, key: str) -> SourceSettings:
+        """The settings of a source, its defaults where the file says nothing."""
+        return self.sources.get(key, _NOTHING_SAID)
+
+
+_NOTHING_SAID = SourceSettings()
+
+
+def load(path: Path | None, *, environment: Mapping[str, str] = os.environ) -> Settings:
+    """
+    Read the file (none: the defaults); `TICKER_REDIS_URL` replaces `redis.url`, as it may hold a password.
+
+    Raises ConfigError that names the file, the key and what is wrong.
+    """
+    where = str(path) if path else "the defaults"
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8")) if path else {}
+        if url := environment.get("TICKER_REDIS_URL"):
+            document["redis"] = {**document.get("redis", {}), "url": url}
+        # Numbers are read from their text, so that a band of 3.3 is not 3.29999.
+        return Settings.model_validate(_exact(document))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{where}: {error}") from None
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {_in_words(error)}") from None
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _exact(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_exact(item) for item in value]
+    return Decimal(repr(value)) if isinstance(value, float) else value
+
+
+def _in_words(error: ValidationError) -> str:
+    """Every fault as `server.port: ...`, without the values, which may be secrets."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in fault['loc']) or 'the file'}: {fault['msg']}"
+        for fault in error.errors(include_url=False, include_input=False)
+    )
