@@ -37,13 +37,20 @@ def cbr_table(as_of: date, *, kgs: str = "88.2534") -> list[Rate]:
 PEG = Rate(source="peg", pair=Pair("USD", "TMT"), value=Decimal("3.5"), nominal=1, as_of=date(2015, 1, 1))
 
 
-def board(*, chain: tuple[str, ...] = ("nbkr", "cbr"), label: str = "", history_days: int = 1830) -> Board:
+def board(
+    *, chain: tuple[str, ...] = ("nbkr", "cbr"), label: str = "", history_days: int = 1830, absent: str = ""
+) -> Board:
     rules = [
         Rule(symbol=KGS, chain=chain, zone=BISHKEK, band=(Decimal(60), Decimal(130))),
         Rule(symbol=TMT, chain=("cbr",), zone=UTC, peg=PEG),
     ]
     return Board(
-        rules, effective_days={"nbkr": TUE_TO_SAT}, label=label, stale_days=5, history_days=history_days
+        rules,
+        effective_days={"nbkr": TUE_TO_SAT},
+        label=label,
+        stale_days=5,
+        history_days=history_days,
+        absent={absent},
     )
 
 
@@ -177,6 +184,22 @@ def test_a_stand_in_speaks_when_the_authority_failed_and_is_marked_and_has_its_o
     quote = of(one.miss("nbkr", now=NOON))
 
     assert (quote.source, quote.status, quote.change_percent) == ("cbr", "fallback", Decimal("0.85"))
+
+
+def test_nobody_waits_for_an_authority_that_is_not_polled_and_its_stand_in_is_no_authority() -> None:
+    quote = of(board(absent="nbkr").post(cbr_table(WED), now=NOON))
+
+    assert (quote.source, quote.status) == ("cbr", "fallback")
+
+
+def test_a_stand_in_that_is_old_too_is_the_last_word_and_called_stale() -> None:
+    quote = of(board(absent="nbkr").post(cbr_table(WED), now=NOON + timedelta(days=6)))
+
+    assert (quote.source, quote.status) == ("cbr", "stale")
+
+
+def test_a_symbol_that_no_source_has_gets_no_quote() -> None:
+    assert [quote.symbol for quote in board(chain=()).post([som("87.4500", WED)], now=NOON)] == [TMT]
 
 
 def test_no_percentage_is_printed_across_a_switch_of_source() -> None:

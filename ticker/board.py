@@ -76,7 +76,8 @@ class Board:
     The quotes of all symbols, and the fixings that they rest on.
 
     `effective_days` names for each source the week days on which a new rate takes effect; `label`
-    (`demo`) is put before the source's key in every quote, where the rates are nobody's word.
+    (`demo`) is put before the source's key in every quote, where the rates are nobody's word; sources
+    in `absent` are not polled, so nobody waits for them.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Board:
         stale_days: int = 5,
         history_days: int = 1830,
         label: str = "",
+        absent: Iterable[str] = (),
     ) -> None:
         self._rules = {rule.symbol: rule for rule in rules}
         self._effective_days = effective_days
@@ -94,7 +96,7 @@ class Board:
         self._history = timedelta(days=history_days)
         self._label = f"{label}:" if label else ""
         self._series: dict[tuple[str, Pair], _Series] = {}
-        self._missed: set[str] = set()
+        self._missed = set(absent)
         self._held: set[tuple[str, Pair]] = set()
         self.quotes: dict[Pair, Quote] = {}
 
@@ -177,17 +179,20 @@ class Board:
 
     def _choose(self, rule: Rule, today: date) -> tuple[Fixing, Status] | None:
         """The fixing that is the value now: the authority's, or a stand-in's if it has none that is fresh."""
-        authority, *others = rule.chain
-        own = self._series_of(authority, rule.symbol).newest
-        held = (authority, rule.symbol) in self._held
+        if not rule.chain:
+            return None
+        authority = rule.chain[0]
+        said = {key: self._series_of(key, rule.symbol).newest for key in rule.chain}
+        own, held = said.pop(authority), (authority, rule.symbol) in self._held
         if own and today - own.day <= self._stale:
             return own, "unconfirmed" if held else "live"
-        if own or held or authority in self._missed:
-            for other in others:
-                fixing = self._series_of(other, rule.symbol).newest
-                if fixing and today - fixing.day <= self._stale:
-                    return fixing, "fallback"
-        return (own, "stale") if own else None
+        if not own and not held and authority not in self._missed:
+            return None
+        others = [fixing for fixing in said.values() if fixing]
+        for fixing in others:
+            if today - fixing.day <= self._stale:
+                return fixing, "fallback"
+        return (own or others[0], "stale") if own or others else None
 
     def _hold_back(self, rule: Rule, now: datetime) -> Quote | None:
         """With nothing to choose, keep the last quote of an earlier process, and say that it is old."""
