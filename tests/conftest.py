@@ -1,0 +1,146 @@
+"""A real server for a whole run, and the values that several tests need."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from ticker.embedded import EmbeddedServer, embedded
+from ticker.model import NOWHERE, Cursor, Fixing, Pair, Quote, Rate
+from ticker.store import Store
+
+
+class QuoteOf(Protocol):
+    def __call__(self, currency: str, inverse: str, **others: Any) -> Quote: ...
+
+
+class OpenStore(Protocol):
+    def __call__(self, url: str, *, stream_length: int = 10_000) -> Store: ...
+
+
+class FixingOf(Protocol):
+    def __call__(self, currency: str, value: str, day: date, source: str = "nbkr") -> Fixing: ...
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A directory whose name leaves room for a socket's: on macOS that of tmp_path does not."""
+    with tempfile.TemporaryDirectory(prefix="ticker-", dir="/tmp") as path:
+        yield Path(path)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def redis_server(request: pytest.FixtureRequest) -> AsyncIterator[EmbeddedServer]:
+    """The first server of this machine; a test may be parametrized with the path of another."""
+    binary = getattr(request, "param", None)
+    with tempfile.TemporaryDirectory(prefix="ticker-", dir="/tmp") as path:
+        async with embedded(Path(path, "data"), binary=binary) as server:
+            async with Redis.from_url(server.url) as client:
+                # Nobody needs the data of a test after a power cut.
+                await client.config_set("appendfsync", "no")
+            yield server
+
+
+@pytest.fixture
+async def redis(redis_server: EmbeddedServer) -> AsyncIterator[Redis]:
+    """The server from behind, empty at first."""
+    async with Redis.from_url(redis_server.url, decode_responses=True) as client:
+        await client.flushall()
+        yield client
+
+
+@pytest.fixture
+def redis_url(redis_server: EmbeddedServer, redis: Redis) -> str:
+    return redis_server.url
+
+
+@pytest.fixture
+def open_store() -> OpenStore:
+    return _open_store
+
+
+def _open_store(url: str, *, stream_length: int = 10_000) -> Store:
+    return Store(url, prefix="{ticker}:", stream_length=stream_length, history_days=30)
+
+
+@pytest.fixture
+async def store(redis_url: str) -> AsyncIterator[Store]:
+    async with _open_store(redis_url) as store:
+        yield store
+
+
+@pytest.fixture
+def quote_of() -> QuoteOf:
+    return _quote_of
+
+
+@pytest.fixture
+def fixing_of() -> FixingOf:
+    return _fixing_of
+
+
+def _quote_of(currency: str, inverse: str, **others: Any) -> Quote:
+    """What the board says when a central bank gives so many units for one dollar."""
+    facts: dict[str, Any] = {
+        "symbol": Pair(currency, "USD"),
+        "price": (1 / Decimal(inverse)).normalize(),
+        "inverse": Decimal(inverse),
+        "previous": None,
+        "change": None,
+        "change_percent": None,
+        "as_of": date(2026, 5, 22),
+        "source": "nbkr",
+        "status": "live",
+        "published_at": datetime(2026, 5, 21, 10, 2, 11, tzinfo=UTC),
+    }
+    return Quote(**facts | others)
+
+
+def _fixing_of(currency: str, value: str, day: date, source: str = "nbkr") -> Fixing:
+    symbol = Pair(currency, "USD")
+    leg = Rate(source=source, pair=symbol.inverse, value=Decimal(value), nominal=1, as_of=day)
+    return Fixing(symbol=symbol, legs=(leg,))
+
+
+class Publisher:
+    """The poller's part, without banks: holds the lease and publishes what a test says."""
+
+    def __init__(self, store: Store, lease: str) -> None:
+        self.store = store
+        self.lease = lease
+        self.seen = NOWHERE
+
+    @classmethod
+    async def elected(cls, store: Store) -> Publisher:
+        lease = await store.acquire("test", seconds=60, now_ms=now_ms(), force=True)
+        assert lease
+        return cls(store, lease)
+
+    async def say(self, *quotes: Quote, **others: Any) -> Cursor:
+        order: dict[str, Any] = {"lease": self.lease, "seen": self.seen, "now_ms": now_ms()}
+        self.seen = await self.store.publish(quotes, **order | others)
+        return self.seen
+
+
+@pytest.fixture
+def elected() -> Callable[[Store], Awaitable[Publisher]]:
+    """Make a publisher that takes the lease by force."""
+    return Publisher.elected
+
+
+@pytest.fixture
+async def publisher(store: Store) -> Publisher:
+    return await Publisher.elected(store)
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000

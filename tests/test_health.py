@@ -1,0 +1,114 @@
+"""What an operator is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ticker.health import judge
+from ticker.model import Quote
+from ticker.source import Outcome
+
+NOW = datetime(2026, 5, 21, 12, tzinfo=UTC)
+QuoteOf = Callable[..., Quote]
+
+
+@pytest.fixture
+def quotes_of(quote_of: QuoteOf) -> Callable[..., list[Quote]]:
+    """Quotes with these statuses, of KGS, KZT, TJS and so on."""
+
+    def quotes(*statuses: str) -> list[Quote]:
+        codes = ("KGS", "KZT", "TJS", "UZS", "TMT")
+        return [quote_of(code, "87.45", status=status) for code, status in zip(codes, statuses, strict=False)]
+
+    return quotes
+
+
+def verdict(quotes: list[Quote], *, symbols: int = 5, **facts: Any) -> tuple[str, list[str]]:
+    told: dict[str, Any] = {"redis_error": "", "outcomes": ()}
+    return judge(symbols=symbols, quotes=quotes, **told | facts)
+
+
+def test_all_is_well(quotes_of: Callable[..., list[Quote]]) -> None:
+    outcomes = [Outcome(source="nbkr", succeeded_at=NOW), Outcome(source="cbr")]
+
+    assert verdict(quotes_of("live", "live", "live", "live", "pegged"), outcomes=outcomes) == ("pass", [])
+
+
+def test_what_fails_is_a_warning_while_the_quotes_hold(quotes_of: Callable[..., list[Quote]]) -> None:
+    quotes = quotes_of("live", "fallback", "stale", "unconfirmed")
+    outcomes = [Outcome(source="nbk", failures=3, error="timed out")]
+
+    assert verdict(quotes, outcomes=outcomes, redis_error="cut off") == (
+        "warn",
+        [
+            "nbk: timed out",
+            "redis: cut off",
+            "1 of 5 symbols have no quote yet",
+            "KZT/USD is fallback, as of 2026-05-22",
+            "TJS/USD is stale, as of 2026-05-22",
+            "UZS/USD is unconfirmed, as of 2026-05-22",
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("statuses", "symbols", "expected"),
+    [
+        ((), 5, "fail"),
+        (("stale", "stale", "stale", "stale", "pegged"), 5, "fail"),
+        (("stale", "unconfirmed"), 2, "fail"),
+        (("stale", "live"), 2, "warn"),
+        (("fallback", "fallback"), 2, "warn"),
+        (("pegged",), 1, "pass"),
+        (("pegged",), 5, "fail"),
+    ],
+)
+def test_quotes_that_can_not_be_trusted_are_a_failure(
+    statuses: tuple[str, ...], symbols: int, expected: str, quotes_of: Callable[..., list[Quote]]
+) -> None:
+    assert verdict(quotes_of(*statuses), symbols=symbols)[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "message"),
+    [
+        (Outcome(source="nbkr"), "waiting", "not asked yet"),
+        (
+            Outcome(source="nbkr", next_poll_at=NOW + timedelta(seconds=3)),
+            "waiting",
+            "not asked yet, first poll in 3 s",
+        ),
+        (Outcome(source="nbkr", succeeded_at=NOW, next_poll_at=NOW), "ok", ""),
+        (Outcome(source="nbkr", failures=1, error="answered 403"), "failing", "answered 403"),
+        (
+            Outcome(
+                source="nbkr",
+                succeeded_at=NOW,
+                failures=1,
+                error="timed out",
+                next_poll_at=NOW + timedelta(seconds=40.2),
+            ),
+            "failing",
+            "timed out, retry in 40 s",
+        ),
+        (
+            Outcome(source="nbkr", failures=1, error="timed out", next_poll_at=NOW - timedelta(seconds=9)),
+            "failing",
+            "timed out, retry in 0 s",
+        ),
+    ],
+)
+def test_an_outcome_says_what_it_waits_for(outcome: Outcome, status: str, message: str) -> None:
+    assert (outcome.status, outcome.message(NOW)) == (status, message)
+
+
+def test_an_outcome_of_a_later_version_is_read() -> None:
+    written = Outcome(source="nbkr", checked_at=NOW, failures=2).model_dump_json()
+
+    read = Outcome.model_validate_json(written.replace("{", '{"new": 1,', 1))
+
+    assert (read.checked_at, read.failures) == (NOW, 2)

@@ -1,0 +1,623 @@
+"""The store against real servers: every redis and valkey that this machine has."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from redis.asyncio import Redis
+
+import ticker.store
+from ticker.embedded import EmbeddedServer, Release, embedded, find_servers
+from ticker.model import NOWHERE, Cursor, Pair
+from ticker.source import Outcome
+from ticker.store import UNAVAILABLE, Behind, LeaseLost, Publication, Store
+
+if TYPE_CHECKING:
+    from tests.conftest import FixingOf, OpenStore, Publisher, QuoteOf
+
+Elected = Callable[[Store], Awaitable["Publisher"]]
+
+KGS, KZT = Pair("KGS", "USD"), Pair("KZT", "USD")
+FRIDAY = date(2026, 5, 22)
+NOW = 1_790_000_000_000
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test with every server."""
+    servers = find_servers()
+    for name in {"redis_server", "binary"} & set(metafunc.fixturenames):
+        metafunc.parametrize(
+            name, servers, ids=map(str, map(Release.of, servers)), indirect=name == "redis_server"
+        )
+
+
+async def following(store: Store, position: Cursor, count: int) -> list[Publication]:
+    """The next `count` publications after `position`."""
+    found: list[Publication] = []
+    async with asyncio.timeout(10), aclosing(store.follow(position)) as publications:
+        async for publication in publications:
+            found.append(publication)
+            if len(found) == count:
+                break
+    return found
+
+
+async def contents(redis: Redis) -> dict[str, Any]:
+    """Everything that is published, as it stands in Redis."""
+    histories = [str(key) for key in await redis.keys("{ticker}:history:*")]
+    return {
+        "stream": await redis.xrange("{ticker}:stream"),
+        "latest": await redis.hgetall("{ticker}:latest"),
+        **{key: await redis.zrange(key, 0, -1, withscores=True) for key in histories},
+    }
+
+
+@contextmanager
+def stopped(server: EmbeddedServer) -> Iterator[None]:
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+
+
+# Publishing.
+
+
+async def test_a_publication_is_in_the_stream_in_the_latest_quotes_and_in_the_history(
+    store: Store, publisher: Publisher, quote_of: QuoteOf, fixing_of: FixingOf
+) -> None:
+    quote, fixing = quote_of("KGS", "87.45"), fixing_of("KGS", "87.4500", FRIDAY)
+
+    cursor = await publisher.say(quote, fixings=[fixing], now_ms=NOW)
+
+    assert cursor == Cursor(NOW, 1)
+    assert (await store.snapshot()).cursor == cursor
+    assert (await store.snapshot()).rows == ((cursor, quote),)
+    assert await following(store, NOWHERE, 1) == [Publication(cursor, (quote,))]
+    assert await store.fixings([KGS]) == [fixing]
+
+
+async def test_nobody_sees_one_of_them_without_the_others(
+    redis: Redis, publisher: Publisher, quote_of: QuoteOf, fixing_of: FixingOf
+) -> None:
+    async def watch() -> list[tuple[str, str, int]]:
+        seen: list[tuple[str, str, int]] = []
+        while not seen or seen[-1][2] < 100:
+            async with redis.pipeline(transaction=True) as pipeline:
+                pipeline.xrevrange("{ticker}:stream", count=1)
+                pipeline.hget("{ticker}:latest", "KGS/USD")
+                pipeline.zcard("{ticker}:history:KGS/USD")
+                last, latest, rows = await pipeline.execute()
+            if last:
+                seen.append((last[0][0], latest.split()[0], rows))
+        return seen
+
+    async with asyncio.TaskGroup() as group:
+        watcher = group.create_task(watch())
+        for number in range(100):
+            fixing = fixing_of("KGS", "87.45", FRIDAY, f"bank{number}")
+            await publisher.say(quote_of("KGS", f"{number + 1}"), fixings=[fixing], now_ms=NOW)
+
+    assert all(entry == latest == f"{NOW}-{rows}" for entry, latest, rows in watcher.result())
+    assert len({rows for *_, rows in watcher.result()}) > 10
+
+
+async def test_what_was_published_already_is_not_published_again(
+    redis: Redis, publisher: Publisher, quote_of: QuoteOf, fixing_of: FixingOf
+) -> None:
+    quotes, fixings = (quote_of("KGS", "87.45"), quote_of("KZT", "471")), [fixing_of("KGS", "87.45", FRIDAY)]
+    first = await publisher.say(*quotes, fixings=fixings)
+    before = await contents(redis)
+
+    assert await publisher.say(*quotes, fixings=fixings) == first
+    assert await publisher.say(*quotes, fixings=fixings, mode="everything") == first
+    assert await contents(redis) == before
+
+
+async def test_only_the_quotes_that_differ_are_published(
+    store: Store, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    kgs, kzt, dearer = quote_of("KGS", "87.45"), quote_of("KZT", "471"), quote_of("KZT", "472")
+    first = await publisher.say(kgs, kzt)
+    second = await publisher.say(kgs, dearer)
+
+    assert await following(store, first, 1) == [Publication(second, (dearer,))]
+    assert set((await store.snapshot()).rows) == {(first, kgs), (second, dearer)}
+
+
+async def test_there_and_back_again_are_three_publications(
+    store: Store, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    there, back = quote_of("KGS", "87.45"), quote_of("KGS", "87.50")
+    cursors = [await publisher.say(quote, now_ms=NOW) for quote in (there, back, there)]
+
+    assert cursors == [Cursor(NOW, 1), Cursor(NOW, 2), Cursor(NOW, 3)]
+    assert [each.quotes for each in await following(store, NOWHERE, 3)] == [(there,), (back,), (there,)]
+
+
+async def test_history_alone_is_no_publication(
+    store: Store, publisher: Publisher, quote_of: QuoteOf, fixing_of: FixingOf
+) -> None:
+    thursday = fixing_of("KGS", "87.40", FRIDAY - timedelta(days=1))
+    friday = fixing_of("KGS", "87.45", FRIDAY)
+
+    assert await publisher.say(fixings=[thursday]) == NOWHERE
+    cursor = await publisher.say(quote_of("KGS", "87.45"))
+    assert await publisher.say(fixings=(each for each in [friday])) == cursor
+    assert await store.fixings([KGS]) == [thursday, friday]
+
+
+async def test_the_stream_is_trimmed(
+    redis: Redis, redis_url: str, open_store: OpenStore, elected: Elected, quote_of: QuoteOf
+) -> None:
+    async with open_store(redis_url, stream_length=50) as store:
+        publisher = await elected(store)
+        for number in range(400):
+            last = await publisher.say(quote_of("KGS", f"{number + 1}"))
+
+    # Redis trims by whole nodes, which hold a hundred entries.
+    assert 50 <= await redis.xlen("{ticker}:stream") <= 200
+    assert last.sequence == 400
+
+
+# Epochs.
+
+
+async def test_behind_what_was_seen_nothing_is_written(
+    redis: Redis, publisher: Publisher, quote_of: QuoteOf, fixing_of: FixingOf
+) -> None:
+    reached = await publisher.say(quote_of("KGS", "87.45"))
+    before = await contents(redis)
+    news = {"fixings": [fixing_of("KGS", "87.50", FRIDAY)]}
+
+    for seen in (Cursor(reached.epoch, reached.sequence + 1), Cursor(reached.epoch + 1, 0)):
+        with pytest.raises(Behind, match=str(reached)):
+            await publisher.say(quote_of("KGS", "87.50"), seen=seen, **news)
+    assert await contents(redis) == before
+    await redis.flushall()
+    again = await publisher.store.acquire("test", seconds=60, now_ms=NOW)
+    with pytest.raises(Behind, match="0-0"):
+        await publisher.say(quote_of("KGS", "87.50"), lease=again, seen=reached, **news)
+    assert await contents(redis) == {"stream": [], "latest": {}}
+
+
+@pytest.mark.parametrize("loss", ["flushed", "emptied", "older"])
+async def test_a_loss_is_repaired_by_a_new_epoch_that_wakes_those_who_wait_at_the_old_place(
+    loss: str, redis: Redis, store: Store, publisher: Publisher, elected: Elected, quote_of: QuoteOf
+) -> None:
+    kgs, kzt = quote_of("KGS", "87.45"), quote_of("KZT", "471")
+    await publisher.say(kgs, now_ms=NOW)
+    seen = Cursor(NOW, 40) if loss == "older" else publisher.seen
+
+    async with asyncio.TaskGroup() as group:
+        follower = group.create_task(following(store, seen, 1))
+        await asyncio.sleep(0.05)
+        if loss == "flushed":
+            await redis.flushall()
+        if loss == "emptied":
+            await redis.xtrim("{ticker}:stream", maxlen=0, approximate=False)
+        successor = await elected(store)
+        assert await store.renew(successor.lease, seconds=60) < seen
+        # Even with a clock that went back.
+        cursor = await successor.say(kgs, kzt, seen=seen, mode="everything", now_ms=5)
+
+    assert follower.result() == [Publication(cursor, (kgs, kzt))]
+    assert cursor == Cursor(NOW + 1, 1)
+    assert await successor.say(kgs, kzt, seen=seen, mode="everything") == cursor
+    assert set((await store.snapshot()).rows) == {(cursor, kgs), (cursor, kzt)}
+    assert (await store.snapshot()).cursor == cursor == await store.renew(successor.lease, seconds=60)
+
+
+async def test_a_reset_forgets_everything_and_opens_an_epoch(
+    store: Store, publisher: Publisher, quote_of: QuoteOf, fixing_of: FixingOf
+) -> None:
+    kgs, kzt = quote_of("KGS", "87.45"), quote_of("KZT", "471")
+    await publisher.say(kgs, kzt, fixings=[fixing_of("KGS", "87.45", FRIDAY)], now_ms=NOW)
+    earlier = fixing_of("KGS", "80", FRIDAY - timedelta(days=20))
+
+    cursor = await publisher.say(kgs, fixings=[earlier], mode="reset", now_ms=NOW)
+
+    assert cursor == Cursor(NOW + 1, 1)
+    assert (await store.snapshot()).rows == ((cursor, kgs),)
+    assert await store.fixings([KGS, KZT]) == [earlier]
+
+
+async def test_an_epoch_and_its_numbers_outlive_the_server(
+    short_path: Path, binary: Path, open_store: OpenStore, elected: Elected, quote_of: QuoteOf
+) -> None:
+    async with embedded(short_path / "data", binary=binary) as server, open_store(server.url) as store:
+        publisher = await elected(store)
+        for number in range(3):
+            await publisher.say(quote_of("KGS", f"{87 + number}"), now_ms=NOW)
+        os.kill(server.pid, signal.SIGKILL)
+        async with asyncio.timeout(5):
+            while not await reachable(store):
+                await asyncio.sleep(0.01)
+
+        assert (await store.snapshot()).cursor == Cursor(NOW, 3)
+        assert await publisher.say(quote_of("KGS", "90"), now_ms=NOW + 99) == Cursor(NOW, 4)
+        assert [each.cursor.sequence for each in await following(store, Cursor(NOW, 1), 3)] == [2, 3, 4]
+
+
+async def reachable(store: Store) -> bool:
+    try:
+        await store.ping()
+    except UNAVAILABLE:
+        return False
+    return True
+
+
+# The lease.
+
+
+async def test_one_holds_the_lease_until_it_is_given_back_or_runs_out(store: Store, redis: Redis) -> None:
+    first = await store.acquire("one", seconds=60, now_ms=NOW)
+    assert first
+    assert first.endswith("one")
+    assert await store.acquire("two", seconds=60, now_ms=NOW) is None
+    await store.release(first)
+    second = await store.acquire("two", seconds=60, now_ms=NOW)
+    assert second
+    await store.release(first)
+    assert await redis.get("{ticker}:leader") == second
+    await redis.pexpire("{ticker}:leader", 1)
+    await asyncio.sleep(0.01)
+
+    assert await store.acquire("one", seconds=60, now_ms=NOW)
+
+
+async def test_a_renewed_lease_lasts_and_a_lost_one_is_not_renewed(
+    store: Store, redis: Redis, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    await redis.pexpire("{ticker}:leader", 500)
+
+    assert await store.renew(publisher.lease, seconds=60) == NOWHERE
+    assert await redis.pttl("{ticker}:leader") > 50_000
+    cursor = await publisher.say(quote_of("KGS", "87.45"))
+    assert await store.renew(publisher.lease, seconds=60) == cursor
+    await store.acquire("two", seconds=60, now_ms=NOW, force=True)
+    with pytest.raises(LeaseLost):
+        await store.renew(publisher.lease, seconds=60)
+
+
+@pytest.mark.parametrize("mode", ["changes", "everything", "reset"])
+async def test_without_the_lease_nothing_is_written(
+    mode: str,
+    redis: Redis,
+    store: Store,
+    publisher: Publisher,
+    elected: Elected,
+    quote_of: QuoteOf,
+    fixing_of: FixingOf,
+) -> None:
+    await publisher.say(quote_of("KGS", "87.45"), fixings=[fixing_of("KGS", "87.45", FRIDAY)])
+    before = await contents(redis)
+    news, fixings = quote_of("KGS", "87.50"), [fixing_of("KGS", "87.50", FRIDAY)]
+
+    await elected(store)
+    with pytest.raises(LeaseLost):
+        await publisher.say(news, fixings=fixings, mode=mode)
+    await redis.delete("{ticker}:leader")
+    with pytest.raises(LeaseLost):
+        await publisher.say(news, fixings=fixings, mode=mode)
+
+    assert await contents(redis) == before
+
+
+async def test_tokens_only_grow(store: Store, redis: Redis) -> None:
+    leases = [
+        await store.acquire("one", seconds=60, now_ms=now, force=True)
+        for now in (NOW, NOW, NOW - 5000, NOW + 7)
+    ]
+    await redis.flushall()
+    leases.append(await store.acquire("one", seconds=60, now_ms=NOW + 8))
+
+    tokens = [int(lease.split()[0]) for lease in leases if lease]
+    assert tokens == [NOW, NOW + 1, NOW + 2, NOW + 7, NOW + 8]
+
+
+# History.
+
+
+async def test_a_correction_replaces_what_the_same_source_said_of_the_same_day(
+    store: Store, publisher: Publisher, fixing_of: FixingOf
+) -> None:
+    kept = [
+        fixing_of("KGS", "87.40", FRIDAY - timedelta(days=1)),
+        fixing_of("KGS", "87.44", FRIDAY, "nbk"),
+        fixing_of("KGS", "87.43", FRIDAY, "nbkr2"),
+        fixing_of("KZT", "471", FRIDAY),
+    ]
+    wrong, right = fixing_of("KGS", "8.745", FRIDAY), fixing_of("KGS", "87.45", FRIDAY)
+    await publisher.say(fixings=[*kept, wrong])
+    await publisher.say(fixings=[right])
+
+    assert set(await store.fixings([KGS, KZT])) == {*kept, right}
+    assert set(await store.fixings([KGS], since=FRIDAY)) == {*kept[1:3], right}
+
+
+async def test_history_is_trimmed_by_days(
+    store: Store, publisher: Publisher, redis: Redis, fixing_of: FixingOf
+) -> None:
+    days = [fixing_of("KGS", "87.45", FRIDAY + timedelta(days=number)) for number in range(50)]
+    await publisher.say(fixings=days[:40])
+    await publisher.say(fixings=days[40:])
+
+    assert await store.fixings([KGS]) == days[-31:]
+    assert await redis.zcard("{ticker}:history:KGS/USD") == 31
+
+
+async def test_a_long_history_is_written_and_read_in_time(
+    redis_url: str, elected: Elected, fixing_of: FixingOf
+) -> None:
+    many = [fixing_of("KGS", "87.45", date(2021, 1, 1) + timedelta(days=day)) for day in range(1830)]
+    some = [fixing_of("KZT", "471", each.day, source) for each in many for source in ("nbk", "cbr")]
+    async with Store(redis_url, prefix="{ticker}:", stream_length=10, history_days=1830) as store:
+        publisher = await elected(store)
+        start = time.monotonic()
+        await publisher.say(fixings=[*many, *some])
+        assert time.monotonic() - start < ticker.store.COMMAND_TIMEOUT
+
+        assert len(await store.fixings([KGS, KZT])) == 3 * 1830
+
+
+# Reading.
+
+
+async def test_a_snapshot_is_of_one_moment(store: Store, publisher: Publisher, quote_of: QuoteOf) -> None:
+    async def write() -> None:
+        for number in range(1, 201):
+            await publisher.say(quote_of("KGS", f"{number}"), quote_of("KZT", f"{number}"), now_ms=NOW)
+
+    snapshots = []
+    async with asyncio.TaskGroup() as group:
+        writer = group.create_task(write())
+        while not writer.done():
+            snapshots.append(await store.snapshot())
+
+    full = [each for each in snapshots if each.rows]
+    assert len({each.cursor for each in full}) > 10
+    for each in full:
+        assert [row[0] for row in each.rows] == [each.cursor, each.cursor]
+        assert [row[1].inverse for row in each.rows] == [each.cursor.sequence] * 2
+
+
+async def test_an_empty_redis_gives_an_empty_snapshot(store: Store) -> None:
+    assert await store.snapshot() == ticker.store.Snapshot(NOWHERE, ())
+
+
+async def test_what_can_not_be_read_is_left_out_and_said(
+    store: Store,
+    redis: Redis,
+    publisher: Publisher,
+    quote_of: QuoteOf,
+    fixing_of: FixingOf,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    kgs, fixing = quote_of("KGS", "87.45"), fixing_of("KGS", "87.45", FRIDAY)
+    cursor = await publisher.say(kgs, fixings=[fixing])
+    broken = [
+        "",
+        "garbage",
+        "1-1 ",
+        f"{cursor} {{}}",
+        f"{cursor} nonsense",
+        "x" * 5000,
+        '9-9 {"symbol":"KGS/USD"}',
+    ]
+    for number, text in enumerate(broken):
+        await redis.hset("{ticker}:latest", f"BAD/{number}", text)
+        await redis.zadd("{ticker}:history:KGS/USD", {text: FRIDAY.toordinal()})
+        await redis.xadd("{ticker}:stream", {"quotes": text}, f"{cursor.epoch}-{number + 2}")
+    await redis.xadd("{ticker}:stream", {"other": "x"}, f"{cursor.epoch}-90")
+    await redis.set("{ticker}:source:nbkr", "garbage")
+
+    assert [quote for _, quote in (await store.snapshot()).rows] == [kgs]
+    assert await store.fixings([KGS]) == [fixing]
+    entries = await following(store, NOWHERE, len(broken) + 2)
+    assert [each.quotes for each in entries] == [(kgs,)] + [()] * (len(broken) + 1)
+    assert await store.outcomes(["nbkr"]) == {"nbkr": Outcome(source="nbkr")}
+    for where in ("quote of BAD/1", "history:KGS/USD", f"entry {cursor.epoch}-90"):
+        assert f"{where} " in caplog.text
+
+
+async def test_an_outcome_is_kept(store: Store) -> None:
+    failed = Outcome(source="nbk", checked_at=datetime.now(UTC), failures=3, error="timed out")
+    await store.record(failed)
+
+    assert await store.outcomes(["nbk", "nbt"]) == {"nbk": failed, "nbt": Outcome(source="nbt")}
+
+
+# Following.
+
+
+async def test_snapshot_and_follow_leave_no_gap_and_repeat_nothing(
+    store: Store, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    last = 300
+
+    async def write() -> None:
+        for number in range(1, last + 1):
+            await publisher.say(quote_of("KGS", f"{number}"), now_ms=NOW)
+
+    async def read(delay: float) -> list[int]:
+        await asyncio.sleep(delay)
+        snapshot = await store.snapshot()
+        seen = [int(quote.inverse) for _, quote in snapshot.rows]
+        async with aclosing(store.follow(snapshot.cursor)) as publications:
+            while not seen or seen[-1] < last:
+                publication = await anext(publications)
+                assert publication.cursor == Cursor(NOW, int(publication.quotes[0].inverse))
+                seen.append(publication.cursor.sequence)
+        return seen
+
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        readers = [group.create_task(read(number / 100)) for number in range(8)]
+        await write()
+
+    for reader in readers:
+        seen = reader.result()
+        assert seen == list(range(seen[0], last + 1))
+    assert len({reader.result()[0] for reader in readers}) > 3
+
+
+async def test_a_quiet_stream_is_followed_over_one_connection(
+    redis_url: str,
+    redis: Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    open_store: OpenStore,
+    elected: Elected,
+    quote_of: QuoteOf,
+) -> None:
+    monkeypatch.setattr(ticker.store, "FOLLOW_BLOCK", 0.1)
+    async with open_store(redis_url) as store, asyncio.TaskGroup() as group:
+        publisher = await elected(store)
+        follower = group.create_task(following(store, NOWHERE, 1))
+        await asyncio.sleep(0.2)
+        before = (await redis.info("stats"))["total_connections_received"]
+        await asyncio.sleep(0.6)
+        cursor = await publisher.say(quote_of("KGS", "87.45"))
+
+    assert follower.result()[0].cursor == cursor
+    assert (await redis.info("stats"))["total_connections_received"] == before
+
+
+async def test_a_stopped_server_is_noticed_by_those_who_follow_it(
+    redis_server: EmbeddedServer,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    open_store: OpenStore,
+    elected: Elected,
+    quote_of: QuoteOf,
+) -> None:
+    monkeypatch.setattr(ticker.store, "FOLLOW_BLOCK", 0.2)
+    async with open_store(redis_url) as store:
+        publisher = await elected(store)
+        first = await publisher.say(quote_of("KGS", "87.45"))
+        async with asyncio.TaskGroup() as group:
+            follower = group.create_task(failure_of(following(store, first, 1)))
+            await asyncio.sleep(0.1)
+            start = time.monotonic()
+            with stopped(redis_server):
+                await asyncio.wait({follower})
+                assert time.monotonic() - start < 2.5
+
+        assert isinstance(follower.result(), UNAVAILABLE)
+        second = await publisher.say(quote_of("KGS", "87.50"))
+        assert [each.cursor for each in await following(store, first, 1)] == [second]
+
+
+async def failure_of(work: Awaitable[object]) -> Exception | None:
+    try:
+        await work
+    except Exception as error:
+        return error
+    return None
+
+
+# Redis away.
+
+
+async def test_a_stopped_server_holds_no_command_for_long(
+    redis_server: EmbeddedServer,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    open_store: OpenStore,
+    elected: Elected,
+    quote_of: QuoteOf,
+    fixing_of: FixingOf,
+) -> None:
+    monkeypatch.setattr(ticker.store, "COMMAND_TIMEOUT", 0.2)
+    quote, fixing = quote_of("KGS", "87.45"), fixing_of("KGS", "87.45", FRIDAY)
+    async with open_store(redis_url) as store:
+        publisher = await elected(store)
+        commands: list[Callable[[], Awaitable[object]]] = [
+            store.ping,
+            store.snapshot,
+            lambda: store.fixings([KGS]),
+            lambda: store.outcomes(["nbkr"]),
+            lambda: store.renew(publisher.lease, seconds=60),
+            lambda: store.acquire("two", seconds=60, now_ms=NOW),
+            lambda: publisher.say(quote, fixings=[fixing]),
+        ]
+        with stopped(redis_server):
+            for command in commands:
+                start = time.monotonic()
+                error = await failure_of(command())
+                assert isinstance(error, UNAVAILABLE), error
+                assert time.monotonic() - start < 0.3
+        await store.renew(publisher.lease, seconds=60)
+
+        # Whether one of those tries was carried out or not, after a repetition it is there once.
+        cursor = await publisher.say(quote, fixings=[fixing])
+        assert cursor.sequence == 1
+        assert await store.fixings([KGS]) == [fixing]
+
+
+@pytest.mark.parametrize(
+    "url", ["unix:///tmp/no-such-socket", "redis://127.0.0.1:1", "redis://no.such.host.invalid"]
+)
+async def test_no_server_is_an_error_that_callers_expect(url: str, open_store: OpenStore) -> None:
+    async with open_store(url) as store:
+        assert isinstance(await failure_of(store.ping()), UNAVAILABLE)
+        assert isinstance(await failure_of(store.snapshot()), UNAVAILABLE)
+        assert isinstance(await failure_of(following(store, NOWHERE, 1)), UNAVAILABLE)
+
+
+async def test_a_cancelled_publication_is_there_once_after_it_is_repeated(
+    store: Store, publisher: Publisher, redis: Redis, quote_of: QuoteOf, fixing_of: FixingOf
+) -> None:
+    chance, rounds, cancelled = random.Random(7), 150, 0
+    for number in range(1, rounds + 1):
+        quote = quote_of("KGS", f"{number}")
+        fixings = [fixing_of("KGS", f"{number}", FRIDAY)]
+        attempt = asyncio.create_task(publisher.say(quote, fixings=fixings, now_ms=NOW))
+        for _ in range(chance.randrange(25)):
+            await asyncio.sleep(0)
+        attempt.cancel()
+        await asyncio.wait({attempt})
+        cancelled += attempt.cancelled()
+        if number % 3 == 0:
+            assert len((await store.snapshot()).rows) <= 1
+
+        assert await publisher.say(quote, fixings=fixings, now_ms=NOW) == Cursor(NOW, number)
+
+    assert cancelled > 20
+    assert await redis.xlen("{ticker}:stream") == rounds
+    assert await store.fixings([KGS]) == fixings
+
+
+async def test_a_cancellation_is_never_swallowed(
+    redis_url: str, redis: Redis, open_store: OpenStore, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    """Whatever the client does at that moment: it connects, it sends, it waits."""
+
+    async def follow(store: Store) -> None:
+        await store.ping()
+        async for _ in store.follow(NOWHERE):
+            pass
+
+    chance = random.Random(3)
+    await publisher.say(quote_of("KGS", "87.45"))
+    for _ in range(300):
+        async with open_store(redis_url) as store:
+            task = asyncio.create_task(follow(store))
+            for _ in range(chance.randrange(90)):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait({task}, timeout=0.5)
+            assert task.cancelled()
+            snapshot = await store.snapshot()
+            assert [quote.inverse for _, quote in snapshot.rows] == [Decimal("87.45")]

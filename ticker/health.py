@@ -1,0 +1,37 @@
+"""What an operator needs to know, from facts: each source's outcome, and pass, warn or fail. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from ticker.model import Quote
+from ticker.source import Outcome
+
+Verdict = Literal["pass", "warn", "fail"]
+
+
+def judge(
+    *, redis_error: str, symbols: int, quotes: Sequence[Quote], outcomes: Iterable[Outcome]
+) -> tuple[Verdict, list[str]]:
+    """
+    The verdict and its reasons. `fail` only when quotes can't be trusted: no bank's word that holds.
+
+    A lost Redis or a failing source is a warning: what is shown was true when it was published.
+    A peg alone says nothing about the banks.
+    """
+    reasons = [f"{each.source}: {each.error}" for each in outcomes if each.failures]
+    if redis_error:
+        reasons.append(f"redis: {redis_error}")
+    if len(quotes) < symbols:
+        reasons.append(f"{symbols - len(quotes)} of {symbols} symbols have no quote yet")
+    reasons += [
+        f"{quote.symbol} is {quote.status}, as of {quote.as_of}"
+        for quote in quotes
+        if quote.status not in ("live", "pegged")
+    ]
+    pegged = [quote for quote in quotes if quote.status == "pegged"]
+    trusted = [quote for quote in quotes if quote.status in ("live", "fallback")]
+    if symbols > len(pegged) and not trusted:
+        return "fail", reasons
+    return ("warn" if reasons else "pass"), reasons

@@ -1,0 +1,373 @@
+"""
+All of Redis: publish, snapshot, follow, history, the poller's lease. Redis 6.2 or later, or Valkey.
+
+One publication is one entry of the stream, written by one Lua script together with the latest
+quotes and the history, so that no reader ever sees one without the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal, Self
+
+from pydantic import ValidationError
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import FullJitterBackoff, NoBackoff
+from redis.exceptions import RedisError, ResponseError
+
+from ticker import wire
+from ticker.model import NOWHERE, Cursor, Fixing, Pair, Quote
+from ticker.source import Outcome
+
+log = logging.getLogger(__name__)
+
+COMMAND_TIMEOUT = 2.0
+FOLLOW_BLOCK = 5.0
+UNAVAILABLE = (RedisError, OSError, TimeoutError)
+"""What any call may raise while Redis is away; the caller decides when to come back."""
+
+
+class LeaseLost(Exception):
+    """Another process polls now, or the lease ran out: what was to be written was not."""
+
+
+class Behind(Exception):
+    """Redis has less than was already published (it was flushed or restored): publish all anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One entry of the stream: the quotes that changed together."""
+
+    cursor: Cursor
+    quotes: tuple[Quote, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The newest quotes, each with the cursor at which it changed, all as of one moment."""
+
+    cursor: Cursor
+    rows: tuple[tuple[Cursor, Quote], ...]
+
+
+# Checks everything first, then writes: neither MULTI nor Lua rolls back.
+# KEYS: stream, latest, leader, then one history key for each item of `histories`.
+# ARGV[1]: the JSON object that Store.publish builds. Returns the cursor of the last publication.
+_PUBLISH = """
+local order = cjson.decode(ARGV[1])
+if redis.call('GET', KEYS[3]) ~= order.lease then
+  return redis.error_reply('LEASELOST another poller holds the lease')
+end
+local epoch, sequence, length = 0, 0, 0
+if redis.call('EXISTS', KEYS[1]) == 1 then
+  local info = redis.call('XINFO', 'STREAM', KEYS[1])
+  for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' then
+      local e, s = string.match(info[i + 1], '^(%d+)-(%d+)$')
+      epoch, sequence = tonumber(e), tonumber(s)
+    elseif info[i] == 'length' then
+      length = info[i + 1]
+    end
+  end
+end
+local behind = epoch < order.seen[1] or (epoch == order.seen[1] and sequence < order.seen[2])
+  or (length == 0 and order.seen[1] > 0)
+if behind and order.mode == 'changes' then
+  return redis.error_reply('BEHIND the stream ends at ' .. epoch .. '-' .. sequence)
+end
+local anew = behind or order.mode == 'reset' or length == 0
+local texts, symbols = {}, {}
+for _, row in ipairs(order.quotes) do
+  local known = redis.call('HGET', KEYS[2], row[1])
+  local said = known and string.match(known, '^%S+ (.*)$')
+  if anew or said ~= row[2] then
+    texts[#texts + 1] = row[2]
+    symbols[#symbols + 1] = row[1]
+  end
+end
+if order.mode == 'reset' then
+  for i = 4, #KEYS do redis.call('DEL', KEYS[i]) end
+  redis.call('DEL', KEYS[2])
+end
+if #texts > 0 then
+  if anew then
+    epoch = math.max(order.now, order.seen[1] + 1, epoch + 1)
+    sequence = 0
+  end
+  sequence = sequence + 1
+  local id = string.format('%.0f-%.0f', epoch, sequence)
+  local list = '[' .. table.concat(texts, ',') .. ']'
+  redis.call('XADD', KEYS[1], 'MAXLEN', '~', order.length, id, 'quotes', list)
+  for i, symbol in ipairs(symbols) do
+    redis.call('HSET', KEYS[2], symbol, id .. ' ' .. texts[i])
+  end
+end
+for _, row in ipairs(order.fixings) do
+  local key, day, member = KEYS[3 + row[1]], row[2], row[4]
+  local prefix = row[3] .. '|'
+  for _, known in ipairs(redis.call('ZRANGEBYSCORE', key, day, day)) do
+    if known ~= member and string.sub(known, 1, #prefix) == prefix then
+      redis.call('ZREM', key, known)
+    end
+  end
+  redis.call('ZADD', key, day, member)
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', '(' .. (day - order.days))
+end
+return string.format('%.0f-%.0f', epoch, sequence)
+"""
+
+# KEYS: leader, fence. ARGV: owner, milliseconds, now in ms, force. Returns the lease or nil.
+# The fence only ever grows, also over a flush, as it is never below the clock.
+_ACQUIRE = """
+local held = redis.call('GET', KEYS[1])
+if held and ARGV[4] ~= '1' then return nil end
+local token = math.max(tonumber(ARGV[3]), tonumber(redis.call('GET', KEYS[2]) or '0') + 1)
+local lease = string.format('%.0f', token) .. ' ' .. ARGV[1]
+redis.call('SET', KEYS[2], string.format('%.0f', token))
+redis.call('SET', KEYS[1], lease, 'PX', ARGV[2])
+return lease
+"""
+
+# KEYS: leader, stream. ARGV: lease, milliseconds. Returns the stream's last id ('' if it is gone).
+_RENEW = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+  return redis.error_reply('LEASELOST another poller holds the lease')
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+local last = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)
+return last[1] and last[1][1] or ''
+"""
+
+_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end"
+
+
+class Store:
+    """
+    One Redis by its URL: `unix://`, `redis://` or, over TLS, `rediss://`.
+
+    Two clients: one for commands; one that follows the stream, whose blocking read the default client
+    would retry silently for a minute (seen with redis-py 8.1). Every method raises one of UNAVAILABLE
+    while Redis is away: each command within COMMAND_TIMEOUT, whatever it waits for.
+    """
+
+    def __init__(self, url: str, *, prefix: str, stream_length: int, history_days: int) -> None:
+        self._prefix = prefix
+        self._length = stream_length
+        self._days = history_days
+        self._commands = _client(url, Retry(FullJitterBackoff(cap=0.2, base=0.02), 1))
+        self._follower = _client(url, Retry(NoBackoff(), 0))
+        self._publish = self._commands.register_script(_PUBLISH)
+        self._acquire = self._commands.register_script(_ACQUIRE)
+        self._renew = self._commands.register_script(_RENEW)
+        self._release = self._commands.register_script(_RELEASE)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._commands.aclose()
+        await self._follower.aclose()
+
+    def _key(self, name: str) -> str:
+        return self._prefix + name
+
+    async def ping(self) -> None:
+        """Answer if Redis does."""
+        async with asyncio.timeout(COMMAND_TIMEOUT):
+            await self._commands.ping()
+
+    async def publish(
+        self,
+        quotes: Sequence[Quote],
+        fixings: Iterable[Fixing] = (),
+        *,
+        lease: str,
+        seen: Cursor,
+        now_ms: int,
+        mode: Literal["changes", "everything", "reset"] = "changes",
+    ) -> Cursor:
+        """
+        Publish in one atomic step: stream, latest quotes and history. Returns the last cursor.
+
+        Idempotent: a quote that is the latest already is not published again, so that a call may be
+        repeated after a cancellation or a time-out, when nobody knows whether it was carried out. (A
+        repeated `reset` opens one more epoch, and readers get the same snapshot once more.)
+        `mode`: `changes` are a part of the quotes; `everything` repairs a Redis that lost data, in a
+        new epoch; `reset` forgets all and opens a new epoch. Raises LeaseLost, or Behind if there is
+        less in Redis than `seen`, the highest cursor that the caller knows.
+        """
+        fixings = tuple(fixings)
+        symbols = sorted({str(fixing.symbol) for fixing in fixings} | {str(quote.symbol) for quote in quotes})
+        order = {
+            "lease": lease,
+            "seen": [seen.epoch, seen.sequence],
+            "now": now_ms,
+            "mode": mode,
+            "length": self._length,
+            "days": self._days,
+            "quotes": [[str(quote.symbol), wire.encode_quote(quote)] for quote in quotes],
+            "fixings": [
+                [
+                    symbols.index(str(fixing.symbol)) + 1,
+                    fixing.day.toordinal(),
+                    fixing.source,
+                    f"{fixing.source}|{wire.encode_fixing(fixing)}",
+                ]
+                for fixing in fixings
+            ],
+        }
+        keys = [self._key(name) for name in ("stream", "latest", "leader")]
+        keys += [self._key(f"history:{symbol}") for symbol in symbols]
+        return Cursor.parse(await _run(self._publish, keys, [json.dumps(order)]))
+
+    async def snapshot(self) -> Snapshot:
+        """The latest quotes and the last cursor, read in one transaction. Unreadable rows are left out."""
+        async with asyncio.timeout(COMMAND_TIMEOUT), self._commands.pipeline(transaction=True) as pipeline:
+            pipeline.hgetall(self._key("latest"))
+            pipeline.xrevrange(self._key("stream"), count=1)
+            latest, last = await pipeline.execute()
+        cursor = Cursor.parse(last[0][0]) if last else NOWHERE
+        rows = (_row(symbol, text) for symbol, text in latest.items())
+        return Snapshot(cursor, tuple(row for row in rows if row and row[0] <= cursor))
+
+    async def follow(self, position: Cursor) -> AsyncGenerator[Publication, None]:
+        """
+        Every publication after `position`, as it comes, without end. Raises UNAVAILABLE's errors.
+
+        The position is always explicit: `$` would lose what is published between two reads.
+        """
+        while True:
+            async with asyncio.timeout(FOLLOW_BLOCK + 2):
+                answer: Any = await self._follower.xread(
+                    {self._key("stream"): str(position)}, count=100, block=int(FOLLOW_BLOCK * 1000)
+                )
+            for entry, fields in (answer or {}).get(self._key("stream"), ()):
+                position = Cursor.parse(entry)
+                yield Publication(position, _quotes(entry, fields))
+
+    async def fixings(
+        self,
+        symbols: Iterable[Pair],
+        *,
+        since: date = date.min,
+        until: date = date.max,
+        source: str | None = None,
+    ) -> list[Fixing]:
+        """
+        What every source (or one) said of each symbol, by day, from `since` to `until`, both included.
+
+        Unreadable rows are left out.
+        """
+        found: list[Fixing] = []
+        for symbol in symbols:
+            key = self._key(f"history:{symbol}")
+            async with asyncio.timeout(COMMAND_TIMEOUT):
+                members: Any = await self._commands.zrange(
+                    key, since.toordinal(), until.toordinal(), byscore=True
+                )
+            if source is not None:
+                members = [member for member in members if member.startswith(f"{source}|")]
+            found += [fixing for member in members if (fixing := _fixing(key, member))]
+        return found
+
+    async def acquire(self, owner: str, *, seconds: int, now_ms: int, force: bool = False) -> str | None:
+        """
+        Take the poller's lease, if nobody has it (or by `force`); None if somebody has.
+
+        The lease begins with a fencing token, a number that only grows.
+        """
+        keys = [self._key("leader"), self._key("fence")]
+        lease: str | None = await _run(self._acquire, keys, [owner, seconds * 1000, now_ms, int(force)])
+        return lease
+
+    async def renew(self, lease: str, *, seconds: int) -> Cursor:
+        """Keep the lease; return the last cursor of the stream. Raises LeaseLost."""
+        last = await _run(self._renew, [self._key("leader"), self._key("stream")], [lease, seconds * 1000])
+        return Cursor.parse(last) if last else NOWHERE
+
+    async def release(self, lease: str) -> None:
+        """Give the lease back, so that the next poller need not wait."""
+        await _run(self._release, [self._key("leader")], [lease])
+
+    async def record(self, outcome: Outcome) -> None:
+        """Keep how a source's last poll went."""
+        async with asyncio.timeout(COMMAND_TIMEOUT):
+            await self._commands.set(self._key(f"source:{outcome.source}"), outcome.model_dump_json())
+
+    async def outcomes(self, sources: Sequence[str]) -> dict[str, Outcome]:
+        """How each source's last poll went, where that is known."""
+        async with asyncio.timeout(COMMAND_TIMEOUT):
+            texts = await self._commands.mget([self._key(f"source:{source}") for source in sources])
+        found = {}
+        for source, text in zip(sources, texts, strict=True):
+            try:
+                found[source] = Outcome.model_validate_json(text) if text else Outcome(source=source)
+            except ValidationError:
+                found[source] = Outcome(source=source)
+        return found
+
+
+def _client(url: str, retry: Retry) -> Redis:
+    """
+    A client that never gives up by itself: every call of it stands under a timeout() of ours.
+
+    With a `socket_timeout` it sends by wait_for(), which swallows a cancellation that comes just when
+    the bytes have gone (before Python 3.12; seen 2026-11-24): a follower then lives for ever.
+    """
+    return Redis.from_url(
+        url,
+        protocol=3,
+        legacy_responses=False,
+        decode_responses=True,
+        socket_timeout=None,
+        socket_connect_timeout=COMMAND_TIMEOUT,
+        retry=retry,
+    )
+
+
+async def _run(script: Any, keys: Sequence[str], args: Sequence[Any]) -> Any:
+    try:
+        async with asyncio.timeout(COMMAND_TIMEOUT):
+            return await script(keys=keys, args=args)
+    except ResponseError as error:
+        text = str(error)
+        if "LEASELOST" in text:
+            raise LeaseLost(text) from None
+        if "BEHIND" in text:
+            raise Behind(text) from None
+        raise
+
+
+# The append-only file has no checksum: what is read back is validated.
+
+
+def _row(symbol: str, text: str) -> tuple[Cursor, Quote] | None:
+    cursor, _, quote = text.partition(" ")
+    try:
+        return Cursor.parse(cursor), wire.decode_quote(quote)
+    except ValueError as error:
+        log.error("redis: the latest quote of %s is unreadable, left out: %s", symbol, error)
+        return None
+
+
+def _quotes(entry: str, fields: Mapping[str, str]) -> tuple[Quote, ...]:
+    try:
+        return wire.decode_quotes(fields.get("quotes", ""))
+    except ValueError as error:
+        log.error("redis: entry %s of the stream is unreadable, left out: %s", entry, error)
+        return ()
+
+
+def _fixing(key: str, member: str) -> Fixing | None:
+    try:
+        return wire.decode_fixing(member.partition("|")[2])
+    except ValueError as error:
+        log.error("redis: a row of %s is unreadable, left out: %s", key, error)
+        return None
