@@ -1,0 +1,399 @@
+"""The routes of the one port: quotes, history, sources, health, the widget, and the door to the stream."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import hashlib
+import html
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from http import HTTPStatus
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+from aiohttp import web
+from websockets.datastructures import Headers
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
+
+from ticker import __version__, wire
+from ticker.board import published
+from ticker.config import Settings
+from ticker.edge.stream import Broadcast, Subscriber
+from ticker.health import judge
+from ticker.model import Fixing, Pair, Selection
+from ticker.source import Outcome, Source
+from ticker.store import UNAVAILABLE, Store
+from ticker.wire import BadFrame
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 2
+PUBLIC = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "ETag"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Asset:
+    """A file of the widget, compressed once."""
+
+    body: bytes
+    packed: bytes
+    etag: str
+    content_type: str
+
+    @classmethod
+    def read(cls, file: Traversable, content_type: str) -> _Asset:
+        return cls.of(file.read_bytes(), content_type)
+
+    @classmethod
+    def of(cls, body: bytes, content_type: str) -> _Asset:
+        etag = f'"{hashlib.sha256(body).hexdigest()[:20]}"'
+        return cls(body, gzip.compress(body, mtime=0), etag, content_type)
+
+    def answer(self, request: web.Request, *, cache: str) -> web.Response:
+        headers = {**PUBLIC, "ETag": self.etag, "Cache-Control": cache, "Vary": "Accept-Encoding"}
+        if self.etag in request.headers.get("If-None-Match", ""):
+            return web.Response(status=304, headers=headers)
+        headers["Content-Type"] = self.content_type
+        headers["X-Content-Type-Options"] = "nosniff"
+        if "gzip" in request.headers.get("Accept-Encoding", ""):
+            return web.Response(body=self.packed, headers={**headers, "Content-Encoding": "gzip"})
+        return web.Response(body=self.body, headers=headers)
+
+
+class Routes:
+    """Everything that the port answers; `notice` is shown on the page (the demo says what it is)."""
+
+    def __init__(
+        self,
+        broadcast: Broadcast,
+        store: Store,
+        settings: Settings,
+        sources: dict[str, Source],
+        *,
+        enabled: frozenset[str],
+        notice: str = "",
+    ) -> None:
+        self._broadcast = broadcast
+        self._store = store
+        self._settings = settings
+        self._sources = sources
+        self._enabled = enabled
+        self._notice = notice
+        widget = _widget()
+        self._page = widget.joinpath("index.html").read_text(encoding="utf-8")
+        dist = widget.joinpath("dist") if widget.joinpath("dist").is_dir() else widget
+        script = "text/javascript; charset=utf-8"
+        self._script = _Asset.read(dist.joinpath("ticker.js"), script)
+        self._page_script = _Asset.read(dist.joinpath("page.js"), script)
+        self._everything = wire.select((), broadcast.symbols)
+
+    def application(self) -> web.Application:
+        app = web.Application(middlewares=[_problems], client_max_size=16384)
+        app.router.add_get("/", self.page)
+        app.router.add_get("/ticker.js", self.script)
+        app.router.add_get("/page.js", self.page_script)
+        app.router.add_get("/v1/stream", self.stream, allow_head=False)
+        app.router.add_get("/v1/quotes", self.quotes)
+        app.router.add_get("/v1/quotes/{symbol:[A-Za-z]{3}(?:/[A-Za-z]{3})?}", self.quote)
+        app.router.add_get("/v1/history/{symbol:[A-Za-z]{3}(?:/[A-Za-z]{3})?}", self.history)
+        app.router.add_get("/v1/sources", self.sources)
+        app.router.add_get("/healthz", self.alive)
+        app.router.add_get("/readyz", self.ready)
+        app.router.add_get("/health", self.health)
+        return app
+
+    # The stream.
+
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        """Shake hands, then hand the transport to a Subscriber; aiohttp never sees it again."""
+        protocol, transport = ServerProtocol(), request.transport
+        headers = Headers(
+            [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers]
+        )
+        response = protocol.accept(Request(request.raw_path, headers))
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS or request.version < (1, 1):
+            raise _problem(
+                response.status_code if response.status_code >= 400 else 400,
+                (response.body or b"").decode().strip() or "a WebSocket needs HTTP/1.1",
+                headers={"Upgrade": "websocket", "Sec-WebSocket-Version": "13"},
+            )
+        if self._broadcast.closing or not self._broadcast.loaded or transport is None:
+            raise _away("the stream is not ready yet")
+        protocol.send_response(response)
+        self._hand_over(request, transport, b"".join(protocol.data_to_send()))
+        return _HandedOver()
+
+    def _hand_over(self, request: web.Request, transport: asyncio.Transport, handshake: bytes) -> None:
+        fault, cursor = "", None
+        try:
+            selection = self._selection(request)
+        except BadFrame as error:
+            fault, selection = str(error), self._everything
+        if text := request.query.get("cursor"):
+            cursor = wire.read_cursor(text, selection)
+        subscriber = Subscriber(self._broadcast, transport, selection)
+        if fault:
+            subscriber.refuse(handshake, fault)
+        else:
+            self._broadcast.join(subscriber, cursor, handshake=handshake)
+        # What came behind the handshake, then aiohttp's own books.
+        request.protocol.set_parser(_Tail(subscriber))  # type: ignore[arg-type]
+        request.protocol.transport = None
+        request.protocol.connection_lost(None)
+        transport.resume_reading()
+
+    def _selection(self, request: web.Request) -> Selection:
+        """The symbols of the query: `?symbols=KGS,TJS/USD`. Raises BadFrame."""
+        texts = [text for text in request.query.get("symbols", "").replace(" ", ",").split(",") if text]
+        return wire.select(texts, self._broadcast.symbols)
+
+    # Quotes.
+
+    async def quotes(self, request: web.Request) -> web.Response:
+        """The newest quotes; ETag is the cursor."""
+        if not self._broadcast.loaded:
+            raise _away("no quotes were read from Redis yet")
+        try:
+            selection = self._selection(request)
+        except BadFrame as error:
+            raise _problem(400, str(error)) from None
+        delta = self._broadcast.mirror.since(None, selection.symbols)
+        cursor = wire.stamp(delta.cursor, selection)
+        return _tagged(request, cursor, f'{{"cursor":"{cursor}","quotes":[{",".join(delta.items)}]}}')
+
+    async def quote(self, request: web.Request) -> web.Response:
+        """The newest quote of one symbol."""
+        symbol = self._symbol(request)
+        text = self._broadcast.mirror.get(symbol)
+        if text is None:
+            raise _away(f"{symbol} has no quote yet")
+        return _tagged(request, hashlib.sha256(text.encode()).hexdigest()[:20], text)
+
+    async def history(self, request: web.Request) -> web.Response:
+        """What one source said of a symbol, by day: `?from=&to=` (inclusive) and `source=`."""
+        symbol = self._symbol(request)
+        first, last = _day(request, "from", date.min), _day(request, "to", date.max)
+        source = request.query.get("source") or self._source_of(symbol)
+        key = source.removeprefix(f"{self._settings.label}:" if self._settings.label else "")
+        try:
+            fixings = await self._store.fixings([symbol], since=first, until=last, source=key)
+        except UNAVAILABLE as error:
+            raise _away(f"the history is out of reach: {type(error).__name__}") from None
+        rows = [_history_row(fixing) for fixing in fixings]
+        return _json({"symbol": str(symbol), "source": source, "fixings": rows}, cache="public, max-age=60")
+
+    def _symbol(self, request: web.Request) -> Pair:
+        try:
+            symbol = Pair.parse(request.match_info["symbol"])
+        except ValueError as error:
+            raise _problem(400, str(error)) from None
+        if symbol not in self._broadcast.symbols:
+            raise _problem(404, f"{symbol} is not served here")
+        return symbol
+
+    def _source_of(self, symbol: Pair) -> str:
+        text = self._broadcast.mirror.get(symbol)
+        return str(json.loads(text)["source"]) if text else ""
+
+    # Sources and health.
+
+    async def sources(self, request: web.Request) -> web.Response:
+        """Every source: who, on what terms, and how its last poll went."""
+        try:
+            outcomes = await self._store.outcomes(list(self._sources))
+        except UNAVAILABLE:
+            outcomes = {}
+        now = datetime.now(UTC)
+        rows = [self._source_row(source, outcomes.get(source.key), now) for source in self._sources.values()]
+        return _json({"sources": rows}, cache="no-cache")
+
+    def _source_row(self, source: Source, outcome: Outcome | None, now: datetime) -> dict[str, object]:
+        known = outcome or Outcome(source=source.key)
+        enabled = source.key in self._enabled
+        return {
+            "key": source.key,
+            "name": source.name,
+            "short": source.short,
+            "kind": source.kind,
+            "authority_for": source.authority_for,
+            "status": known.status if enabled else "disabled",
+            "message": known.message(now) if enabled else "",
+            "as_of": known.as_of or None,
+            "checked_at": _moment(known.checked_at),
+            "succeeded_at": _moment(known.succeeded_at),
+            "next_poll_at": _moment(known.next_poll_at) if enabled else None,
+            "failures": known.failures,
+            "latency_ms": known.latency_ms,
+            "attribution": source.attribution,
+            "terms": source.terms,
+            "coverage": source.coverage,
+        }
+
+    async def alive(self, request: web.Request) -> web.Response:
+        """The process runs."""
+        return _json({"status": "pass"}, cache="no-store")
+
+    async def ready(self, request: web.Request) -> web.Response:
+        """The process can serve: it has read what Redis holds, and is not about to leave."""
+        fit = self._broadcast.loaded and not self._broadcast.closing
+        return _json({"status": "pass" if fit else "fail"}, status=200 if fit else 503, cache="no-store")
+
+    async def health(self, request: web.Request) -> web.Response:
+        """Every source, Redis and the quotes; 503 only when the quotes can't be trusted."""
+        outcomes, redis_error = {}, ""
+        try:
+            outcomes = await self._store.outcomes(sorted(self._enabled))
+        except UNAVAILABLE as error:
+            redis_error = f"{type(error).__name__} {error}".strip()[:200]
+        now = datetime.now(UTC)
+        quotes = [wire.decode_quote(text) for text in self._broadcast.mirror.since(None).items]
+        verdict, reasons = judge(
+            redis_error=redis_error,
+            symbols=len(self._broadcast.symbols),
+            quotes=quotes,
+            outcomes=outcomes.values(),
+        )
+        return _json(
+            {
+                "status": verdict,
+                "version": __version__,
+                "label": self._settings.label or None,
+                "notes": reasons,
+                "cursor": str(self._broadcast.mirror.cursor),
+                "subscribers": len(self._broadcast.subscribers),
+                "redis": redis_error or "pass",
+                "quotes": {str(each.symbol): each.status for each in quotes},
+                "sources": {
+                    key: {"status": each.status, "message": each.message(now), "as_of": each.as_of or None}
+                    for key, each in outcomes.items()
+                },
+            },
+            status=503 if verdict == "fail" else 200,
+            cache="no-store",
+            content_type="application/health+json",
+        )
+
+    # Files.
+
+    async def script(self, request: web.Request) -> web.Response:
+        """The widget."""
+        return self._script.answer(request, cache="public, max-age=300, stale-while-revalidate=86400")
+
+    async def page_script(self, request: web.Request) -> web.Response:
+        """The script of the page."""
+        return self._page_script.answer(request, cache="no-cache")
+
+    async def page(self, request: web.Request) -> web.Response:
+        """The page: the line, the quotes, the sources, and how to embed it."""
+        notice = f'<p class="notice" role="note">{html.escape(self._notice)}</p>' if self._notice else ""
+        text = self._page.replace("<!--notice-->", notice)
+        text = text.replace("{{origin}}", html.escape(f"{request.scheme}://{request.host}"))
+        return _Asset.of(text.encode(), "text/html; charset=utf-8").answer(request, cache="no-cache")
+
+
+class _HandedOver(web.Response):
+    """Stands for a response that somebody else has written."""
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        return None
+
+
+class _Tail:
+    """Takes what a client sent right behind its handshake."""
+
+    def __init__(self, subscriber: Subscriber) -> None:
+        self._subscriber = subscriber
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        self._subscriber.data_received(data)
+        return False, b""
+
+    def feed_eof(self) -> None:
+        return None
+
+
+def _widget() -> Traversable:
+    """The widget's folder: inside the installed package, or beside it in a checkout."""
+    package = files("ticker")
+    installed = package.joinpath("widget")
+    return installed if installed.is_dir() else package.joinpath("..", "widget")
+
+
+def _history_row(fixing: Fixing) -> dict[str, object]:
+    leg = fixing.legs[0] if len(fixing.legs) == 1 else None
+    return {
+        "as_of": fixing.as_of.isoformat(),
+        "price": wire.plain(published(fixing)),
+        "inverse": wire.plain(published(fixing, inverse=True)),
+        "value": wire.plain(leg.value) if leg else None,
+        "nominal": leg.nominal if leg else None,
+        "direction": str(leg.pair) if leg else None,
+    }
+
+
+def _moment(at: datetime | None) -> str | None:
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z") if at else None
+
+
+def _day(request: web.Request, name: str, default: date) -> date:
+    text = request.query.get(name)
+    try:
+        return date.fromisoformat(text) if text else default
+    except ValueError:
+        raise _problem(400, f"{name}={text!r:.40} is not a date like 2026-09-29") from None
+
+
+def _tagged(request: web.Request, tag: str, text: str) -> web.Response:
+    headers = {**PUBLIC, "ETag": f'"{tag}"', "Cache-Control": "public, max-age=5, stale-if-error=3600"}
+    if f'"{tag}"' in request.headers.get("If-None-Match", ""):
+        return web.Response(status=304, headers=headers)
+    return web.Response(text=text, content_type="application/json", headers=headers)
+
+
+def _json(
+    content: object, *, cache: str, status: int = 200, content_type: str = "application/json"
+) -> web.Response:
+    headers = {**PUBLIC, "Cache-Control": cache}
+    return web.Response(text=json.dumps(content), status=status, content_type=content_type, headers=headers)
+
+
+class _Problem(Exception):
+    def __init__(self, status: int, detail: str, headers: dict[str, str]) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.headers = status, detail, headers
+
+
+def _problem(status: int, detail: str, *, headers: dict[str, str] | None = None) -> _Problem:
+    return _Problem(status, detail, headers or {})
+
+
+def _away(detail: str) -> _Problem:
+    return _problem(503, detail, headers={"Retry-After": str(RETRY_SECONDS)})
+
+
+@web.middleware
+async def _problems(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Every error as application/problem+json (RFC 9457)."""
+    try:
+        return await handler(request)
+    except _Problem as problem:
+        status, detail, headers = problem.status, problem.detail, problem.headers
+    except web.HTTPException as error:
+        status, detail, headers = error.status, f"{request.method} {request.path}", {}
+        if allow := error.headers.get("Allow"):
+            headers = {"Allow": allow}
+    title = HTTPStatus(status).phrase
+    body = json.dumps({"type": "about:blank", "title": title, "status": status, "detail": detail})
+    return web.Response(
+        text=body, status=status, content_type="application/problem+json", headers={**PUBLIC, **headers}
+    )
