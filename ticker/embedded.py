@@ -323,6 +323,8 @@ async def _stop(process: Process) -> None:
         return
     with suppress(ProcessLookupError):
         process.terminate()
+        # A server that somebody stopped could not hear it.
+        process.send_signal(signal.SIGCONT)
     try:
         # Not timeout(): in a cancelled task, as this one is, Python 3.11.2's ends with CancelledError.
         await asyncio.wait_for(process.wait(), STOP_SECONDS)

@@ -1,0 +1,1338 @@
+"""The poller with real banks on loopback, which answer what a test says, and a real Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import logging
+import os
+import re
+import signal
+import socket
+import ssl
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+from aiohttp import web
+from apscheduler.job import Job
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from redis.asyncio import Redis
+
+from ticker import app, poll
+from ticker.board import Board
+from ticker.config import PollSettings, RedisSettings, Settings, SourceSettings
+from ticker.embedded import EmbeddedServer, embedded
+from ticker.model import Cursor, Fixing, Pair, Quote, Rate
+from ticker.poll import Poller, in_words, longest_delay, rebased
+from ticker.source import MalformedFeed, Outcome, Source
+from ticker.sources import SOURCES
+from ticker.store import Publication, Store
+
+KGS, TJS = Pair.parse("KGS"), Pair.parse("TJS")
+PAYLOADS = Path(__file__).parent / "payloads"
+NBKR = (PAYLOADS / "nbkr" / "daily_2026-05-24.xml").read_bytes()
+NBT = (PAYLOADS / "nbt" / "export_2026-05-19.xml").read_bytes()
+TUESDAY = date(2026, 5, 19)
+
+OFTEN: Any = 0.05
+"""Seconds between two polls; a configuration can't say less than 1, a source can."""
+SELDOM = 3600
+SHORT_LEASE = RedisSettings.model_construct(lease_seconds=1)
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def day(number: int) -> date:
+    """The `number`th day of the story, which begins on a Tuesday."""
+    return TUESDAY + timedelta(days=number)
+
+
+def table(as_of: date, usd: str = "87,4500") -> bytes:
+    """NBKR's recorded file with another date and another figure of the dollar."""
+    return NBKR.replace(b"24.05.2026", f"{as_of:%d.%m.%Y}".encode()).replace(b"87,4500", usd.encode())
+
+
+def answer(body: bytes, status: int = 200, **headers: str) -> Answer:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return web.Response(body=body, status=status, headers=headers)
+
+    return handle
+
+
+def tagged(body: bytes, tag: str = '"1"') -> Answer:
+    """An answer that is 304 for those who have it."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if request.headers.get("If-None-Match") == tag:
+            return web.Response(status=304)
+        return web.Response(body=body, headers={"ETag": tag})
+
+    return handle
+
+
+def late(seconds: float, then: Answer) -> Answer:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(seconds)
+        return await then(request)
+
+    return handle
+
+
+async def hang_up(request: web.Request) -> web.StreamResponse:
+    assert request.transport
+    request.transport.abort()
+    return web.Response()
+
+
+async def break_off(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Length": str(len(NBKR))})
+    await response.prepare(request)
+    await response.write(NBKR[:100])
+    assert request.transport
+    request.transport.abort()
+    return response
+
+
+@dataclass
+class Bank:
+    """A bank whose answer is what the test last said; it remembers who asked what."""
+
+    answer: Answer = field(default_factory=lambda: answer(table(day(0))))
+    url: str = ""
+    asked: list[web.Request] = field(default_factory=list)
+    at_once: int = 0
+    """Requests under way."""
+    most_at_once: int = 0
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(request)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            return await self.answer(request)
+        finally:
+            self.at_once -= 1
+
+    async def asked_again(self, times: int = 2) -> None:
+        """Wait until so many more requests have come, all but the last of them answered for sure."""
+        count = len(self.asked) + times
+        await until(lambda: len(self.asked) >= count)
+
+
+@dataclass
+class Clock:
+    """The board's time, which stands still until the test moves it."""
+
+    at: datetime = datetime(2026, 5, 19, 6, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+@pytest.fixture
+async def bank() -> AsyncIterator[Bank]:
+    async with open_bank() as bank:
+        yield bank
+
+
+@pytest.fixture
+async def other() -> AsyncIterator[Bank]:
+    """The same bank, as the other process asks it."""
+    async with open_bank() as bank:
+        yield bank
+
+
+@asynccontextmanager
+async def open_bank() -> AsyncIterator[Bank]:
+    bank = Bank()
+    site = web.Application()
+    site.router.add_route("*", "/{path:.*}", bank.handle)
+    runner = web.AppRunner(site, access_log=None, handler_cancellation=True)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    bank.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield bank
+    await runner.cleanup()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def own_server(short_path: Path) -> AsyncIterator[EmbeddedServer]:
+    """A server that the test may stop."""
+    async with embedded(short_path / "data") as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def _everything_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="ticker")
+
+
+Scheduled = Callable[[], list[Job]]
+
+
+@pytest.fixture
+def scheduled(monkeypatch: pytest.MonkeyPatch) -> Scheduled:
+    """The jobs of the scheduler that the poller made last."""
+    made: list[AsyncIOScheduler] = []
+
+    class Scheduler(AsyncIOScheduler):  # type: ignore[misc]
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            made.append(self)
+
+    monkeypatch.setattr(poll, "AsyncIOScheduler", Scheduler)
+    return lambda: list(made[-1].get_jobs()) if made else []
+
+
+def nbkr(interval_seconds: int = OFTEN, **others: Any) -> Source:
+    return replace(SOURCES["nbkr"], interval_seconds=interval_seconds, **others)
+
+
+@asynccontextmanager
+async def polling(
+    store: Store,
+    bank: Bank,
+    clock: Clock,
+    *sources: Source,
+    owner: str = "one",
+    alone: bool = True,
+    board: Callable[[Settings, Sequence[Source]], Board] = app.new_board,
+    **changes: Any,
+) -> AsyncIterator[Poller]:
+    """A poller that runs, its every source at `bank`; if none is named, NBKR's, asked often."""
+    sources = sources or (nbkr(),)
+    settings = Settings(
+        symbols=(KGS,) if sources[0].key != "nbt" else (TJS,),
+        poll=PollSettings(timeout_seconds=0.5, max_body_bytes=4000, retry_min_seconds=SELDOM),
+        redis=RedisSettings(lease_seconds=3),
+        sources={source.key: SourceSettings(base_url=bank.url) for source in sources},
+    ).model_copy(update=changes)
+    poller = Poller(
+        sources,
+        settings,
+        store,
+        new_board=lambda: board(settings, sources),
+        clock=clock,
+        owner=owner,
+        alone=alone,
+    )
+    running = asyncio.create_task(poller.run())
+    try:
+        yield poller
+    finally:
+        running.cancel()
+        await ended(running)
+
+
+async def ended(running: asyncio.Task[None]) -> None:
+    """See the poller end by its cancellation, soon, with nothing left behind."""
+    await asyncio.wait({running}, timeout=1.5)
+    assert running.cancelled() or (running.done() and not running.result())
+    assert not [task for task in asyncio.all_tasks() if "run_coroutine_job" in repr(task)]
+
+
+async def until(fact: Callable[[], Awaitable[object] | object], seconds: float = 5) -> None:
+    """Wait until it is so; whoever asks in vain fails with a TimeoutError that shows the line."""
+    async with asyncio.timeout(seconds):
+        while True:
+            so = fact()
+            if isinstance(so, Awaitable):
+                so = await so
+            if so:
+                return
+            await asyncio.sleep(0.01)
+
+
+async def quote(store: Store, symbol: Pair = KGS) -> Quote | None:
+    return next((each for _, each in (await store.snapshot()).rows if each.symbol == symbol), None)
+
+
+async def outcome(store: Store, key: str = "nbkr") -> Outcome:
+    return (await store.outcomes([key]))[key]
+
+
+async def shown(store: Store, as_of: date) -> bool:
+    return (now := await quote(store)) is not None and now.as_of == as_of
+
+
+async def publications(redis: Redis) -> int:
+    return int(await redis.xlen("{ticker}:stream"))
+
+
+def said(caplog: pytest.LogCaptureFixture, words: str) -> list[str]:
+    return [record.getMessage() for record in caplog.records if words in record.getMessage()]
+
+
+# A poll
+
+
+async def test_the_first_poll_is_at_the_start(store: Store, bank: Bank, clock: Clock) -> None:
+    before = datetime.now(UTC)
+
+    async with polling(store, bank, clock, nbkr(SELDOM)):
+        await until(lambda: shown(store, day(0)))
+        await until(lambda: outcome_is_whole(store))
+        told, now = await outcome(store), await quote(store)
+
+    assert [request.path for request in bank.asked] == ["/XML/daily.xml"]
+    assert now
+    assert (now.inverse, now.source, now.status) == (Decimal("87.4500"), "nbkr", "live")
+    assert told.checked_at
+    assert told.succeeded_at
+    assert told.next_poll_at
+    assert before <= told.checked_at <= told.succeeded_at < told.next_poll_at
+    assert (told.status, told.error, told.as_of, told.failures) == ("ok", "", "2026-05-19", 0)
+    assert told.latency_ms is not None
+
+
+async def outcome_is_whole(store: Store) -> bool:
+    return (await outcome(store)).next_poll_at is not None
+
+
+async def test_the_bank_is_told_who_asks_and_nothing_else(store: Store, bank: Bank, clock: Clock) -> None:
+    bank.answer = answer(table(day(0)), **{"Set-Cookie": "cookiesession1=678A3E0D; path=/"})
+
+    async with polling(store, bank, clock):
+        await bank.asked_again(3)
+
+    headers = bank.asked[-1].headers
+    assert re.fullmatch(r"currency-ticker/\S+", headers["User-Agent"])
+    assert set(headers) <= {"Host", "User-Agent", "Accept", "Accept-Encoding"}
+
+
+async def test_nothing_new_is_one_conditional_request_and_no_publication(
+    store: Store, redis: Redis, bank: Bank, clock: Clock
+) -> None:
+    bank.answer = tagged(table(day(0)))
+
+    async with polling(store, bank, clock):
+        await until(lambda: shown(store, day(0)))
+        await bank.asked_again(5)
+
+    conditions = [request.headers.get("If-None-Match") for request in bank.asked]
+    assert conditions == [None] + ['"1"'] * (len(bank.asked) - 1)
+    assert await publications(redis) == 1
+    assert (await outcome(store)).as_of == "2026-05-19"
+
+
+async def test_the_date_of_the_last_change_is_a_condition_too(store: Store, bank: Bank, clock: Clock) -> None:
+    changed = "Tue, 19 May 2026 10:20:00 GMT"
+    bank.answer = answer(table(day(0)), **{"Last-Modified": changed})
+
+    async with polling(store, bank, clock):
+        await bank.asked_again(2)
+
+    assert bank.asked[-1].headers["If-Modified-Since"] == changed
+
+
+async def test_the_same_table_again_is_no_publication(
+    store: Store, redis: Redis, bank: Bank, clock: Clock
+) -> None:
+    async with polling(store, bank, clock):
+        await bank.asked_again(5)
+
+    assert await publications(redis) == 1
+
+
+async def test_a_new_table_is_a_publication_with_its_change(
+    store: Store, redis: Redis, bank: Bank, clock: Clock
+) -> None:
+    bank.answer = tagged(table(day(0)))
+    async with polling(store, bank, clock):
+        await until(lambda: shown(store, day(0)))
+        bank.answer = tagged(table(day(1), "88,3245"), tag='"2"')
+        await until(lambda: shown(store, day(1)))
+
+    now = await quote(store)
+    assert now
+    assert (now.inverse, now.change_percent) == (Decimal("88.3245"), Decimal("-0.99"))
+    assert await publications(redis) == 2
+    assert [each.day for each in await store.fixings([KGS])] == [day(0), day(1)]
+
+
+async def test_another_day_is_another_address_and_is_asked_for_without_conditions(
+    store: Store, bank: Bank, clock: Clock
+) -> None:
+    bank.answer = tagged(NBT)
+    clock.at = datetime(2026, 5, 19, 18, 59, tzinfo=UTC)  # a minute before midnight in Dushanbe
+    source = replace(SOURCES["nbt"], interval_seconds=OFTEN)
+
+    async with polling(store, bank, clock, source):
+        await bank.asked_again(2)
+        clock.at += timedelta(minutes=1)
+        await until(lambda: bank.asked[-1].query["date"] == "2026-05-20")
+
+    conditions = {
+        request.query["date"]: request.headers.get("If-None-Match") for request in reversed(bank.asked)
+    }
+    assert conditions == {"2026-05-19": None, "2026-05-20": None}
+    assert dict(bank.asked[0].query) == {"date": "2026-05-19", "export": "xmlout"}
+
+
+# Failures
+
+FAILURES: Mapping[str, tuple[Answer, str]] = {
+    "forbidden": (answer(b"", 403), "answered 403"),
+    "broken": (answer(NBKR, 500), "answered 500"),
+    "moved": (answer(b"", 302, Location="/elsewhere"), "answered 302"),
+    "nothing": (answer(b"", 204), "answered 204"),
+    "not asked whether it changed": (answer(b"", 304), "answered 304"),
+    "slow": (late(5, answer(NBKR)), "timed out"),
+    "hangs up": (hang_up, "Server disconnected"),
+    "breaks off": (break_off, "Response payload is not completed.*"),
+    "a page": (answer(b"<html><body>Request Rejected</body></html>"), "nbkr: the root is <html>, .*"),
+    "empty": (answer(b""), "nbkr: not XML: .*"),
+    "large": (answer(b"x" * 4001), "sent more than 4000 bytes"),
+    "packed": (
+        answer(gzip.compress(b"x" * 10_000_000), **{"Content-Encoding": "gzip"}),
+        "sent more than 4000 bytes",
+    ),
+    "far future": (
+        answer(table(day(11))),
+        "nbkr: dated 2026-05-30, but asked on 2026-05-19",
+    ),
+}
+
+
+@pytest.mark.parametrize(("failing", "words"), FAILURES.values(), ids=FAILURES.keys())
+async def test_a_failure_is_said_in_words_once_and_so_is_the_recovery(
+    failing: Answer, words: str, store: Store, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    bank.answer = failing
+
+    async with polling(store, bank, clock):
+        await until(lambda: failures(store, 2))
+        failed = await outcome(store)
+        nothing = await quote(store)
+        bank.answer = answer(table(day(0)))
+        await until(lambda: shown(store, day(0)))
+        await until(lambda: failures(store, 0))
+
+    assert re.fullmatch(words, failed.error)
+    assert re.fullmatch(f"{words}, retry in [0-9]+ s", failed.message(datetime.now(UTC)))
+    assert (failed.status, failed.succeeded_at, nothing) == ("failing", None, None)
+    assert [line for line in said(caplog, "nbkr failed")] == [f"nbkr failed: {failed.error}"]
+    assert len(said(caplog, "nbkr is back after")) == 1
+    assert {request.path for request in bank.asked} == {"/XML/daily.xml"}
+
+
+async def failures(store: Store, least: int) -> bool:
+    told = await outcome(store)
+    return told.checked_at is not None and (told.failures >= least if least else not told.failures)
+
+
+async def test_nobody_there_is_said_in_words(store: Store, bank: Bank, clock: Clock) -> None:
+    with socket.socket() as port:
+        port.bind(("127.0.0.1", 0))
+        bank.url = f"http://127.0.0.1:{port.getsockname()[1]}"
+        async with polling(store, bank, clock):
+            await until(lambda: failures(store, 1))
+
+    assert (await outcome(store)).error == "can't connect: Connection refused"
+
+
+async def test_a_later_day_than_the_one_asked_for_is_refused(store: Store, bank: Bank, clock: Clock) -> None:
+    # NBT answers a day out of its range with today's table.
+    bank.answer = answer(NBT.replace(b"2026-05-19", b"2026-05-20"))
+
+    async with polling(store, bank, clock, SOURCES["nbt"]):
+        await until(lambda: outcome_of_nbt(store))
+
+    assert (await outcome(store, "nbt")).error == "nbt: dated 2026-05-20, but asked on 2026-05-19"
+    assert await quote(store, TJS) is None
+
+
+async def outcome_of_nbt(store: Store) -> bool:
+    return (await outcome(store, "nbt")).failures > 0
+
+
+async def test_an_earlier_day_than_the_one_asked_for_is_a_holiday(
+    store: Store, bank: Bank, clock: Clock
+) -> None:
+    bank.answer = answer(NBT.replace(b"2026-05-19", b"2026-05-15"))
+
+    async with polling(store, bank, clock, SOURCES["nbt"]):
+        await until(lambda: quote(store, TJS))
+
+    assert (await outcome(store, "nbt")).failures == 0
+
+
+def test_an_empty_table_is_refused() -> None:
+    with pytest.raises(MalformedFeed, match="nbkr: an empty table"):
+        poll.check_dates(SOURCES["nbkr"], (), TUESDAY)
+
+
+def test_a_table_of_an_authority_without_its_own_currency_for_the_dollar_is_refused() -> None:
+    rates = [
+        Rate(source="cbu", pair=Pair("EUR", "UZS"), value=Decimal("14079.98"), nominal=1, as_of=TUESDAY),
+        Rate(source="cbu", pair=Pair("USD", "EUR"), value=Decimal("0.9"), nominal=1, as_of=TUESDAY),
+    ]
+
+    with pytest.raises(MalformedFeed, match="cbu: no UZS for the dollar in a table of 2"):
+        poll.check_currency(SOURCES["cbu"], rates)
+
+
+async def test_a_failed_bank_costs_no_quote(store: Store, redis: Redis, bank: Bank, clock: Clock) -> None:
+    async with polling(store, bank, clock):
+        await until(lambda: shown(store, day(0)))
+        bank.answer = answer(b"", 500)
+        await until(lambda: failures(store, 3))
+
+    now = await quote(store)
+    assert now
+    assert now.status == "live"
+    assert await publications(redis) == 1
+    assert (await outcome(store)).as_of == "2026-05-19"
+
+
+async def test_a_fault_of_ours_shows_up_as_a_source_that_fails_and_polling_goes_on(
+    store: Store, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = True
+
+    def parse(body: bytes) -> Any:
+        if broken:
+            raise KeyError("Valute")
+        return SOURCES["nbkr"].parse(body)
+
+    async with polling(store, bank, clock, nbkr(parse=parse)):
+        await until(lambda: failures(store, 3))
+        failed = await outcome(store)
+        broken = False
+        await until(lambda: shown(store, day(0)))
+
+    assert failed.error == "KeyError: 'Valute'"
+    warned = [record for record in caplog.records if "nbkr failed" in record.getMessage()]
+    assert [record.getMessage() for record in warned] == ["nbkr failed: KeyError: 'Valute'"]
+    assert warned[0].exc_info  # with the line that broke
+
+
+class Stumbling(Board):
+    """A board with a fault in it."""
+
+    faults: frozenset[str] = frozenset()
+
+    def post(self, rates: Any, *, now: datetime) -> list[Quote]:
+        if "post" in self.faults:
+            raise ZeroDivisionError("by nought")
+        return super().post(rates, now=now)
+
+    def tick(self, *, now: datetime) -> list[Quote]:
+        if "tick" in self.faults:
+            raise ZeroDivisionError("by nought")
+        return super().tick(now=now)
+
+
+async def test_a_table_that_the_board_did_not_take_is_asked_for_again_in_full(
+    store: Store, bank: Bank, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "Board", Stumbling)
+    monkeypatch.setattr(Stumbling, "faults", frozenset({"post"}))
+    bank.answer = tagged(table(day(0)))
+
+    async with polling(store, bank, clock):
+        await until(lambda: failures(store, 2))
+        failed = await outcome(store)
+        monkeypatch.setattr(Stumbling, "faults", frozenset())
+        await until(lambda: shown(store, day(0)))
+
+    assert failed.error == "ZeroDivisionError: by nought"
+
+
+async def test_what_even_the_poll_job_did_not_foresee_is_reported_and_polling_goes_on(
+    store: Store, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "Board", Stumbling)
+    monkeypatch.setattr(Stumbling, "faults", frozenset())
+
+    async with polling(store, bank, clock):
+        await until(lambda: shown(store, day(0)))
+        monkeypatch.setattr(Stumbling, "faults", frozenset({"post", "tick"}))
+        await until(lambda: failures(store, 2))
+        monkeypatch.setattr(Stumbling, "faults", frozenset())
+        bank.answer = answer(table(day(1)))
+        await until(lambda: shown(store, day(1)))
+
+    broke = said(caplog, "poll nbkr broke: ZeroDivisionError('by nought')")
+    assert broke
+    assert "in tick" in broke[0]
+
+
+def test_errors_have_words() -> None:
+    assert in_words(TimeoutError()) == "timed out"
+    assert in_words(aiohttp.ServerTimeoutError("to host")) == "timed out"
+    assert in_words(MalformedFeed("nbkr: no\n table")) == "nbkr: no table"
+    assert in_words(aiohttp.ClientPayloadError()) == "ClientPayloadError"
+    assert in_words(ValueError("x" * 400)) == "ValueError: " + "x" * 300
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        (ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 1)"), "Connection refused"),
+        (socket.gaierror(-2, "Name or service not known"), "Name or service not known"),
+        (ssl.SSLCertVerificationError(1, "self-signed certificate"), "self-signed certificate"),
+        (OSError("Multiple exceptions"), "Multiple exceptions"),
+    ],
+)
+def test_a_connection_that_failed_says_why(cause: OSError, words: str) -> None:
+    key: Any = None
+
+    assert in_words(aiohttp.ClientConnectorError(key, cause)) == f"can't connect: {words}"
+
+
+# Retries
+
+
+def test_the_longest_delay_doubles_up_to_the_plain_interval() -> None:
+    settings = PollSettings(retry_min_seconds=5, retry_max_seconds=900)
+
+    longest = [longest_delay(settings, failures, interval_seconds=3600) for failures in (1, 2, 3, 8, 9, 999)]
+    never_after_the_next_poll = longest_delay(settings, 999, interval_seconds=60)
+
+    assert longest == [5, 10, 20, 640, 900, 900]
+    assert never_after_the_next_poll == 60
+
+
+async def test_a_failed_poll_comes_back_before_its_interval(store: Store, bank: Bank, clock: Clock) -> None:
+    bank.answer = answer(b"", 500)
+
+    async with polling(store, bank, clock, nbkr(SELDOM), poll=PollSettings(retry_min_seconds=0.1)):
+        await until(lambda: failures(store, 2))
+        bank.answer = answer(table(day(0)))
+        await until(lambda: shown(store, day(0)))
+
+
+async def test_retries_are_spread_over_all_of_the_delay(
+    store: Store, bank: Bank, clock: Clock, scheduled: Scheduled
+) -> None:
+    bank.answer = answer(b"", 500)
+    sources = [replace(nbkr(SELDOM), key=f"bank{number}", authority_for=None) for number in range(40)]
+    sources.append(nbkr(SELDOM))
+
+    async with polling(store, bank, clock, *sources, poll=PollSettings(retry_min_seconds=100)):
+        await until(lambda: len(retries(scheduled())) == len(sources))
+        now = datetime.now(UTC)
+        delays = sorted((job.next_run_time - now).total_seconds() for job in retries(scheduled()))
+
+    assert -1 < delays[0] < 25
+    assert 75 < delays[-1] <= 100
+
+
+def retries(jobs: list[Job]) -> list[Job]:
+    return [job for job in jobs if job.id.endswith(":retry")]
+
+
+async def test_a_retry_that_is_not_needed_any_more_is_dropped(
+    store: Store, bank: Bank, clock: Clock, scheduled: Scheduled
+) -> None:
+    bank.answer = answer(b"", 500)
+
+    async with polling(store, bank, clock, nbkr(SELDOM)):
+        await until(lambda: retries(scheduled()))
+        bank.answer = answer(table(day(0)))
+        poll_now(scheduled, "nbkr")
+        await until(lambda: shown(store, day(0)))
+        await until(lambda: not retries(scheduled()))
+
+
+def poll_now(scheduled: Scheduled, job_id: str) -> None:
+    next(job for job in scheduled() if job.id == job_id).modify(next_run_time=datetime.now(UTC))
+
+
+async def test_a_poll_that_is_due_while_one_is_under_way_is_left_out(
+    store: Store, bank: Bank, clock: Clock, scheduled: Scheduled
+) -> None:
+    bank.answer = late(0.2, answer(table(day(0))))
+
+    async with polling(store, bank, clock, nbkr(SELDOM)):
+        await until(lambda: bank.asked)
+        poll_now(scheduled, "nbkr:publishing hours")
+        await until(lambda: shown(store, day(0)))
+        await asyncio.sleep(0.1)
+
+    assert len(bank.asked) == 1
+
+
+async def test_no_source_is_ever_asked_twice_at_once(store: Store, bank: Bank, clock: Clock) -> None:
+    bank.answer = late(0.2, answer(b"", 500))
+
+    async with polling(store, bank, clock, poll=PollSettings(retry_min_seconds=0.01)) as poller:
+        await bank.asked_again(3)
+        again = asyncio.create_task(poller.begin_again())
+        await bank.asked_again(3)
+        await again
+
+    assert bank.most_at_once == 1
+
+
+# The schedule
+
+
+async def test_every_source_has_its_interval_and_its_publishing_hours(
+    store: Store, bank: Bank, clock: Clock, scheduled: Scheduled
+) -> None:
+    bank.answer = answer(b"", 500)
+
+    async with polling(store, bank, clock, *SOURCES.values()):
+        await until(lambda: len(bank.asked) == len(SOURCES))
+        jobs = {job.id: job for job in scheduled()}
+
+    for source in SOURCES.values():
+        plain, hours = jobs[source.key], jobs[f"{source.key}:publishing hours"]
+        assert plain.trigger.interval == timedelta(seconds=source.interval_seconds)
+        assert plain.trigger.jitter < source.interval_seconds
+        assert str(hours.trigger.timezone) == source.timezone
+        assert hours.trigger.jitter <= 60
+        for job in (plain, hours):
+            assert (job.coalesce, job.max_instances, job.misfire_grace_time) == (True, 1, None)
+
+
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES.keys())
+def test_week_days_have_names(source: Source) -> None:
+    assert re.fullmatch(r"[a-z]{3}-[a-z]{3}", source.schedule.day_of_week)
+
+
+async def test_the_publishing_hours_are_the_banks_own(
+    store: Store, bank: Bank, clock: Clock, scheduled: Scheduled
+) -> None:
+    async with polling(store, bank, clock, nbkr(SELDOM)):
+        await until(lambda: len(scheduled()) == 2)
+        trigger = next(job.trigger for job in scheduled() if job.id == "nbkr:publishing hours")
+
+    trigger.jitter = None
+    # Friday, 16:31 in Bishkek: the next is on Monday.
+    at = datetime(2026, 5, 22, 10, 31, tzinfo=UTC)
+    fires = []
+    for _ in range(7):
+        at = trigger.get_next_fire_time(at, at)
+        fires.append(at.astimezone(UTC).strftime("%a %H:%M"))
+    assert fires == [
+        "Mon 08:00",
+        "Mon 08:30",
+        "Mon 09:00",
+        "Mon 09:30",
+        "Mon 10:00",
+        "Mon 10:30",
+        "Tue 08:00",
+    ]
+
+
+async def test_an_interval_of_one_second_is_kept(store: Store, bank: Bank, clock: Clock) -> None:
+    times: list[float] = []
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        times.append(asyncio.get_running_loop().time())
+        return web.Response(body=NBKR)
+
+    bank.answer = handle
+    sources = {"nbkr": SourceSettings(base_url=bank.url, interval_seconds=1)}
+    async with polling(store, bank, clock, nbkr(SELDOM), sources=sources):
+        await until(lambda: len(times) == 4)
+
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    assert all(0.8 < gap < 1.2 for gap in gaps), gaps
+
+
+# Addresses
+
+
+@pytest.mark.parametrize(
+    ("base_url", "expected"),
+    [
+        ("", "https://www.nbt.tj/en/kurs/export_xml.php?date=2026-05-19&export=xmlout"),
+        (
+            "http://127.0.0.1:8000",
+            "http://127.0.0.1:8000/en/kurs/export_xml.php?date=2026-05-19&export=xmlout",
+        ),
+        (
+            "http://proxy.example/banks/nbt/",
+            "http://proxy.example/banks/nbt/en/kurs/export_xml.php?date=2026-05-19&export=xmlout",
+        ),
+    ],
+)
+def test_a_base_url_replaces_the_host_and_puts_its_path_in_front(base_url: str, expected: str) -> None:
+    address = SOURCES["nbt"].address(TUESDAY)
+
+    assert rebased(address, base_url) == expected
+
+
+async def test_the_bank_is_asked_at_its_base_url(store: Store, bank: Bank, clock: Clock) -> None:
+    bank.url += "/stand-ins/nbt"
+    bank.answer = answer(NBT)
+
+    async with polling(store, bank, clock, SOURCES["nbt"]):
+        await until(lambda: quote(store, TJS))
+
+    assert bank.asked[0].raw_path == "/stand-ins/nbt/en/kurs/export_xml.php?date=2026-05-19&export=xmlout"
+
+
+@pytest.fixture
+def looked_up(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """The names that were asked for; there is no network in this world."""
+    names: Counter[str] = Counter()
+
+    def getaddrinfo(host: str, *_: object, **__: object) -> Any:
+        names[host] += 1
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return names
+
+
+async def test_no_other_host_is_asked_than_the_banks(
+    store: Store, bank: Bank, clock: Clock, looked_up: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", bank.url)
+    bank.url = ""
+
+    async with polling(store, bank, clock, *SOURCES.values()):
+        await until(lambda: outcome_of_nbt(store))
+        await until(lambda: len(looked_up) == len(SOURCES))
+
+    assert set(looked_up) == {urlsplit(source.url).hostname for source in SOURCES.values()}
+    assert (await outcome(store, "nbt")).error == "can't connect: Name or service not known"
+    assert not bank.asked
+
+
+async def test_with_a_base_url_no_name_is_looked_up(
+    store: Store, bank: Bank, clock: Clock, looked_up: Counter[str]
+) -> None:
+    bank.answer = answer(b"", 302, Location="http://elsewhere.example/")
+
+    async with polling(store, bank, clock, *SOURCES.values()):
+        await until(lambda: outcome_of_nbt(store))
+        await until(lambda: len(bank.asked) == len(SOURCES))
+
+    assert not looked_up
+
+
+async def test_a_name_server_that_is_silent_holds_nothing_up(
+    store: Store, bank: Bank, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_last = threading.Event()
+
+    def getaddrinfo(host: str, *_: object, **__: object) -> Any:
+        at_last.wait(30)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    bank.url = "http://bank.invalid"
+    try:
+        async with polling(store, bank, clock):
+            await until(lambda: failures(store, 1))
+            told = await outcome(store)
+            waiting = [each for each in threading.enumerate() if "bank.invalid" in each.name]
+    finally:
+        at_last.set()
+
+    assert told.error == "timed out"
+    assert waiting
+    assert all(thread.daemon for thread in waiting)
+
+
+async def test_a_name_is_looked_up(store: Store, bank: Bank, clock: Clock) -> None:
+    bank.url = bank.url.replace("127.0.0.1", "localhost")
+
+    async with polling(store, bank, clock):
+        await until(lambda: shown(store, day(0)))
+
+
+# The end
+
+
+async def test_a_poll_that_is_under_way_at_the_end_is_waited_for_and_published(
+    store: Store, bank: Bank, clock: Clock
+) -> None:
+    bank.answer = late(0.1, answer(table(day(0))))
+
+    async with polling(store, bank, clock):
+        await until(lambda: bank.asked)
+
+    assert await shown(store, day(0))
+
+
+async def test_a_bank_that_hangs_does_not_hold_up_the_end(
+    store: Store, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    bank.answer = late(30, answer(NBKR))
+    time = asyncio.get_running_loop().time
+
+    async with polling(store, bank, clock, poll=PollSettings(timeout_seconds=30)):
+        await until(lambda: bank.asked)
+        began = time()
+    took = time() - began
+
+    assert took < poll.DRAIN_SECONDS + poll.LEAVE_SECONDS
+    assert not said(caplog, "broke")
+
+
+async def test_the_lease_is_given_back_at_the_end(
+    store: Store, redis: Redis, bank: Bank, clock: Clock
+) -> None:
+    async with polling(store, bank, clock):
+        await until(lambda: shown(store, day(0)))
+        held = await redis.get("{ticker}:leader")
+
+    assert held.endswith(" one")
+    assert await redis.get("{ticker}:leader") is None
+
+
+async def test_a_cancellation_at_any_moment_ends_it_and_loses_nothing(
+    store: Store, redis: Redis, bank: Bank, clock: Clock
+) -> None:
+    # Also just when a command has gone to Redis: wait_for() of Python 3.11 swallows a cancellation then.
+    bank.answer = late(0, answer(table(day(0))))
+
+    for steps in range(100):
+        await redis.flushall()
+        bank.asked.clear()
+        async with polling(store, bank, clock, nbkr(SELDOM)):
+            await until(lambda: bank.asked)
+            for _ in range(steps):
+                await asyncio.sleep(0)
+        async with polling(store, bank, clock, nbkr(SELDOM)):
+            await until(lambda: shown(store, day(0)))
+        assert await publications(redis) == 1, steps
+
+
+# Redis away
+
+
+class Partitioned(Store):
+    """A Redis that this process can't reach while the test says so."""
+
+    cut_off = False
+    loses_the_next_reply = False
+    calls = 0
+
+    async def publish(self, *quotes_and_fixings: Any, **others: Any) -> Cursor:
+        cursor = await super().publish(*quotes_and_fixings, **others)
+        if self.loses_the_next_reply:
+            self.cut_off, self.loses_the_next_reply = True, False
+        self._reach()
+        return cursor
+
+    async def renew(self, lease: str, *, seconds: int) -> Cursor:
+        self.calls += 1
+        self._reach()
+        return await super().renew(lease, seconds=seconds)
+
+    async def acquire(self, owner: str, **others: Any) -> str | None:
+        self.calls += 1
+        self._reach()
+        return await super().acquire(owner, **others)
+
+    async def fixings(self, symbols: Any, **others: Any) -> list[Fixing]:
+        self._reach()
+        return await super().fixings(symbols, **others)
+
+    def _reach(self) -> None:
+        if self.cut_off:
+            raise ConnectionError("cut off")
+
+
+@pytest.fixture
+async def partitioned(redis_url: str) -> AsyncIterator[Partitioned]:
+    async with Partitioned(redis_url, prefix="{ticker}:", stream_length=100, history_days=30) as store:
+        yield store
+
+
+def open_store(url: str) -> Store:
+    return Store(url, prefix="{ticker}:", stream_length=100, history_days=30)
+
+
+async def test_redis_may_come_later_than_the_service(
+    short_path: Path, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = f"unix://{short_path}/data/redis.sock"
+
+    async with open_store(url) as store, polling(store, bank, clock):
+        await asyncio.sleep(1)
+        async with embedded(short_path / "data") as server:
+            assert server.url == url
+            await until(lambda: shown(store, day(0)))
+            away = said(caplog, "redis is away, quotes wait in memory: ")
+            back = said(caplog, "redis is back")
+
+    assert (len(away), len(back)) == (1, 1)
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+async def test_while_redis_stands_still_everything_waits_and_nothing_is_lost(
+    own_server: EmbeddedServer,
+    bank: Bank,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ticker.store.COMMAND_TIMEOUT", 0.3)
+    async with open_store(own_server.url) as store, polling(store, bank, clock, redis=SHORT_LEASE):
+        await until(lambda: shown(store, day(0)))
+        with stopped(own_server.pid):
+            for number, figure in ((1, "87,5000"), (2, "87,6000"), (3, "87,7000")):
+                clock.at += timedelta(days=1)
+                bank.answer = answer(table(day(number), figure))
+                await bank.asked_again(3)
+                await asyncio.sleep(0.5)  # longer, in all, than the lease lasts
+        await until(lambda: shown(store, day(3)))
+        await until(lambda: said(caplog, "redis is back"))
+        history = await store.fixings([KGS])
+        entries = await everything(store)
+
+    assert [each.day for each in history] == [day(0), day(1), day(2), day(3)]
+    assert [[each.as_of for each in entry.quotes] for entry in entries] == [[day(0)], [day(3)]]
+    assert entries[0].cursor.epoch == entries[1].cursor.epoch
+    now = entries[-1].quotes[0]
+    assert (now.inverse, now.change_percent) == (Decimal("87.7000"), Decimal("-0.11"))
+    assert len(said(caplog, "redis is away")) == 1
+    assert len(said(caplog, "redis is back")) == 1
+
+
+async def everything(store: Store) -> list[Publication]:
+    """All that is in the stream."""
+    last = (await store.snapshot()).cursor
+    entries = []
+    async for entry in store.follow(Cursor(0, 0)):
+        entries.append(entry)
+        if entry.cursor == last:
+            break
+    return entries
+
+
+async def test_a_stopped_redis_does_not_hold_up_the_end(
+    own_server: EmbeddedServer, bank: Bank, clock: Clock
+) -> None:
+    time = asyncio.get_running_loop().time
+    async with open_store(own_server.url) as store:
+        async with polling(store, bank, clock):
+            await until(lambda: shown(store, day(0)))
+            os.kill(own_server.pid, signal.SIGSTOP)
+            await bank.asked_again(2)
+            began = time()
+        took = time() - began
+        os.kill(own_server.pid, signal.SIGCONT)
+
+    assert took < poll.DRAIN_SECONDS + poll.LEAVE_SECONDS + 0.2
+
+
+async def test_a_server_that_was_killed_comes_back_with_what_it_had(
+    own_server: EmbeddedServer, bank: Bank, clock: Clock
+) -> None:
+    async with open_store(own_server.url) as store, polling(store, bank, clock):
+        await until(lambda: shown(store, day(0)))
+        before = (await store.snapshot()).cursor
+        os.kill(own_server.pid, signal.SIGKILL)
+        bank.answer = answer(table(day(1)))
+        await until(lambda: reachable_and(store, day(1)))
+        after = (await store.snapshot()).cursor
+
+    assert after == Cursor(before.epoch, before.sequence + 1)
+
+
+async def reachable_and(store: Store, as_of: date) -> bool:
+    try:
+        return await shown(store, as_of)
+    except poll.UNAVAILABLE:
+        return False
+
+
+async def test_after_a_flush_everything_is_said_again_in_a_new_epoch(
+    store: Store, redis: Redis, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with polling(store, bank, clock):
+        await until(lambda: shown(store, day(0)))
+        bank.answer = answer(table(day(1)))
+        await until(lambda: shown(store, day(1)))
+    # What is restored must also be what an earlier process had published.
+    async with polling(store, bank, clock):
+        await bank.asked_again(3)
+        before = await store.snapshot()
+        await redis.flushall()
+        await until(lambda: shown(store, day(1)))
+        after = await store.snapshot()
+        await until(lambda: outcome_is_whole(store))
+
+    assert after.cursor.epoch > before.cursor.epoch
+    assert [row for _, row in after.rows] == [row for _, row in before.rows]
+    assert [each.day for each in await store.fixings([KGS])] == [day(0), day(1)]
+    assert len(said(caplog, "publishing everything anew")) == 1
+
+
+async def test_a_loss_between_two_commands_is_repaired_too(
+    redis: Redis, redis_url: str, bank: Bank, clock: Clock
+) -> None:
+    class Losing(Partitioned):
+        lose = False
+
+        async def renew(self, lease: str, *, seconds: int) -> Cursor:
+            last = await super().renew(lease, seconds=seconds)
+            if self.lose:
+                self.lose = False
+                await redis.delete("{ticker}:stream", "{ticker}:latest", "{ticker}:history:KGS/USD")
+            return last
+
+    async with Losing(redis_url, prefix="{ticker}:", stream_length=100, history_days=30) as store:
+        async with polling(store, bank, clock):
+            await until(lambda: shown(store, day(0)))
+            before = await store.snapshot()
+            store.lose = True
+            bank.answer = answer(table(day(1)))
+            await until(lambda: shown(store, day(1)))
+
+        assert (await store.snapshot()).cursor.epoch > before.cursor.epoch
+        assert [each.day for each in await store.fixings([KGS])] == [day(0), day(1)]
+
+
+async def test_a_redis_that_takes_no_writes_is_tried_a_few_times_a_second(
+    partitioned: Partitioned, redis: Redis, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with polling(partitioned, bank, clock):
+        await until(lambda: shown(partitioned, day(0)))
+        await redis.config_set("maxmemory", 1)
+        try:
+            await redis.delete("{ticker}:stream", "{ticker}:latest")
+            await until(lambda: said(caplog, "redis is away"))
+            before = partitioned.calls
+            await asyncio.sleep(1)
+            tried = partitioned.calls - before
+        finally:
+            await redis.config_set("maxmemory", 256_000_000)
+        await until(lambda: shown(partitioned, day(0)))
+
+    assert 2 <= tried <= 5
+    assert "maxmemory" in said(caplog, "redis is away")[0]
+    assert len(said(caplog, "redis is away")) == 1
+    assert len(said(caplog, "publishing everything anew")) == 1
+
+
+# One of several
+
+
+async def test_what_was_published_is_not_published_again_after_a_restart(
+    store: Store, redis: Redis, bank: Bank, clock: Clock
+) -> None:
+    for _ in range(3):
+        async with polling(store, bank, clock, nbkr(SELDOM)):
+            await until(lambda: bank.asked)
+            await until(lambda: shown(store, day(0)))
+            await asyncio.sleep(0.1)
+        bank.asked.clear()
+        clock.at += timedelta(hours=1)
+
+    assert await publications(redis) == 1
+
+
+async def test_the_change_is_right_over_a_restart(store: Store, bank: Bank, clock: Clock) -> None:
+    async with polling(store, bank, clock):
+        await until(lambda: shown(store, day(0)))
+    bank.answer = answer(table(day(1), "88,3245"))
+    async with polling(store, bank, clock):
+        await until(lambda: shown(store, day(1)))
+
+    now = await quote(store)
+    assert now
+    assert now.change_percent == Decimal("-0.99")
+
+
+async def test_of_two_one_polls_and_the_other_takes_over_when_it_ends(
+    store: Store, bank: Bank, other: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    other.answer = answer(table(day(1)))
+
+    async with AsyncExitStack() as first:
+        await first.enter_async_context(polling(store, bank, clock, alone=False))
+        await until(lambda: shown(store, day(0)))
+        async with polling(store, other, clock, owner="two", alone=False):
+            await until(lambda: said(caplog, "standing by"))
+            await bank.asked_again(5)
+            asked_meanwhile = len(other.asked)
+            await first.aclose()
+            await until(lambda: shown(store, day(1)), seconds=1)
+
+    assert asked_meanwhile == 0
+    now = await quote(store)
+    assert now
+    assert now.previous  # of the first one's publication
+
+
+async def test_of_two_the_other_takes_over_when_the_lease_of_a_dead_one_runs_out(
+    store: Store, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    await store.acquire("dead", seconds=1, now_ms=0)
+
+    async with polling(store, bank, clock, alone=False):
+        await until(lambda: said(caplog, "standing by"))
+        asked_meanwhile = len(bank.asked)
+        await until(lambda: shown(store, day(0)), seconds=2)
+
+    assert asked_meanwhile == 0
+
+
+async def test_who_lost_the_lease_stands_by(
+    store: Store, redis: Redis, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with polling(store, bank, clock, alone=False):
+        await until(lambda: shown(store, day(0)))
+        bank.answer = late(0.2, answer(table(day(1))))
+        await bank.asked_again(1)
+        lease = await store.acquire("other", seconds=60, now_ms=0, force=True)
+        assert lease
+        await until(lambda: said(caplog, "standing by"))
+        asked = len(bank.asked)
+        await asyncio.sleep(0.3)
+        asked_later = len(bank.asked)
+        at_last = await quote(store)
+        await store.release(lease)
+        await until(lambda: shown(store, day(1)))
+
+    assert said(caplog, "the lease was lost")
+    assert asked == asked_later
+    assert at_last
+    assert at_last.as_of == day(0)
+
+
+async def test_what_waited_is_not_said_when_another_has_said_something_newer(
+    partitioned: Partitioned,
+    redis_url: str,
+    bank: Bank,
+    other: Bank,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    other.answer = answer(table(day(1), "87,8000"))
+
+    async with open_store(redis_url) as store:
+        async with polling(partitioned, bank, clock, alone=False, redis=SHORT_LEASE):
+            await until(lambda: shown(store, day(0)))
+            partitioned.cut_off = True
+            bank.answer = answer(table(day(1), "87,8000"))
+            await bank.asked_again(3)
+            async with polling(store, other, clock, owner="two", alone=False):
+                await until(lambda: shown(store, day(1)))
+                other.answer = answer(table(day(2), "87,9000"))
+                await until(lambda: shown(store, day(2)))
+            partitioned.cut_off = False
+            await until(lambda: said(caplog, "the lease was lost"))
+            await bank.asked_again(5)
+        entries = await everything(store)
+        history = await store.fixings([KGS])
+
+    assert [each.as_of for entry in entries for each in entry.quotes] == [day(0), day(1), day(2)]
+    assert [each.day for each in history] == [day(0), day(1), day(2)]
+
+
+async def test_a_redis_that_goes_away_between_the_lease_and_the_reading_is_waited_for(
+    store: Store, redis_url: str, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with polling(store, bank, clock):
+        await until(lambda: shown(store, day(0)))
+
+    class Unlucky(Partitioned):
+        async def acquire(self, owner: str, **others: Any) -> str | None:
+            lease = await super().acquire(owner, **others)
+            self.cut_off = True
+            asyncio.get_running_loop().call_later(0.5, self._mend)
+            return lease
+
+        def _mend(self) -> None:
+            self.cut_off = False
+
+    caplog.clear()
+    bank.answer = answer(table(day(1)))
+    unlucky = Unlucky(redis_url, prefix="{ticker}:", stream_length=9, history_days=30)
+    async with unlucky, polling(unlucky, bank, clock, alone=False):
+        await until(lambda: shown(unlucky, day(1)), seconds=1.5)
+
+    assert not said(caplog, "standing by")
+    assert said(caplog, "redis is back")
+
+
+# A recording that begins anew
+
+
+async def test_a_new_loop_of_the_recording_is_a_new_epoch_that_knows_nothing_of_the_old(
+    store: Store, bank: Bank, clock: Clock
+) -> None:
+    bank.answer = tagged(table(day(8)))
+    clock.at += timedelta(days=8)
+
+    async with polling(store, bank, clock) as poller:
+        await until(lambda: shown(store, day(8)))
+        before = await store.snapshot()
+        clock.at -= timedelta(days=8)
+        bank.answer = tagged(table(day(0)))  # its tag is the same, as in a loop it well may be
+        await poller.begin_again()
+        await until(lambda: shown(store, day(0)))
+        after = await store.snapshot()
+
+    assert after.cursor.epoch > before.cursor.epoch
+    assert [(each.as_of, each.previous) for _, each in after.rows] == [(day(0), None)]
+    assert [each.day for each in await store.fixings([KGS])] == [day(0)]
+
+
+async def test_a_loop_may_begin_anew_while_redis_is_away(
+    partitioned: Partitioned, bank: Bank, clock: Clock
+) -> None:
+    async with polling(partitioned, bank, clock, redis=SHORT_LEASE) as poller:
+        bank.answer = answer(table(day(8)))
+        clock.at += timedelta(days=8)
+        await until(lambda: shown(partitioned, day(8)))
+        # The last word of the old loop arrives, and nobody hears that it did.
+        partitioned.loses_the_next_reply = True
+        bank.answer = answer(table(day(9)))
+        await until(lambda: shown(partitioned, day(9)))
+        before = await partitioned.snapshot()
+        clock.at -= timedelta(days=8)
+        bank.answer = answer(table(day(0)))
+        await poller.begin_again()
+        await bank.asked_again(3)
+        await asyncio.sleep(1.2)  # until the lease has run out
+        partitioned.cut_off = False
+        await until(lambda: shown(partitioned, day(0)))
+        after = await partitioned.snapshot()
+
+    assert after.cursor.epoch > before.cursor.epoch
+    assert [each.day for each in await partitioned.fixings([KGS])] == [day(0)]
+
+
+async def test_a_poll_of_the_old_loop_that_comes_late_is_not_part_of_the_new(
+    store: Store, bank: Bank, clock: Clock
+) -> None:
+    bank.answer = answer(table(day(8)))
+    clock.at += timedelta(days=8)
+
+    async with polling(store, bank, clock) as poller:
+        await until(lambda: shown(store, day(8)))
+        bank.answer = late(0.2, answer(table(day(9))))
+        await bank.asked_again(1)
+        clock.at -= timedelta(days=8)
+        bank.answer = answer(table(day(0)))
+        await poller.begin_again()
+        await until(lambda: shown(store, day(0)))
+
+    assert [each.day for each in await store.fixings([KGS])] == [day(0)]

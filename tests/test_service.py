@@ -1,0 +1,750 @@
+"""The whole service from outside: processes, signals, files, sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import aiohttp
+import pytest
+from aiohttp import web
+from redis.asyncio import Redis
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+import ticker
+from ticker import app
+from ticker.config import RedisSettings, ServerSettings, Settings
+from ticker.demo import NOTICE, Banks, DemoClock
+from ticker.embedded import embedded
+
+ROOT = Path(ticker.__file__).parents[1]
+PAYLOADS = Path(__file__).parent / "payloads"
+NBKR = (PAYLOADS / "nbkr" / "daily_2026-05-24.xml").read_text("windows-1251")
+NBT = (PAYLOADS / "nbt" / "export_2026-05-19.xml").read_text("utf-8")
+STREAM = "{ticker}:stream"
+
+Frame = dict[str, Any]
+
+
+# Processes
+
+
+@dataclass
+class Service:
+    """`ticker serve` or `ticker demo`, as a process that leads a group, as it does in a terminal."""
+
+    process: subprocess.Popen[str]
+    folder: Path
+    url: str = ""
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    @property
+    def port(self) -> str:
+        return self.url.rstrip("/").rpartition(":")[2]
+
+    @property
+    def redis_socket(self) -> str:
+        return f"{self.folder}/data/redis.sock"
+
+    def redis_pid(self) -> int:
+        """The private server's."""
+        return next(pid for pid, words in processes() if f"unixsocket:{self.redis_socket}" in words)
+
+    async def get(self, path: str) -> Any:
+        async with aiohttp.ClientSession() as session, session.get(self.url + path) as response:
+            return await response.json(content_type=None)
+
+    async def quotes(self) -> dict[str, Frame]:
+        return {quote["symbol"]: quote for quote in (await self.get("v1/quotes"))["quotes"]}
+
+    async def interrupted(self) -> float:
+        """Press Ctrl-C; give the seconds until the service ended, with exit code 0 and nothing left."""
+        began = time.monotonic()
+        os.killpg(self.process.pid, signal.SIGINT)
+        code = await asyncio.to_thread(self.process.wait, 10)
+        took = time.monotonic() - began
+        assert (code, self.left_over()) == (0, []), self.log
+        return took
+
+    def left_over(self) -> list[str]:
+        """The processes that have to do with this service."""
+        return [words for _, words in processes() if str(self.folder) in words]
+
+
+def processes() -> list[tuple[int, str]]:
+    listing = subprocess.run(["ps", "-axo", "pid=,stat=,args="], capture_output=True, text=True, check=True)
+    rows = [line.split(maxsplit=2) for line in listing.stdout.splitlines()]
+    return [(int(pid), words) for pid, state, words in rows if not state.startswith("Z")]
+
+
+def start(folder: Path, *arguments: str, program: str = "") -> subprocess.Popen[str]:
+    """Start the command line, or a `program` that prepares something and ends in it; it logs to `folder`."""
+    way = ["-c", program] if program else ["-m", "ticker"]
+    with (folder / "log").open("a") as log:
+        return subprocess.Popen(
+            [sys.executable, *way, *arguments],
+            cwd=ROOT,
+            env={name: value for name, value in os.environ.items() if not name.startswith("TICKER_")},
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+        )
+
+
+@asynccontextmanager
+async def running(folder: Path, *arguments: str, program: str = "") -> AsyncIterator[Service]:
+    with start(folder, *arguments, program=program) as process:
+        service = Service(process, folder)
+        try:
+            await ready(service)
+            yield service
+        finally:
+            process.kill()
+
+
+async def ready(service: Service) -> None:
+    assert service.process.stdout
+    async with asyncio.timeout(20):
+        line = await asyncio.to_thread(service.process.stdout.readline)
+    found = re.fullmatch(r"ready (http://127\.0\.0\.1:[0-9]+/)\n", line)
+    assert found, line + service.log
+    service.url = found[1]
+
+
+def demo_arguments(folder: Path, *others: str) -> tuple[str, ...]:
+    return ("demo", "--port", "0", "--data-dir", f"{folder}/data", "--every", "1", *others)
+
+
+async def refused(folder: Path, *arguments: str) -> tuple[int, str]:
+    """The exit code and the words of a command that does not run."""
+    process = start(folder, *arguments)
+    try:
+        out, _ = await asyncio.to_thread(process.communicate, None, 20)
+    finally:
+        process.kill()
+    assert out == ""
+    return process.returncode, (folder / "log").read_text()
+
+
+@contextmanager
+def folder_of_its_own() -> Iterator[Path]:
+    # Short, as a socket will be in it.
+    with tempfile.TemporaryDirectory(prefix="ticker-", dir="/tmp") as path:
+        yield Path(path)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with folder_of_its_own() as path:
+        yield path
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Service]:
+    """A demo that several tests look at and none disturbs; it ends before the recording does."""
+    with folder_of_its_own() as path, start(path, *demo_arguments(path)) as process:
+        service = Service(process, path)
+        try:
+            asyncio.run(ready(service))
+            yield service
+        finally:
+            process.kill()
+
+
+async def until(fact: Callable[[], Awaitable[object] | object], seconds: float = 10) -> None:
+    async with asyncio.timeout(seconds):
+        while True:
+            so = fact()
+            if isinstance(so, Awaitable):
+                so = await so
+            if so:
+                return
+            await asyncio.sleep(0.02)
+
+
+# Clients
+
+
+@dataclass
+class Client:
+    """A subscriber, and all that it was told."""
+
+    socket: ClientConnection
+    frames: list[Frame] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+
+    async def listen(self) -> None:
+        with suppress(ConnectionClosed):
+            async for text in self.socket:
+                self.times.append(time.monotonic())
+                self.frames.append(json.loads(text))
+
+    @property
+    def cursor(self) -> str:
+        return str(self.frames[-1]["cursor"]) if self.frames else ""
+
+    @property
+    def state(self) -> dict[str, Frame]:
+        """What a page shows that follows the frames."""
+        shown: dict[str, Frame] = {}
+        for frame in self.frames:
+            if frame["type"] == "snapshot":
+                shown.clear()
+            shown.update((quote["symbol"], quote) for quote in frame.get("quotes", ()))
+        return shown
+
+    def news(self) -> list[tuple[str, list[Frame]]]:
+        return [(frame["cursor"], frame["quotes"]) for frame in self.frames if frame["type"] == "update"]
+
+    def check(self) -> None:
+        """Every cursor is above the one before; a heartbeat's is the same, and so nothing is missing."""
+        assert self.frames[0]["type"] == "snapshot"
+        before = place(self.frames[0]["cursor"])
+        for frame in self.frames[1:]:
+            now = place(frame["cursor"])
+            assert now == before if frame["type"] == "heartbeat" else now > before, self.frames
+            assert frame["type"] == "snapshot" or now[0] == before[0]
+            before = now
+
+
+def place(cursor: str) -> tuple[int, int]:
+    epoch, _, sequence = cursor.partition("-")
+    return int(epoch), int(sequence)
+
+
+@asynccontextmanager
+async def client(service: Service, **query: str) -> AsyncIterator[Client]:
+    words = "&".join(f"{name}={value}" for name, value in query.items())
+    async with connect(f"{service.url.replace('http', 'ws', 1)}v1/stream?{words}") as socket_:
+        one = Client(socket_)
+        listening = asyncio.create_task(one.listen())
+        try:
+            await until(lambda: one.frames, seconds=5)
+            yield one
+        finally:
+            listening.cancel()
+            await asyncio.wait({listening})
+
+
+async def shows_the_quotes(one: Client, service: Service) -> bool:
+    """Whether the client has come to what HTTP says."""
+    return bool(one.state == await service.quotes() and one.state)
+
+
+@asynccontextmanager
+async def redis_of(service: Service) -> AsyncIterator[Redis]:
+    async with Redis(unix_socket_path=service.redis_socket, decode_responses=True) as client_:
+        yield client_
+
+
+async def published(redis: Redis, *, after: str, upto: str = "+") -> list[tuple[str, list[Frame]]]:
+    """The stream's own entries, to compare with what clients were told."""
+    entries: Any = await redis.xrange(STREAM, f"({after}", upto)
+    return [(entry, json.loads(fields["quotes"])) for entry, fields in entries]
+
+
+# The demo, undisturbed
+
+
+async def test_a_snapshot_comes_within_a_tenth_of_a_second_of_connecting(demo: Service) -> None:
+    await until(lambda: has_quotes(demo, 5))
+    took = []
+    for _ in range(5):
+        began = time.monotonic()
+        async with connect(f"ws://127.0.0.1:{demo.port}/v1/stream") as socket_:
+            frame = json.loads(await socket_.recv())
+        took.append(time.monotonic() - began)
+        assert frame["type"] == "snapshot"
+        assert len(frame["quotes"]) == 5
+
+    assert sorted(took)[2] < 0.1, took
+
+
+async def has_quotes(service: Service, count: int) -> bool:
+    return len(await service.quotes()) == count
+
+
+async def test_every_change_comes_once_and_in_order(demo: Service) -> None:
+    async with redis_of(demo) as redis, client(demo) as one, client(demo, symbols="TJS") as picky:
+        began = one.cursor
+        await until(lambda: len(one.news()) >= 5 and len(picky.news()) >= 2)
+        told = one.news()
+        everything = await published(redis, after=began, upto=told[-1][0])
+
+    assert told == everything
+    one.check()
+    picky.check()
+    assert {quote["symbol"] for frame in picky.frames for quote in frame["quotes"]} == {"TJS/USD"}
+
+
+async def test_a_reconnect_with_the_cursor_brings_exactly_what_was_missed(demo: Service) -> None:
+    async with redis_of(demo) as redis:
+        async with client(demo) as one:
+            left_at = one.cursor
+        await until(lambda: missed(redis, left_at, 3))
+        async with client(demo, cursor=left_at) as again:
+            first = again.frames[0]
+        newest = {
+            quote["symbol"]: quote
+            for _, quotes in await published(redis, after=left_at, upto=first["cursor"])
+            for quote in quotes
+        }
+
+    assert first["type"] == "update"
+    assert {quote["symbol"]: quote for quote in first["quotes"]} == newest
+    assert len(first["quotes"]) == len(newest)
+
+
+async def missed(redis: Redis, after: str, count: int) -> bool:
+    return len(await published(redis, after=after)) >= count
+
+
+async def test_a_demo_says_what_it_is_everywhere(demo: Service) -> None:
+    quotes = await demo.quotes()
+    async with aiohttp.ClientSession() as session, session.get(demo.url) as response:
+        page = await response.text()
+
+    assert {quote["source"].partition(":")[0] for quote in quotes.values()} == {"demo"}
+    assert NOTICE in page
+    assert NOTICE in demo.log
+    assert (await demo.get("health"))["label"] == "demo"
+
+
+async def test_the_port_answers_what_a_client_and_an_operator_ask(demo: Service) -> None:
+    statuses = {}
+    async with aiohttp.ClientSession() as session:
+        for path in ("healthz", "readyz", "health", "v1/quotes/KGS", "v1/sources", "ticker.js"):
+            async with session.get(demo.url + path) as response:
+                statuses[path] = response.status
+    sources = {source["key"]: source for source in (await demo.get("v1/sources"))["sources"]}
+
+    assert set(statuses.values()) == {200}, statuses
+    assert {key: source["status"] for key, source in sources.items()} == {
+        "nbkr": "ok",
+        "nbk": "ok",
+        "nbt": "ok",
+        "cbu": "ok",
+        "cbt": "disabled",
+        "cbr": "ok",
+    }
+
+
+async def test_quotes_prints_the_line_of_a_running_service(demo: Service, folder: Path) -> None:
+    process = start(folder, "quotes", "--url", demo.url)
+    out, _ = await asyncio.to_thread(process.communicate, None, 20)
+
+    assert process.returncode == 0
+    item = r"(KGS|KZT|TJS|UZS|TMT)/USD = 0\.[0-9]{5,} (0|[+-][0-9]+(\.[0-9]{1,2})?)%"
+    assert re.fullmatch(rf"{item}(  •  {item}){{4}}\n", out), out
+
+
+async def test_a_port_that_is_taken_is_said_in_words(demo: Service, folder: Path) -> None:
+    code, words = await refused(folder, "demo", "--port", demo.port, "--data-dir", f"{folder}/data")
+
+    assert code == 1
+    assert f"127.0.0.1:{demo.port} is in use by another process" in words
+    assert "Traceback" not in words
+
+
+async def test_a_second_service_on_the_same_data_is_refused_in_words(demo: Service, folder: Path) -> None:
+    code, words = await refused(folder, "demo", "--port", "0", "--data-dir", f"{demo.folder}/data")
+
+    assert code == 1
+    assert f"{demo.folder}/data is in use (service {demo.process.pid}" in words
+    assert "Traceback" not in words
+    assert await demo.quotes()
+
+
+async def test_an_interrupt_before_the_service_is_up_ends_it_too(demo: Service, folder: Path) -> None:
+    # It waits a while for the lock of the directory that another one has.
+    process = start(folder, "demo", "--port", "0", "--data-dir", f"{demo.folder}/data")
+    try:
+        await until(lambda: NOTICE in (folder / "log").read_text())
+        began = time.monotonic()
+        os.killpg(process.pid, signal.SIGINT)
+        code = await asyncio.to_thread(process.wait, 10)
+        took = time.monotonic() - began
+    finally:
+        process.kill()
+        process.communicate()
+
+    assert code == 0
+    assert took < 1.5
+
+
+async def test_a_bad_file_is_refused_in_words(folder: Path) -> None:
+    (folder / "ticker.toml").write_text("[server]\nprot = 80\n")
+
+    code, words = await refused(folder, "serve", "--config", f"{folder}/ticker.toml")
+
+    assert code == 2
+    assert words == f"ticker serve: {folder}/ticker.toml: server.prot: Extra inputs are not permitted\n"
+
+
+# Ends and beginnings
+
+
+async def test_killed_and_started_again_it_has_its_quotes_history_and_sequence(folder: Path) -> None:
+    async with running(folder, *demo_arguments(folder)) as service:
+        async with client(service) as one:
+            await until(lambda: len(one.news()) >= 6)
+            quotes, history = await service.quotes(), await service.get("v1/history/KGS")
+            cursor = one.cursor
+        service.process.kill()
+        await until(lambda: not service.left_over(), seconds=1)
+
+    async with running(folder, *demo_arguments(folder)) as again, client(again, cursor=cursor) as one:
+        later, later_history = await again.quotes(), await again.get("v1/history/KGS")
+        first = one.frames[0]
+        # The recording goes on where it was; from its beginning, nothing would be new for as long.
+        await until(lambda: len(one.frames) > 1, seconds=4)
+
+    assert first["type"] == "update"
+    assert place(first["cursor"])[0] == place(cursor)[0]
+    assert place(first["cursor"]) >= place(cursor)
+    assert set(later) == set(quotes)
+    assert all(later[symbol]["as_of"] >= quotes[symbol]["as_of"] for symbol in quotes)
+    assert len(history["fixings"]) >= 2
+    assert later_history["fixings"][: len(history["fixings"])] == history["fixings"]
+
+
+async def test_an_interrupt_ends_it_soon_and_tells_the_clients(folder: Path) -> None:
+    async with running(folder, *demo_arguments(folder)) as service, client(service) as one:
+        # In the moment of a publication, when a cancellation is lost most easily.
+        await until(lambda: one.news())
+        took = await service.interrupted()
+        await one.socket.wait_closed()
+
+    assert took < 2
+    assert one.socket.close_code == 1001
+    assert service.log.rstrip().endswith("ended")
+    assert "Traceback" not in service.log
+    one.check()
+
+
+async def test_terminate_does_the_same(folder: Path) -> None:
+    async with running(folder, *demo_arguments(folder)) as service:
+        service.process.terminate()
+        code = await asyncio.to_thread(service.process.wait, 5)
+
+    assert (code, service.left_over()) == (0, [])
+
+
+FAULT = """
+import sys, asyncio
+from ticker.cli import main
+from ticker.edge import Edge
+
+async def beat(self):
+    await asyncio.sleep(1)
+    raise ZeroDivisionError("by nought")
+
+Edge.beat = beat
+sys.exit(main())
+"""
+
+
+async def test_a_fault_in_one_task_ends_the_service_with_words(folder: Path) -> None:
+    async with running(folder, *demo_arguments(folder), program=FAULT) as service, client(service) as one:
+        code = await asyncio.to_thread(service.process.wait, 5)
+        await one.socket.wait_closed()
+
+    assert (code, service.left_over()) == (1, [])
+    assert "ticker demo ended by a fault of its own" in service.log
+    assert "ZeroDivisionError: by nought" in service.log
+    assert one.socket.close_code == 1001
+
+
+DEAF = """
+import sys, asyncio
+from contextlib import suppress
+from ticker.cli import main
+from ticker.edge import Edge
+
+async def beat(self):
+    for _ in range(2):
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+    await asyncio.sleep(60)
+
+Edge.beat = beat
+sys.exit(main())
+"""
+
+
+async def test_a_task_that_does_not_hear_is_told_again(folder: Path) -> None:
+    async with running(folder, *demo_arguments(folder), program=DEAF) as service:
+        took = await service.interrupted()
+
+    assert took < 2 * app.ENDING_SECONDS + 1
+
+
+# Banks of our own
+
+
+@dataclass
+class Street:
+    """NBKR and NBT on loopback; every answer has a new figure, of today, unless they stand still or hang."""
+
+    url: str = ""
+    hangs: bool = False
+    stands_still: bool = False
+    asked: list[str] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    _steps: int = 0
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(request.raw_path)
+        self.times.append(time.monotonic())
+        if self.hangs:
+            await asyncio.sleep(30)
+        self._steps += not self.stands_still
+        figure = Decimal("87.4500") + self._steps * Decimal("0.0001")
+        if "/XML/" in request.path:
+            today = datetime.now(ZoneInfo("Asia/Bishkek")).strftime("%d.%m.%Y")
+            text = NBKR.replace("24.05.2026", today).replace("87,4500", str(figure).replace(".", ","))
+            return web.Response(body=text.encode("windows-1251"))
+        text = NBT.replace("2026-05-19", request.query["date"]).replace("9.3371", str(figure / 10)[:6])
+        return web.Response(body=text.encode())
+
+
+@pytest.fixture
+async def street() -> AsyncIterator[Street]:
+    street = Street()
+    site = web.Application()
+    site.router.add_get("/{path:.*}", street.handle)
+    runner = web.AppRunner(site, access_log=None, handler_cancellation=True)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    street.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield street
+    await runner.cleanup()
+
+
+def configured(folder: Path, street: Street, *, redis: Mapping[str, object] | None = None) -> tuple[str, ...]:
+    """The arguments of a service with a file of its own."""
+    redis = redis or {"data_dir": f"{folder}/data"}
+    others = "".join(f"[sources.{key}]\nenabled = false\n" for key in ("nbk", "cbu", "cbr"))
+    (folder / "ticker.toml").write_text(
+        'symbols = ["TJS/USD", "KGS/USD", "TMT/USD"]\n'
+        "[server]\nport = 0\nworkers = 1\nheartbeat_seconds = 1\n"
+        f"[redis]\n{''.join(f'{key} = {json.dumps(value)}' + chr(10) for key, value in redis.items())}"
+        f'[sources.nbkr]\nbase_url = "{street.url}/kg"\ninterval_seconds = 1\n'
+        f'[sources.nbt]\nenabled = true\nbase_url = "{street.url}"\ninterval_seconds = 1\n{others}'
+    )
+    return ("serve", "--config", f"{folder}/ticker.toml")
+
+
+async def test_serve_does_what_its_file_says(folder: Path, street: Street) -> None:
+    async with running(folder, *configured(folder, street)) as service:
+        await until(lambda: has_quotes(service, 3))
+        await until(lambda: len(street.asked) >= 7)
+        answer = await service.get("v1/quotes")
+        history = await service.get("v1/history/KGS")
+        sources = {each["key"]: each["status"] for each in (await service.get("v1/sources"))["sources"]}
+
+    kyrgyz = [when for when, path in zip(street.times, street.asked, strict=True) if "/XML/" in path]
+    assert [quote["symbol"] for quote in answer["quotes"]] == ["TJS/USD", "KGS/USD", "TMT/USD"]
+    assert [quote["source"] for quote in answer["quotes"]] == ["nbt", "nbkr", "peg"]
+    assert all(0.8 < later - earlier < 1.3 for earlier, later in itertools.pairwise(kyrgyz))
+    assert {path.partition("=")[0] for path in street.asked} == {
+        "/kg/XML/daily.xml",
+        "/en/kurs/export_xml.php?date",
+    }
+    assert street.asked[-1].endswith("&export=xmlout") or "/XML/" in street.asked[-1]
+    today = datetime.now(ZoneInfo("Asia/Bishkek")).date().isoformat()
+    assert [row["as_of"] for row in history["fixings"]] == [today]
+    assert sources == {
+        "nbkr": "ok",
+        "nbt": "ok",
+        "nbk": "disabled",
+        "cbu": "disabled",
+        "cbt": "disabled",
+        "cbr": "disabled",
+    }
+
+
+async def test_whatever_befalls_redis_the_stream_goes_on_by_itself(folder: Path, street: Street) -> None:
+    async with AsyncExitStack() as all_of_it:
+        service = await all_of_it.enter_async_context(running(folder, *configured(folder, street)))
+        await until(lambda: has_quotes(service, 3))
+        one = await all_of_it.enter_async_context(client(service))
+        await until(lambda: len(one.news()) >= 2)
+
+        # Flushed: a new epoch.
+        before = place(one.cursor)
+        async with redis_of(service) as redis:
+            await redis.flushall()
+        await until(lambda: place(one.cursor)[0] > before[0] and shows_the_quotes(one, service))
+        await until(lambda: comes_news(one))
+        history = await service.get("v1/history/KGS")
+
+        # Killed: it comes back with what it had, in the same epoch.
+        epoch, first_pid = place(one.cursor)[0], service.redis_pid()
+        os.kill(first_pid, signal.SIGKILL)
+        await until(lambda: comes_news(one))
+        assert service.redis_pid() != first_pid
+        assert place(one.cursor)[0] == epoch
+
+        # Stopped, longer than the lease lasts: everything waits, and clients hear that we are there.
+        os.kill(service.redis_pid(), signal.SIGSTOP)
+        stopped_at = time.monotonic()
+        await asyncio.sleep(8)
+        beats = [at for at in one.times if at > stopped_at + 1]
+        os.kill(service.redis_pid(), signal.SIGCONT)
+        await until(lambda: comes_news(one))
+        assert place(one.cursor)[0] == epoch
+
+        street.stands_still = True
+        await until(lambda: shows_the_quotes(one, service))
+        async with client(service) as fresh:
+            assert fresh.state == one.state
+
+    assert len(history["fixings"]) == 1
+    assert len(beats) >= 5
+    one.check()
+    gaps = [later - earlier for earlier, later in zip(one.times, one.times[1:], strict=False)]
+    assert max(gaps) < 3
+    assert [frame["type"] for frame in one.frames].count("snapshot") == 2
+
+
+async def comes_news(one: Client) -> bool:
+    """Whether another update comes within a second."""
+    known = len(one.news())
+    with suppress(TimeoutError):
+        await until(lambda: len(one.news()) > known, seconds=1)
+    return len(one.news()) > known
+
+
+async def test_nothing_that_hangs_holds_up_the_end(folder: Path, street: Street) -> None:
+    async with running(folder, *configured(folder, street)) as service, client(service) as one:
+        await until(lambda: has_quotes(service, 3))
+        street.hangs = True
+        asked = len(street.asked)
+        await until(lambda: len(street.asked) >= asked + 2)
+        os.kill(service.redis_pid(), signal.SIGSTOP)
+        waiting = asyncio.create_task(service.get("v1/history/KGS"))
+        await asyncio.sleep(0.3)
+        took = await service.interrupted()
+        await asyncio.wait({waiting})
+        waiting.exception()
+        await one.socket.wait_closed()
+
+    assert took < 2
+    assert one.socket.close_code == 1001
+    assert "Traceback" not in service.log
+
+
+SILENT_NAME_SERVER = r"""
+import socket, sys, time
+from ticker.cli import main
+
+def getaddrinfo(host, *_, **__):
+    sys.stderr.write(f"looking up {host}\n")
+    time.sleep(30)
+
+socket.getaddrinfo = getaddrinfo
+sys.exit(main())
+"""
+
+
+async def test_a_silent_name_server_does_not_hold_up_the_end(folder: Path) -> None:
+    (folder / "ticker.toml").write_text(f'[redis]\ndata_dir = "{folder}/data"\n[server]\nport = 0\n')
+
+    file = ("serve", "--config", f"{folder}/ticker.toml")
+    async with running(folder, *file, program=SILENT_NAME_SERVER) as service:
+        await until(lambda: "looking up www.nbkr.kg" in service.log)
+        took = await service.interrupted()
+
+    assert took < 2
+
+
+async def test_of_two_services_on_one_redis_the_other_goes_on_when_the_first_is_killed(
+    folder: Path, street: Street
+) -> None:
+    first_folder, second_folder = folder / "1", folder / "2"
+    first_folder.mkdir()
+    second_folder.mkdir()
+    async with embedded(folder / "data") as server:
+        redis = {"url": server.url, "lease_seconds": 3}
+        async with (
+            running(first_folder, *configured(first_folder, street, redis=redis)) as first,
+            running(second_folder, *configured(second_folder, street, redis=redis)) as second,
+            client(second) as one,
+        ):
+            await until(lambda: "another process polls, standing by" in second.log)
+            await until(lambda: comes_news(one))
+            first.process.kill()
+            await until(lambda: "poller: polls 2 sources" in second.log, seconds=5)
+            await until(lambda: comes_news(one))
+            await until(lambda: shows_the_quotes(one, second))
+
+    one.check()
+    assert len({place(frame["cursor"])[0] for frame in one.frames}) == 1
+
+
+# The recording's end, in this process, where its clock can be turned
+
+
+async def test_a_new_loop_of_the_recording_is_a_new_epoch_for_everybody(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = DemoClock(1)
+    clock.resume(clock.end - timedelta(days=3))
+    settings = Settings(server=ServerSettings(port=0), redis=RedisSettings(data_dir=f"{folder}/data"))
+    async with Banks(clock.now) as banks:
+        rehearsed = app.demo_settings(settings, banks.base_urls, every=1)
+        serving = asyncio.create_task(app.serve(rehearsed, replay=clock, notice=NOTICE))
+        try:
+            service: Any = Service(process=Any, folder=folder)
+            await until(lambda: said_ready(service, capsys))
+            async with client(service) as one:
+                await until(lambda: len(one.state) == 5)
+                old, epoch = one.state, place(one.cursor)[0]
+                old_cursor = one.cursor
+                await until(lambda: place(one.cursor)[0] > epoch, seconds=6)
+                new_snapshot = one.frames[-1]
+                await until(lambda: comes_news(one))
+                async with client(service, cursor=old_cursor) as late:
+                    first = late.frames[0]
+                history = await service.get("v1/history/KGS")
+        finally:
+            serving.cancel()
+            await asyncio.wait({serving})
+
+    assert serving.cancelled()
+    one.check()
+    assert new_snapshot["type"] == "snapshot"
+    assert len(new_snapshot["quotes"]) == 5
+    assert min(quote["as_of"] for quote in old.values() if quote["status"] == "live") > "2026-09-20"
+    assert max(quote["as_of"] for quote in new_snapshot["quotes"]) < "2026-08-15"
+    assert {quote["source"].partition(":")[0] for quote in new_snapshot["quotes"]} == {"demo"}
+    assert first["type"] == "snapshot"
+    assert max(row["as_of"] for row in history["fixings"]) < "2026-09-01"
+
+
+def said_ready(service: Service, capsys: pytest.CaptureFixture[str]) -> bool:
+    found = re.search(r"^ready (http://\S+)$", capsys.readouterr().out, re.MULTILINE)
+    service.url = found[1] if found else ""
+    return bool(found)

@@ -1,0 +1,90 @@
+"""The line as text: the format that the widget has too."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+
+from ticker import watch
+from ticker.model import Pair, Quote
+
+
+def quote(code: str, price: str, percent: str | None) -> Quote:
+    return Quote(
+        symbol=Pair(code, "USD"),
+        price=Decimal(price),
+        inverse=1 / Decimal(price),
+        previous=None,
+        change=None,
+        change_percent=None if percent is None else Decimal(percent),
+        as_of=date(2025, 1, 23),
+        source="nbkr",
+        status="live",
+        published_at=datetime(2025, 1, 22, tzinfo=UTC),
+    )
+
+
+MISSION = [
+    quote("KGS", "0.01143511", "0.00"),
+    quote("KZT", "0.0019188", "0.00"),
+    quote("TJS", "0.09131", "-0.44"),
+    quote("UZS", "0.00007698", "0.00"),
+    quote("TMT", "0.28490", "-0.42"),
+]
+
+
+def test_five_digits_print_the_line_of_the_news_site() -> None:
+    assert watch.line(MISSION, digits=5) == (
+        "KGS/USD = 0.01144 0%  •  KZT/USD = 0.00192 0%  •  TJS/USD = 0.09131 -0.44%  •  "
+        "UZS/USD = 0.00008 0%  •  TMT/USD = 0.28490 -0.42%"
+    )
+
+
+def test_by_default_a_small_price_keeps_four_significant_digits() -> None:
+    assert watch.line(MISSION) == (
+        "KGS/USD = 0.01144 0%  •  KZT/USD = 0.001919 0%  •  TJS/USD = 0.09131 -0.44%  •  "
+        "UZS/USD = 0.00007698 0%  •  TMT/USD = 0.28490 -0.42%"
+    )
+
+
+def test_an_unknown_change_shows_nothing() -> None:
+    assert watch.line([quote("KGS", "0.01143511", None)]) == "KGS/USD = 0.01144"
+
+
+def test_a_quote_that_is_not_live_says_so() -> None:
+    assert watch.line([replace(MISSION[0], status="stale")]) == "KGS/USD = 0.01144 0% (stale)"
+
+
+@pytest.mark.parametrize(
+    ("price", "text"),
+    [
+        ("87.45", "87.45000"),
+        ("0.000085", "0.00008500"),
+        ("0.011435", "0.01144"),
+        ("0.099999", "0.10000"),
+        ("1234", "1234.00000"),
+    ],
+)
+def test_a_price_has_five_decimals_at_least(price: str, text: str) -> None:
+    assert watch.price(Decimal(price)) == text
+
+
+@pytest.mark.parametrize(
+    ("percent", "text"),
+    [
+        ("0.00", "0%"),
+        ("-0.00", "0%"),
+        ("-0.004", "0%"),
+        ("0.005", "+0.01%"),
+        ("0.50", "+0.5%"),
+        ("-0.44", "-0.44%"),
+        ("11.75", "+11.75%"),
+        ("10", "+10%"),
+        ("-100", "-100%"),
+    ],
+)
+def test_a_percentage_is_signed_and_short_and_never_minus_nought(percent: str, text: str) -> None:
+    assert watch.percent(Decimal(percent)) == text

@@ -1,0 +1,7 @@
+"""`python -m ticker`."""
+
+import sys
+
+from ticker.cli import main
+
+sys.exit(main())

@@ -1,0 +1,105 @@
+"""`ticker serve`, `demo` and `quotes`: arguments and exit codes, no logic."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ticker import __version__, app, watch
+from ticker.config import ConfigError, Settings, load
+from ticker.edge import PortBusy
+from ticker.embedded import EmbeddedServerError
+
+log = logging.getLogger(__name__)
+
+FAILED, MISUSED = 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; 0 if it did its work, 1 if it could not, 2 if it was asked wrongly."""
+    options = _parser().parse_args(arguments)
+    _start_logging()
+    try:
+        options.run(options)
+    except (ConfigError, EmbeddedServerError, PortBusy, watch.Unreachable) as error:
+        print(f"ticker {options.command}: {error}", file=sys.stderr)
+        return MISUSED if isinstance(error, ConfigError) else FAILED
+    except KeyboardInterrupt:
+        return FAILED
+    except Exception:
+        log.exception("ticker %s ended by a fault of its own", options.command)
+        return FAILED
+    return 0
+
+
+def _start_logging() -> None:
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr
+    )
+    # A line for every client, and for every poll that found the one before still under way.
+    logging.getLogger("websockets").setLevel(logging.WARNING)
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    # The poller's own listener reports what a job raises.
+    logging.getLogger("apscheduler.executors").setLevel(logging.CRITICAL)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ticker", description="Official FX rates, live on any page.")
+    parser.add_argument("--version", action="version", version=f"currency-ticker {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    serve = commands.add_parser("serve", help="poll the live banks and serve the quotes")
+    serve.add_argument("--config", type=Path, metavar="FILE", help="a TOML file; see config.example.toml")
+    serve.set_defaults(run=_serve)
+
+    demo = commands.add_parser("demo", help="the complete service on recorded days, without any bank")
+    demo.add_argument("--every", type=_seconds, default=6.0, metavar="SECONDS", help="length of a day (6)")
+    demo.add_argument("--data-dir", type=Path, metavar="DIR", help="where its Redis keeps its data")
+    demo.set_defaults(run=_demo)
+
+    for command in (serve, demo):
+        command.add_argument("--host", help="the address to listen on (127.0.0.1)")
+        command.add_argument("--port", type=int, help="the port to listen on (8080); 0 takes a free one")
+
+    quotes = commands.add_parser("quotes", help="print the line of a running service once")
+    quotes.add_argument("--url", default="http://127.0.0.1:8080/", help="the service (%(default)s)")
+    quotes.add_argument("--digits", type=int, choices=range(13), metavar="N", help="exactly N decimals")
+    quotes.set_defaults(run=_quotes)
+    return parser
+
+
+def _serve(options: argparse.Namespace) -> None:
+    settings = _listening(load(options.config), options)
+    asyncio.run(app.until_stopped(app.serve(settings)))
+
+
+def _demo(options: argparse.Namespace) -> None:
+    # The demo's own Redis, never the one that TICKER_REDIS_URL names.
+    settings = _listening(load(None, environment={}), options)
+    directory = options.data_dir or app.default_data_dir("demo")
+    redis = settings.redis.model_copy(update={"data_dir": str(directory)})
+    service = app.demo(settings.model_copy(update={"redis": redis}), every=options.every)
+    asyncio.run(app.until_stopped(service))
+
+
+def _quotes(options: argparse.Namespace) -> None:
+    print(watch.line(asyncio.run(watch.quotes(options.url)), digits=options.digits))
+
+
+def _listening(settings: Settings, options: argparse.Namespace) -> Settings:
+    said = {"host": options.host, "port": options.port}
+    changes = {name: value for name, value in said.items() if value is not None}
+    if not 0 <= changes.get("port", 0) <= 65535:
+        raise ConfigError(f"--port {changes['port']}: a port is a number from 0 to 65535")
+    return settings.model_copy(update={"server": settings.server.model_copy(update=changes)})
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 1 <= seconds <= 86400:
+        raise argparse.ArgumentTypeError("a day takes 1 to 86400 seconds")
+    return seconds
