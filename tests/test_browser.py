@@ -1,0 +1,217 @@
+"""The whole service seen by a reader: a page of another origin, a real chromium, one line of HTML."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import signal
+import sys
+import urllib.request
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from playwright.async_api import Page, async_playwright
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+LINE = re.compile(
+    r"KGS/USD = 0\.01\d{3}(?: (?:0|[+-]\d+(?:\.\d{1,2})?)%)?\n"
+    r"KZT/USD = 0\.00\d{4}(?: (?:0|[+-]\d+(?:\.\d{1,2})?)%)?\n"
+    r"TJS/USD = 0\.1\d{4}(?: (?:0|[+-]\d+(?:\.\d{1,2})?)%)?\n"
+    r"UZS/USD = 0\.0000\d{4}(?: (?:0|[+-]\d+(?:\.\d{1,2})?)%)?\n"
+    r"TMT/USD = 0\.28571 0%"
+)
+
+READ = """() => {
+  const root = document.querySelector('currency-ticker')?.shadowRoot;
+  const items = [...(root?.querySelectorAll('[part~=item]') ?? [])]
+    .filter(each => !each.closest('[aria-hidden=true]'));
+  return items.map(each => each.textContent.replace(/\\s+/g, ' ').trim()).join('\\n');
+}"""
+
+# Where the items are in two frames, half a second apart, and what the animation's clock says.
+MOVE = """async () => {
+  const root = document.querySelector('currency-ticker').shadowRoot;
+  const item = root.querySelector('[part~=item]');
+  const frame = () => new Promise(requestAnimationFrame);
+  await frame();
+  const [from, start] = [item.getBoundingClientRect().left, performance.now()];
+  await new Promise(resolve => setTimeout(resolve, 500));
+  await frame();
+  return (item.getBoundingClientRect().left - from) / (performance.now() - start) * 1000;
+}"""
+
+# Whether the line covers the whole width of its element: the largest hole between items, in pixels.
+HOLE = """() => {
+  const ticker = document.querySelector('currency-ticker');
+  const view = ticker.getBoundingClientRect();
+  const boxes = [...ticker.shadowRoot.querySelectorAll('[part~=item]')]
+    .map(each => each.getBoundingClientRect())
+    .filter(box => box.right > view.left && box.left < view.right).sort((a, b) => a.left - b.left);
+  let [hole, reached] = [0, view.left];
+  for (const box of boxes) {
+    hole = Math.max(hole, box.left - reached);
+    reached = Math.max(reached, box.right);
+  }
+  return [Math.max(hole, view.right - reached), boxes.length];
+}"""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", name="service")
+async def _service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "ticker", "demo", "--port", "0", "--every", "2"),
+        *("--data-dir", str(tmp_path_factory.mktemp("demo"))),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(20):
+        ready = (await process.stdout.readline()).decode()
+    yield ready.split()[1]
+    process.send_signal(signal.SIGINT)
+    assert await process.wait() == 0
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", name="site")
+async def _site(service: str) -> AsyncIterator[str]:
+    """A news site of another origin that embeds the script with one line."""
+
+    async def article(request: web.Request) -> web.Response:
+        line = f'<script async src="{service}ticker.js"></script>'
+        lines = "<currency-ticker></currency-ticker>" * int(request.query.get("elements", 0)) + line
+        html = f"<!doctype html><html lang=en><title>News</title><h1>News</h1>{lines}<p>Text"
+        return web.Response(text=html, content_type="text/html")
+
+    async def nothing(_: web.Request) -> web.Response:
+        return web.Response(status=204)
+
+    app = web.Application()
+    app.router.add_get("/", article)
+    app.router.add_get("/favicon.ico", nothing)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}/"
+    await runner.cleanup()
+
+
+@pytest_asyncio.fixture(loop_scope="module", name="page")
+async def _page() -> AsyncIterator[Page]:
+    """An empty page of a fresh browser; at the end it must have had nothing to complain of."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=shutil.which("chromium"),
+            args=[
+                *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"),
+                *("--disable-background-networking", "--disable-component-update"),
+            ],
+        )
+        page = await browser.new_page(viewport={"width": 1280, "height": 300})
+        complaints: list[str] = []
+        page.on(
+            "console",
+            lambda message: message.type in ("error", "warning") and complaints.append(message.text),
+        )
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        yield page
+        await browser.close()
+        assert complaints == []
+
+
+async def line_of(page: Page) -> str:
+    text: str = await page.evaluate(READ)
+    return text
+
+
+async def until_whole(page: Page) -> str:
+    async with asyncio.timeout(20):
+        while not LINE.fullmatch(text := await line_of(page)):
+            await asyncio.sleep(0.05)
+    return text
+
+
+async def test_one_line_of_html_shows_the_five_pairs_scrolling_and_live(page: Page, site: str) -> None:
+    await page.goto(site)
+
+    before = await until_whole(page)
+    async with asyncio.timeout(20):
+        while (after := await line_of(page)) == before:
+            await asyncio.sleep(0.05)
+
+    assert LINE.fullmatch(after)
+    assert await page.evaluate("document.querySelector('currency-ticker').shadowRoot.mode") == "open"
+    assert -60 < await page.evaluate(MOVE) < -40
+
+
+@pytest.mark.parametrize("width", [320, 2560])
+async def test_the_line_has_no_hole_at_any_width(page: Page, site: str, width: int) -> None:
+    await page.set_viewport_size({"width": width, "height": 300})
+    await page.goto(site)
+    await until_whole(page)
+    holes = []
+    for _ in range(10):
+        await asyncio.sleep(0.2)
+        holes.append(await page.evaluate(HOLE))
+
+    assert all(count > 0 for _, count in holes)
+    assert max(hole for hole, _ in holes) < 48
+
+
+async def test_the_line_shows_what_the_service_says(page: Page, site: str, service: str) -> None:
+    await page.goto(site)
+    await until_whole(page)
+    # Both are read until they agree: a day of the demo may pass between the two.
+    async with asyncio.timeout(20):
+        while True:
+            said = json.loads(await asyncio.to_thread(fetch, f"{service}v1/quotes"))["quotes"]
+            shown = await line_of(page)
+            if [row.split()[0] for row in shown.splitlines()] == [quote["symbol"] for quote in said] and all(
+                abs(float(row.split()[2]) / float(quote["price"]) - 1) < 5e-4
+                for row, quote in zip(shown.splitlines(), said, strict=True)
+            ):
+                break
+            await asyncio.sleep(0.1)
+
+
+async def test_two_lines_on_a_page_share_one_socket(page: Page, site: str) -> None:
+    sockets: list[str] = []
+    page.on("websocket", lambda socket: sockets.append(socket.url))
+    await page.goto(f"{site}?elements=2")
+    await until_whole(page)
+    await asyncio.sleep(0.5)
+
+    assert await page.evaluate("document.querySelectorAll('currency-ticker').length") == 2
+    assert len(sockets) == 1
+
+
+async def test_the_page_of_the_service_shows_the_line_the_quotes_and_that_it_is_a_demo(
+    page: Page, service: str
+) -> None:
+    await page.goto(service)
+
+    await until_whole(page)
+    text = await page.inner_text("body")
+    assert "No bank said these numbers" in text
+    assert f'<script async src="{service}ticker.js"></script>' in text
+    async with asyncio.timeout(10):
+        while "demo:nbkr" not in (text := await page.inner_text("body")):
+            await asyncio.sleep(0.1)
+    assert "KGS/USD" in text
+
+
+async def test_a_reader_who_wants_no_movement_gets_a_list_that_stands_still(page: Page, site: str) -> None:
+    await page.emulate_media(reduced_motion="reduce")
+    await page.goto(site)
+    await until_whole(page)
+
+    assert await page.evaluate(MOVE) == 0
+
+
+def fetch(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - a loopback address
+        text: str = answer.read().decode()
+    return text
