@@ -1269,13 +1269,13 @@ async def test_one_quote(site: Site, web: Web, publisher: Publisher, quote_of: Q
     await publisher.say(quote_of("KGS", "87"))
     await until(lambda: site.broadcast.mirror.cursor == publisher.seen)
 
-    for path in ("/v1/quotes/KGS", "/v1/quotes/kgs/usd"):
+    for path in ("/v1/quotes/KGS", "/v1/quotes/kgs/usd", "/v1/quotes/KGS%2FUSD"):
         status, headers, body = await web.get(path)
         assert (status, json.loads(body)["inverse"]) == (200, "87")
         assert (await web.get(path, If_None_Match=headers["ETag"]))[0] == 304
     assert "TJS/USD has no quote yet" in (await web.json("/v1/quotes/TJS", 503))["detail"]
     assert "EUR/USD is not served" in (await web.json("/v1/quotes/EUR", 404))["detail"]
-    assert (await web.json("/v1/quotes/EURO", 404))["title"] == "Not Found"
+    assert "'EURO' is not a symbol" in (await web.json("/v1/quotes/EURO", 400))["detail"]
 
 
 async def test_history_is_what_one_source_said_by_day(
