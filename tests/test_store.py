@@ -186,6 +186,9 @@ async def test_behind_what_was_seen_nothing_is_written(
         with pytest.raises(Behind, match=str(reached)):
             await publisher.say(quote_of("KGS", "87.50"), seen=seen, **news)
     assert await contents(redis) == before
+    await redis.xtrim("{ticker}:stream", maxlen=0, approximate=False)
+    with pytest.raises(Behind):
+        await publisher.say(quote_of("KGS", "87.50"), seen=reached, **news)
     await redis.flushall()
     again = await publisher.store.acquire("test", seconds=60, now_ms=NOW)
     with pytest.raises(Behind, match="0-0"):

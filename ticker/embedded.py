@@ -231,13 +231,16 @@ class EmbeddedServer:
     @asynccontextmanager
     async def _child(self) -> AsyncIterator[Process]:
         async with self._tied() as tie:
-            process = await self._spawn(tie)
+            # A server that is killed, by us or while it is still being started, leaves its socket.
             try:
-                self.pid = process.pid
-                _write_holder(self._lock, f"service {os.getpid()}, its server {process.pid}")
-                yield process
+                process = await self._spawn(tie)
+                try:
+                    self.pid = process.pid
+                    _write_holder(self._lock, f"service {os.getpid()}, its server {process.pid}")
+                    yield process
+                finally:
+                    await _stop(process)
             finally:
-                await _stop(process)
                 self._socket.unlink(missing_ok=True)
 
     async def _spawn(self, tie: Callable[[], None]) -> Process:
