@@ -201,7 +201,6 @@ async def _redis_url(settings: Settings) -> AsyncIterator[str]:
         return
     directory = Path(settings.redis.data_dir) if settings.redis.data_dir else default_data_dir("serve")
     async with embedded(directory.expanduser()) as server:
-        log.info("redis: %s %s, data in %s", server.name, server.version, directory)
         yield server.url
 
 
