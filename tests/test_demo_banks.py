@@ -155,7 +155,7 @@ async def test_the_uzbek_bank_lists_one_currency_or_none_when_asked_for_it(stree
     json = "/en/arkhiv-kursov-valyut/json"
 
     _, one = await street.get("cbu", f"{json}/USD/2026-08-10/")
-    _, none = await street.get("cbu", f"{json}/XXX/2026-08-10/")
+    _, none = await street.get("cbu", f"{json}/XTS/2026-08-10/")
 
     assert one.count(b'"Ccy"') == 1
     assert none == b"[]"

@@ -33,7 +33,7 @@ import ticker.edge.stream
 import ticker.store
 from ticker.config import ServerSettings, Settings
 from ticker.edge import Edge, PortBusy
-from ticker.edge.stream import Broadcast, Subscriber
+from ticker.edge.stream import Broadcast, Subscriber, whole_frames
 from ticker.embedded import EmbeddedServer, embedded
 from ticker.model import Cursor, Pair
 from ticker.source import Outcome
@@ -600,6 +600,16 @@ async def test_frames_come_in_any_pieces(site: Site, publisher: Publisher, quote
         assert [digest(await reader.receive())[1] for _ in range(2)] == [{"KGS": "87"}, {"KZT": "471"}]
 
 
+@pytest.mark.parametrize("length", [0, 1, 125, 126, 300, 65_536])
+def test_frames_are_counted_whole_wherever_they_are_cut(length: int) -> None:
+    frames = masked(b"x" * length) + masked(b"")
+    first = len(masked(b"x" * length))
+
+    for cut in {*range(20), *range(first - 9, first + 7)} & set(range(len(frames) + 1)):
+        whole = len(frames) if cut == len(frames) else first if cut >= first else 0
+        assert whole_frames(frames[:cut], 70_000) == whole
+
+
 async def test_a_frame_may_come_right_behind_the_handshake(
     site: Site, publisher: Publisher, quote_of: QuoteOf
 ) -> None:
@@ -1101,6 +1111,11 @@ async def test_at_the_end_everybody_is_told_and_the_port_is_closed(
         await idle.answer()
         half.writer.write(head()[:30])
         async with blocked(site, publisher, quote_of):
+            stuck = await Client.dial(site, receive_buffer=4096)
+            stuck.writer.write(head("/v1/quotes", {}) * 600)
+            server = server_of(site)
+            await until(lambda: any(each.writing_paused for each in server.connections))
+
             start = time.monotonic()
             closing = asyncio.create_task(site.edge.goodbye())
             await asyncio.sleep(0.05)
@@ -1120,7 +1135,7 @@ async def test_at_the_end_everybody_is_told_and_the_port_is_closed(
     await asyncio.gather(idle.ended(), half.ended())
     with pytest.raises(ConnectionRefusedError):
         await Client.dial(site)
-    for each in (*clients, idle, half, refused):
+    for each in (*clients, idle, half, refused, stuck):
         each.hang_up()
 
 
@@ -1412,6 +1427,14 @@ async def test_the_widget_is_packed_and_cached(web: Web) -> None:
         assert (await web.get(path, If_None_Match='"x"'))[0] == 200
         status, headers, body = await web.get(path, method="HEAD")
         assert (status, body) == (200, b"")
+
+
+async def test_a_debugger_finds_the_sources_of_the_scripts(web: Web) -> None:
+    for path in ("/ticker.js", "/page.js"):
+        script = (await web.get(path, Accept_Encoding="identity"))[2].decode()
+        name = script.rpartition("//# sourceMappingURL=")[2].strip()
+        status, _, body = await web.get(f"/{name}", Accept_Encoding="identity")
+        assert (status, json.loads(body)["version"]) == (200, 3)
 
 
 async def test_the_page_escapes_what_it_did_not_write(store: Store) -> None:

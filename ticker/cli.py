@@ -30,8 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return MISUSED if isinstance(error, ConfigError) else FAILED
     except KeyboardInterrupt:
         return FAILED
-    except Exception:
-        log.exception("ticker %s ended by a fault of its own", options.command)
+    except Exception as error:
+        log.exception("ticker %s ended by a fault of its own: %s", options.command, error)  # noqa: TRY401
         return FAILED
     return 0
 

@@ -92,8 +92,7 @@ class Edge:
                 if away:
                     log.info("stream: redis is back")
                 away = False
-                if snapshot.cursor >= self._broadcast.mirror.cursor:
-                    self._apply(snapshot.cursor, snapshot.rows)
+                self._apply(snapshot.cursor, snapshot.rows)
                 self._broadcast.loaded = True
                 self._loaded.set()
                 async with aclosing(self._store.follow(self._broadcast.mirror.cursor)) as publications:

@@ -33,6 +33,12 @@ from ticker.wire import BadFrame
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 2
+ASSETS = {
+    "ticker.js": "text/javascript; charset=utf-8",
+    "page.js": "text/javascript; charset=utf-8",
+    "ticker.js.map": "application/json",
+    "page.js.map": "application/json",
+}
 PUBLIC = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "ETag"}
 
 
@@ -87,16 +93,14 @@ class Routes:
         widget = _widget()
         self._page = widget.joinpath("index.html").read_text(encoding="utf-8")
         dist = widget.joinpath("dist") if widget.joinpath("dist").is_dir() else widget
-        script = "text/javascript; charset=utf-8"
-        self._script = _Asset.read(dist.joinpath("ticker.js"), script)
-        self._page_script = _Asset.read(dist.joinpath("page.js"), script)
+        self._assets = {name: _Asset.read(dist.joinpath(name), kind) for name, kind in ASSETS.items()}
         self._everything = wire.select((), broadcast.symbols)
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[_problems], client_max_size=16384)
         app.router.add_get("/", self.page)
-        app.router.add_get("/ticker.js", self.script)
-        app.router.add_get("/page.js", self.page_script)
+        for name in ASSETS:
+            app.router.add_get(f"/{name}", self.asset)
         app.router.add_get("/v1/stream", self.stream, allow_head=False)
         app.router.add_get("/v1/quotes", self.quotes)
         app.router.add_get("/v1/quotes/{symbol:.+}", self.quote)
@@ -280,13 +284,11 @@ class Routes:
 
     # Files.
 
-    async def script(self, request: web.Request) -> web.Response:
-        """The widget."""
-        return self._script.answer(request, cache="public, max-age=300, stale-while-revalidate=86400")
-
-    async def page_script(self, request: web.Request) -> web.Response:
-        """The script of the page."""
-        return self._page_script.answer(request, cache="no-cache")
+    async def asset(self, request: web.Request) -> web.Response:
+        """The widget, the page's script, and their source maps."""
+        return self._assets[request.path[1:]].answer(
+            request, cache="public, max-age=300, stale-while-revalidate=86400"
+        )
 
     async def page(self, request: web.Request) -> web.Response:
         """The page: the line, the quotes, the sources, and how to embed it."""
