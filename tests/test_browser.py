@@ -10,6 +10,9 @@ import signal
 import sys
 import urllib.request
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -30,7 +33,7 @@ READ = """() => {
   const root = document.querySelector('currency-ticker')?.shadowRoot;
   const items = [...(root?.querySelectorAll('[part~=item]') ?? [])]
     .filter(each => !each.closest('[aria-hidden=true]'));
-  return items.map(each => each.textContent.replace(/\\s+/g, ' ').trim()).join('\\n');
+  return items.map(each => each.textContent).join('\\n');
 }"""
 
 # Where the items are in two frames, half a second apart, and what the animation's clock says.
@@ -201,6 +204,69 @@ async def test_the_page_of_the_service_shows_the_line_the_quotes_and_that_it_is_
         while "demo:nbkr" not in (text := await page.inner_text("body")):
             await asyncio.sleep(0.1)
     assert "KGS/USD" in text
+
+
+LATE = """
+symbols = ["KGS", "TMT"]
+[server]
+port = 0
+[redis]
+data_dir = "{data_dir}"
+[sources.nbkr]
+base_url = "{bank}"
+interval_seconds = 1
+[sources]
+nbk.enabled = false
+nbt.enabled = false
+cbu.enabled = false
+cbr.enabled = false
+"""
+
+
+async def test_quotes_that_come_late_still_stand_in_the_server_s_order(page: Page, tmp_path: Path) -> None:
+    async with asyncio.timeout(30), late_bank() as (bank, opens):
+        config = tmp_path / "late.toml"
+        config.write_text(LATE.format(data_dir=tmp_path / "data", bank=bank))
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "ticker", "serve", "--config", str(config)),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        await page.goto((await process.stdout.readline()).decode().split()[1])
+        while await line_of(page) != "TMT/USD = 0.28571 0%":
+            await asyncio.sleep(0.05)
+        opens.set()
+        while await line_of(page) != "KGS/USD = 0.01144\nTMT/USD = 0.28571 0%":
+            await asyncio.sleep(0.05)
+        while [row.split()[0] for row in (await page.inner_text("#quotes")).splitlines()] != [
+            *("KGS/USD", "TMT/USD")
+        ]:
+            await asyncio.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert await process.wait() == 0
+
+
+@asynccontextmanager
+async def late_bank() -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """A stand-in for NBKR that refuses until it opens."""
+    opens = asyncio.Event()
+
+    async def daily(_: web.Request) -> web.Response:
+        if not opens.is_set():
+            return web.Response(status=403)
+        day = datetime.now(UTC).strftime("%d.%m.%Y")
+        rate = '<Currency ISOCode="USD"><Nominal>1</Nominal><Value>87,4500</Value></Currency>'
+        head = '<?xml version="1.0" encoding="windows-1251" ?>'
+        text = f'{head}<CurrencyRates Date="{day}">{rate}</CurrencyRates>'
+        return web.Response(body=text.encode("windows-1251"), content_type="application/xml")
+
+    app = web.Application()
+    app.router.add_get("/XML/daily.xml", daily)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}", opens
+    await runner.cleanup()
 
 
 async def test_a_reader_who_wants_no_movement_gets_a_list_that_stands_still(page: Page, site: str) -> None:

@@ -1412,6 +1412,31 @@ async def test_with_redis_away_what_is_known_is_served_and_the_rest_refused_soon
         assert await statuses(web.session, "/readyz", "/healthz") == [200, 200]
 
 
+async def test_with_redis_away_the_sources_are_told_as_they_were(
+    site: Site, web: Web, store: Store, redis_server: EmbeddedServer
+) -> None:
+    now = datetime.now(UTC)
+    await store.record(Outcome(source="nbkr", checked_at=now, succeeded_at=now))
+    before = await web.json("/v1/sources")
+    with stopped(redis_server):
+        during = await web.json("/v1/sources")
+
+    assert before == during
+    assert {each["key"]: each["status"] for each in during["sources"]}["nbkr"] == "ok"
+
+
+async def test_the_sources_of_a_rehearsal_are_labelled(store: Store, redis_url: str) -> None:
+    async with (
+        running(store, label="demo") as site,
+        aiohttp.ClientSession(site.url) as session,
+        session.get("/v1/sources") as answer,
+    ):
+        told = await answer.json()
+
+    assert told["label"] == "demo"
+    assert {each["short"].partition(":")[0] for each in told["sources"]} == {"demo"}
+
+
 async def test_the_widget_is_packed_and_cached(web: Web) -> None:
     for path in ("/ticker.js", "/page.js"):
         status, headers, body = await web.get(path, Accept_Encoding="gzip, br")

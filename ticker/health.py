@@ -20,7 +20,7 @@ def judge(
     A lost Redis or a failing source is a warning: what is shown was true when it was published.
     A peg alone says nothing about the banks.
     """
-    reasons = [f"{each.source}: {each.error}" for each in outcomes if each.failures]
+    reasons = [f"{each.source}: {each.fault}" for each in outcomes if each.failures]
     if redis_error:
         reasons.append(f"redis: {redis_error}")
     if len(quotes) < symbols:

@@ -416,12 +416,12 @@ class Poller:
         return _Answer(rates=rates, url=url, etag=etag, modified=modified)
 
     def _failed(self, source: Source, error: Exception, started: datetime) -> None:
-        failures, words = self._states[source.key].outcome.failures + 1, in_words(error)
+        state = self._states[source.key]
+        failures = state.outcome.failures + 1
+        self._note(source, checked_at=started, failures=failures, error=in_words(error))
         if failures == 1:
-            log.warning(
-                "%s failed: %s", source.key, words, exc_info=None if isinstance(error, FORESEEN) else error
-            )
-        self._note(source, checked_at=started, failures=failures, error=words)
+            ours = None if isinstance(error, FORESEEN) else error
+            log.warning("%s failed: %s", source.key, state.outcome.fault, exc_info=ours)
 
     def _succeeded(self, source: Source, answer: _Answer | None, started: datetime) -> None:
         state, now = self._states[source.key], datetime.now(UTC)

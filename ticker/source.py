@@ -92,11 +92,16 @@ class Outcome(BaseModel):
             return "failing"
         return "ok" if self.succeeded_at else "waiting"
 
+    @property
+    def fault(self) -> str:
+        """The error without the source's own name, for where that stands beside it."""
+        return self.error.removeprefix(f"{self.source}: ")
+
     def message(self, now: datetime) -> str:
         """`timed out, retry in 40 s`; empty where all is well."""
         if self.status == "ok":
             return ""
-        what = self.error or "not asked yet"
+        what = self.fault or "not asked yet"
         if self.next_poll_at is None:
             return what
         seconds = max(0, round((self.next_poll_at - now).total_seconds()))

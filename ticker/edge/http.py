@@ -9,6 +9,7 @@ import html
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from http import HTTPStatus
@@ -95,6 +96,7 @@ class Routes:
         dist = widget.joinpath("dist") if widget.joinpath("dist").is_dir() else widget
         self._assets = {name: _Asset.read(dist.joinpath(name), kind) for name, kind in ASSETS.items()}
         self._everything = wire.select((), broadcast.symbols)
+        self._outcomes: dict[str, Outcome] = {}
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[_problems], client_max_size=16384)
@@ -208,21 +210,21 @@ class Routes:
 
     async def sources(self, request: web.Request) -> web.Response:
         """Every source: who, on what terms, and how its last poll went."""
-        try:
-            outcomes = await self._store.outcomes(list(self._sources))
-        except UNAVAILABLE:
-            outcomes = {}
+        # While Redis is away, what it said last is nearer to the truth than nothing.
+        with suppress(*UNAVAILABLE):
+            self._outcomes = await self._store.outcomes(list(self._sources))
         now = datetime.now(UTC)
-        rows = [self._source_row(source, outcomes.get(source.key), now) for source in self._sources.values()]
-        return _json({"sources": rows}, cache="no-cache")
+        rows = [self._source_row(source, now) for source in self._sources.values()]
+        return _json({"label": self._settings.label or None, "sources": rows}, cache="no-cache")
 
-    def _source_row(self, source: Source, outcome: Outcome | None, now: datetime) -> dict[str, object]:
-        known = outcome or Outcome(source=source.key)
+    def _source_row(self, source: Source, now: datetime) -> dict[str, object]:
+        known = self._outcomes.get(source.key) or Outcome(source=source.key)
         enabled = source.key in self._enabled
+        label = f"{self._settings.label}:" if self._settings.label else ""
         return {
             "key": source.key,
-            "name": source.name,
-            "short": source.short,
+            "name": label + source.name,
+            "short": label + source.short,
             "kind": source.kind,
             "authority_for": source.authority_for,
             "status": known.status if enabled else "disabled",

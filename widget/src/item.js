@@ -55,11 +55,12 @@ export function element(tag, attributes = {}, ...children) {
 export class Item {
   #price = new Text();
   #change = new Text();
+  #gap = new Text();
   #value = element(
     "span",
     { class: "value" },
     element("span", { part: "price" }, this.#price),
-    " ",
+    this.#gap,
     element("span", { part: "change" }, this.#change),
   );
   #slot = element("span", { class: "slot" }, this.#value);
@@ -86,6 +87,7 @@ export class Item {
   /** @param {Wording} words */
   show(words) {
     write(this.#price, words.price);
+    write(this.#gap, words.change && " ");
     write(this.#change, words.change);
     mark(this.node, "data-direction", words.direction);
     mark(this.node, "data-status", words.status);

@@ -99,8 +99,7 @@ export class Line {
     }
     const before = this.#words;
     this.#words = words;
-    // The same symbols in another order are no reason to move them.
-    if (words.size === before.size && [...words.keys()].every((symbol) => before.has(symbol))) {
+    if (`${[...words.keys()]}` === `${[...before.keys()]}`) {
       this.#write();
       this.#widen();
     } else {

@@ -8,6 +8,7 @@ import { element, mark } from "./item.js";
 /** @typedef {{ name: string, short: string, status: string, message: string, next_poll_at?: string | null }} Source */
 
 const POLL_SOURCES_MS = 5000;
+const ORDER_AFTER_MS = 500;
 
 /** @type {Map<string, Map<string, HTMLElement>>} the cells of each symbol's row */
 const rows = new Map();
@@ -84,11 +85,27 @@ async function showSources() {
 
 async function showQuotes() {
   const answer = await ask("v1/quotes");
-  // The stream may have been faster, and newer.
-  for (const quote of answer?.quotes ?? []) if (!rows.has(quote.symbol)) show(quote);
+  for (const quote of answer?.quotes ?? []) {
+    // The stream may have been faster, and newer; but only here is the order of all.
+    if (!rows.has(quote.symbol)) show(quote);
+    const row = rows.get(quote.symbol)?.get("price")?.parentElement;
+    if (row) find("quotes").append(row);
+  }
 }
 
-document.addEventListener("ticker-quote", (event) => show(/** @type {CustomEvent<Quote>} */ (event).detail));
+/** @type {number | undefined} */
+let ordering;
+
+/** @param {Quote} quote */
+function hear(quote) {
+  if (!rows.has(quote.symbol)) {
+    clearTimeout(ordering);
+    ordering = setTimeout(showQuotes, ORDER_AFTER_MS);
+  }
+  show(quote);
+}
+
+document.addEventListener("ticker-quote", (event) => hear(/** @type {CustomEvent<Quote>} */ (event).detail));
 setInterval(() => document.hidden || showSources(), POLL_SOURCES_MS);
 showSources();
 showQuotes();

@@ -100,6 +100,8 @@ class Connection {
   #attempt = 0;
   #refused = false;
   #suspect = false;
+  /** Whether the next attempt wants everything in the server's order, which an update can't tell. */
+  #unordered = false;
   #heardAt = 0;
   /** @type {Record<"retry" | "silence" | "offline", number | undefined>} */
   #timers = { retry: undefined, silence: undefined, offline: undefined };
@@ -199,7 +201,7 @@ class Connection {
   #address() {
     const query = new URLSearchParams();
     if (this.#selection) query.set("symbols", this.#selection.join());
-    if (this.#cursor) query.set("cursor", this.#cursor);
+    if (this.#cursor && !this.#unordered) query.set("cursor", this.#cursor);
     return `${this.#server.replace(/^http/, "ws")}/v1/stream?${query}`.replace(/\?$/, "");
   }
 
@@ -274,7 +276,13 @@ class Connection {
    * @param {boolean} complete
    */
   #take(quotes, complete) {
-    if (complete) this.#quotes.clear();
+    if (complete) {
+      this.#quotes.clear();
+      this.#unordered = false;
+    } else if (!this.#unordered && quotes.some(({ symbol }) => !this.#quotes.has(symbol))) {
+      this.#unordered = true;
+      this.#openIn(backoff(1));
+    }
     for (const quote of quotes) this.#quotes.set(quote.symbol, quote);
     for (const subscriber of [...this.#subscribers]) subscriber.receive(quotes, complete);
   }
