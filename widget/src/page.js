@@ -56,7 +56,7 @@ function addRow(symbol) {
  */
 async function ask(path) {
   try {
-    const answer = await fetch(path, { signal: AbortSignal.timeout(POLL_SOURCES_MS) });
+    const answer = await fetch(path, { cache: "no-cache", signal: AbortSignal.timeout(POLL_SOURCES_MS) });
     return answer.ok ? await answer.json() : null;
   } catch {
     return null;
