@@ -449,8 +449,9 @@ def test_a_lagging_reader_gets_only_the_newest_of_each_symbol() -> None:
 def test_an_older_publication_is_no_news() -> None:
     one = mirror()
 
-    assert one.apply(ONE, [(KGS, ONE, "kgs 1")]) == frozenset()
-    assert one.get(KGS) == "kgs 2"
+    for older in (ONE, Cursor(999, 7)):
+        assert one.apply(older, [(KGS, older, "kgs 1")]) == frozenset()
+        assert (one.cursor, one.get(KGS), one.get(TMT)) == (TWO, "kgs 2", "tmt 1")
 
 
 def test_a_new_epoch_voids_what_was_known() -> None:
