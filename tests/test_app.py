@@ -1,54 +1,41 @@
-"""What is built from the configuration: who is asked, and whose word a symbol's value is."""
+"""What is put together, as far as that can be seen without running it."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from ticker import app
+from ticker.app import default_data_dir, demo_settings
 from ticker.config import Settings, SourceSettings
-from ticker.model import Pair
+from ticker.rules import enabled_sources
+from ticker.sources import SOURCES
 
 
-def settings(*symbols: str, **enabled: bool) -> Settings:
-    sources = {key: SourceSettings(enabled=said) for key, said in enabled.items()}
-    return Settings(symbols=tuple(map(Pair.parse, symbols)) or Settings().symbols, sources=sources)
+def test_the_demo_asks_its_stand_ins_and_nobody_else() -> None:
+    own = Settings(sources={"nbk": SourceSettings(base_url="http://elsewhere.example")})
+    stand_ins = {"nbkr": "http://127.0.0.1:1", "erapi": "http://127.0.0.1:2"}
+
+    rehearsed = demo_settings(own, stand_ins, every=6)
+
+    assert [source.key for source in enabled_sources(rehearsed)] == ["nbkr", "erapi"]
+    assert {key: said.base_url for key, said in rehearsed.sources.items() if said.base_url} == stand_ins
+    assert rehearsed.sources.keys() == SOURCES.keys()
+    assert rehearsed.label == "demo"
 
 
-@pytest.mark.parametrize(
-    ("symbol", "chain"),
-    [
-        ("KGS", ("nbkr", "cbr")),
-        ("KZT", ("nbk", "cbr")),
-        ("TJS", ("nbt", "cbr")),
-        ("UZS", ("cbu", "cbr")),
-        ("EUR/KGS", ("nbkr", "cbr")),
-        ("KGS/UZS", ("nbkr", "cbr")),
-        ("EUR/USD", ("cbr",)),
-    ],
-)
-def test_the_authority_is_the_central_bank_of_the_base_else_of_the_quote(
-    symbol: str, chain: tuple[str, ...]
-) -> None:
-    assert app.rule(Pair.parse(symbol), Settings()).chain == chain
+@pytest.mark.parametrize(("every", "interval"), [(6, 1), (1, 1), (20, 5), (86_400, 21_600)])
+def test_the_demo_asks_a_few_times_in_each_of_its_days(every: float, interval: int) -> None:
+    rehearsed = demo_settings(Settings(), {"nbkr": "http://127.0.0.1:1"}, every=every)
+
+    assert {said.interval_seconds for said in rehearsed.sources.values()} == {interval}
 
 
-def test_the_manat_is_pegged() -> None:
-    rule = app.rule(Pair.parse("TMT"), Settings())
+def test_data_are_kept_where_the_system_keeps_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    by_default = default_data_dir("serve")
+    monkeypatch.setenv("XDG_STATE_HOME", "/var/lib/state")
 
-    assert rule.peg is not None
-    assert (str(rule.peg.mid), str(rule.peg.pair)) == ("3.5", "USD/TMT")
-
-
-def test_a_source_is_polled_by_its_own_default_or_by_the_configuration() -> None:
-    assert [source.key for source in app.enabled_sources(settings())] == ["nbkr", "nbk", "nbt", "cbu", "cbr"]
-    assert [source.key for source in app.enabled_sources(settings(cbt=True, cbr=False))] == [
-        *("nbkr", "nbk", "nbt", "cbu", "cbt")
-    ]
-
-
-def test_a_symbol_that_nobody_is_polled_for_is_known_beforehand() -> None:
-    lonely = settings(cbu=False, cbr=False)
-
-    found = app.without_source(lonely.symbols, lonely, app.enabled_sources(lonely))
-
-    assert found == [Pair("UZS", "USD")]
+    assert by_default == tmp_path / ".local" / "state" / "currency-ticker" / "serve"
+    assert default_data_dir("serve") == Path("/var/lib/state/currency-ticker/serve")

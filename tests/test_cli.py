@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+import getpass
 import logging
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from aiohttp import web
 
 from ticker import __version__, app, cli, watch
 from ticker.cli import main
 from ticker.config import Settings
 from ticker.edge import PortBusy
-from ticker.embedded import EmbeddedServerError
+from ticker.embedded import EmbeddedServerError, embedded
 from ticker.model import Pair
+from ticker.sources import SOURCES
+from ticker.store import Done, Order, Store
 
 
 class Started:
@@ -116,6 +128,11 @@ def test_demo_takes_its_arguments(started: Started, tmp_path: Path) -> None:
         ["demo", "--every", "nan"],
         ["demo", "--every", "soon"],
         ["quotes", "--digits", "13"],
+        ["confirm"],
+        ["hold"],
+        ["confirm", "KGS", "TJS"],
+        ["backfill", "--days", "many"],
+        ["check", "KGS"],
     ],
 )
 def test_what_is_no_command_is_refused_with_2(
@@ -238,3 +255,260 @@ def test_the_log_has_no_line_for_every_client_and_every_poll(started: Started) -
     assert not logging.getLogger("apscheduler.scheduler").isEnabledFor(logging.WARNING)
     assert not logging.getLogger("apscheduler.executors.default").isEnabledFor(logging.ERROR)
     assert logging.getLogger(cli.__name__).getEffectiveLevel() <= logging.WARNING
+
+
+# What operators ask for.
+
+
+class Service:
+    """The process that polls, as far as operators see it: it holds the lease and answers orders."""
+
+    def __init__(self, store: Store, *answers: Done) -> None:
+        self.store = store
+        self.answers = list(answers)
+        self.orders: list[Order] = []
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Service]:
+        lease = await self.store.acquire("service", seconds=60, now_ms=0, force=True)
+        assert lease
+        obeying = asyncio.create_task(self._obey())
+        yield self
+        obeying.cancel()
+        await asyncio.wait({obeying})
+        await self.store.release(lease)
+
+    async def _obey(self) -> None:
+        while True:
+            for order in await self.store.orders():
+                self.orders.append(order)
+                await self.store.answer(order, self.answers.pop(0))
+            await asyncio.sleep(0.01)
+
+
+async def command(*arguments: str) -> int:
+    """Run the command line as another process would: beside us, with a loop of its own."""
+    return await asyncio.to_thread(main, arguments)
+
+
+def say(file: Path, text: str) -> None:
+    """Make this the configuration."""
+    file.write_text(text)
+
+
+def add(file: Path, text: str) -> None:
+    """Add this to the configuration."""
+    file.write_text(file.read_text() + text)
+
+
+@pytest.fixture
+def remote(file: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The configuration of a service on a Redis of its own."""
+    monkeypatch.delenv("TICKER_REDIS_URL", raising=False)
+    file.write_text(f'symbols = ["KGS"]\n[redis]\nurl = "{redis_url}"\n')
+    return file
+
+
+@pytest.fixture
+def private(file: Path, short_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The configuration of a service with an embedded Redis in `short_path`/data."""
+    monkeypatch.delenv("TICKER_REDIS_URL", raising=False)
+    file.write_text(f'symbols = ["KGS"]\n[redis]\ndata_dir = "{short_path}/data"\n')
+    return file
+
+
+@pytest.mark.parametrize("verb", ["confirm", "hold"])
+async def test_a_decision_is_recorded_with_who_made_it_and_what_was_done_is_printed(
+    verb: str, remote: Path, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with Service(store, Done("KGS/USD: done", done=True)).running() as service:
+        code = await command(verb, "KGS", "--config", str(remote))
+
+    assert code == 0
+    assert capsys.readouterr().out == "KGS/USD: done\n"
+    [order] = service.orders
+    assert (order.verb, order.subject) == (verb, "KGS")
+    assert order.by == f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+async def test_what_was_not_done_is_said_with_1(
+    remote: Path, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with Service(store, Done("KGS/USD: nothing is held back", done=False)).running():
+        code = await command("confirm", "KGS", "--config", str(remote))
+
+    said = capsys.readouterr()
+    assert (code, said.out, said.err) == (1, "", "ticker confirm: KGS/USD: nothing is held back\n")
+
+
+async def test_who_has_no_name_may_decide_too(
+    remote: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A container's user often has none: getuser() raises KeyError (OSError from Python 3.13 on).
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def nobody(number: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {number}")
+
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    async with Service(store, Done("KGS/USD: done", done=True)).running() as service:
+        code = await command("confirm", "KGS", "--config", str(remote))
+
+    assert code == 0
+    assert service.orders[0].by.endswith(f"@{socket.gethostname()}")
+
+
+async def test_a_decision_waits_for_a_process_that_polls(
+    remote: Path, store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "ANSWER_SECONDS", 0.2)
+
+    code = await command("confirm", "KGS", "--config", str(remote))
+
+    words = "recorded, but no process polls on this Redis: it is done when `ticker serve` runs"
+    assert (code, capsys.readouterr().err) == (1, f"ticker confirm: {words}\n")
+    assert [(each.verb, each.subject) for each in await store.orders()] == [("confirm", "KGS")]
+
+
+@pytest.mark.parametrize("arguments", [("confirm", "KGS"), ("backfill",)])
+async def test_a_redis_that_is_out_of_reach_is_said_in_words(
+    arguments: tuple[str, ...], remote: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say(remote, '[redis]\nurl = "redis://127.0.0.1:1"\n')
+
+    code = await command(*arguments, "--config", str(remote))
+
+    said = capsys.readouterr().err
+    assert code == 1
+    assert said.startswith(f"ticker {arguments[0]}: redis is out of reach")
+    assert "Connect" in said
+
+
+async def test_of_a_redis_that_stands_still_it_is_not_said_that_it_has_recorded_anything(
+    private: Path, short_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ticker.store.COMMAND_TIMEOUT", 0.2)
+    async with embedded(short_path / "data") as server:
+        say(private, f'[redis]\nurl = "{server.url}"\n')
+        os.kill(server.pid, signal.SIGSTOP)
+        try:
+            code = await command("confirm", "KGS", "--config", str(private))
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+
+    assert code == 1
+    assert capsys.readouterr().err.startswith("ticker confirm: redis is out of reach")
+
+
+async def test_the_service_with_an_embedded_redis_is_found_by_its_directory(
+    private: Path, short_path: Path, open_store: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = Done("KGS/USD: done", done=True), Done("asks nbkr for 90 days", done=True)
+    async with (
+        embedded(short_path / "data") as server,
+        open_store(server.url) as store,
+        Service(store, *answers).running() as service,
+    ):
+        codes = [
+            await command("hold", "KGS", "--config", str(private)),
+            await command("backfill", "--days", "90", "--config", str(private)),
+        ]
+
+    assert codes == [0, 0]
+    assert capsys.readouterr().out == "KGS/USD: done\nasks nbkr for 90 days\n"
+    assert [(each.verb, each.subject) for each in service.orders] == [("hold", "KGS"), ("backfill", "90")]
+
+
+async def test_where_no_service_runs_there_is_nobody_to_decide_for(
+    private: Path, short_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = await command("confirm", "KGS", "--config", str(private))
+
+    words = f"no service runs on {short_path}/data: start `ticker serve`, then decide"
+    assert (code, capsys.readouterr().err) == (1, f"ticker confirm: {words}\n")
+    assert not (short_path / "data").exists()
+
+
+async def test_a_back_fill_is_the_polling_process_s_where_one_polls(
+    remote: Path, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with Service(store, Done("asks nbkr for 30 days", done=True)).running() as service:
+        code = await command("backfill", "--config", str(remote))
+
+    assert (code, capsys.readouterr().out) == (0, "asks nbkr for 30 days\n")
+    assert [(each.verb, each.subject) for each in service.orders] == [("backfill", "30")]
+
+
+NBKR = (Path(__file__).parent / "payloads" / "nbkr" / "daily_2026-05-24.xml").read_bytes()
+
+
+@asynccontextmanager
+async def bank() -> AsyncIterator[str]:
+    """NBKR on loopback: today's table, and an archive of every day that it is asked for."""
+
+    async def today(request: web.Request) -> web.Response:
+        now = datetime.now(ZoneInfo("Asia/Bishkek"))
+        return web.Response(body=NBKR.replace(b"24.05.2026", f"{now:%d.%m.%Y}".encode()))
+
+    async def archive(request: web.Request) -> web.Response:
+        ends = (
+            date(*(int(request.query[f"{end}_{part}"]) for part in ("year", "month", "day")))
+            for end in ("beg", "end")
+        )
+        first, last = ends
+        days = [first + timedelta(days=count) for count in range((last - first).days + 1)]
+        rows = "".join(
+            f"<tr><td><!--date-->{day:%d.%m.%Y}<!--date--></td>"
+            f"<td><!--value-->87,{day.day:02}00<!--value--></td></tr>"
+            for day in reversed(days)
+        )
+        return web.Response(text=f"<table>{rows}</table>")
+
+    site = web.Application()
+    site.router.add_get("/XML/daily.xml", today)
+    site.router.add_get("/index1.jsp", archive)
+    runner = web.AppRunner(site, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+async def test_where_no_service_runs_a_back_fill_is_done_on_the_spot_and_kept(
+    private: Path, short_path: Path, open_store: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with bank() as url:
+        only = "\n".join(f"[sources.{key}]\nenabled = false" for key in SOURCES if key != "nbkr")
+        add(private, f'[history]\npause_seconds = 0\n[sources.nbkr]\nbase_url = "{url}"\n{only}\n')
+        code = await command("backfill", "--days", "20", "--config", str(private))
+    async with embedded(short_path / "data") as server, open_store(server.url) as store:
+        known = await store.fixings([Pair("KGS", "USD")])
+        led, snapshot = await store.led(), await store.snapshot()
+
+    assert (code, led) == (0, False)
+    assert len(known) > 9
+    assert [quote.source for _, quote in snapshot.rows] == ["nbkr"]
+    assert capsys.readouterr().out == f"fixings that are known now: nbkr {len(known)}\n"
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "1831"])
+async def test_a_back_fill_of_more_days_than_are_kept_is_refused_with_2(
+    days: str, remote: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await command("backfill", "--days", days, "--config", str(remote)) == 2
+
+    words = f"--days {days}: 1 to 1830 days are kept (history.days)"
+    assert capsys.readouterr().err == f"ticker backfill: {words}\n"
+
+
+@pytest.mark.parametrize("verb", ["check", "backfill"])
+async def test_a_source_that_is_not_there_is_refused_wherever_sources_are_asked(
+    verb: str, remote: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add(remote, "[sources.nbrk]\nenabled = true\n")
+
+    code = await command(verb, "--config", str(remote))
+
+    assert code == 2
+    assert f"ticker {verb}: sources.nbrk: there is no such source" in capsys.readouterr().err

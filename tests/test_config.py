@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from ticker.config import ConfigError, Settings, load
+from ticker.config import ConfigError, Settings, SourceSettings, load
 from ticker.model import Pair
 from ticker.sources import SOURCES
 
@@ -67,7 +67,7 @@ def test_the_example_holds_the_own_values_of_every_source() -> None:
 
 def test_every_key_is_documented_in_the_example() -> None:
     comments = comments_of(EXAMPLE.read_text())
-    tables = {"guard.bands", "pegs", "sources"}
+    tables = {"guard.bands", "guard.tolerances", "pegs", "sources"}
 
     undocumented = {key for key in keys_of(Settings) - tables if len(comments.get(key, "").split()) < 3}
 
@@ -79,7 +79,9 @@ def test_every_key_of_a_peg_and_a_source_is_documented_in_the_example() -> None:
 
     assert len(comments["guard.bands.KGS"].split()) > 3
     assert all(len(comments[f"pegs.TMT.{key}"].split()) > 3 for key in ("units_per_usd", "since"))
-    assert all(f"# {key}: " in text for key in ("enabled", "base_url", "interval_seconds"))
+    assert len(comments["guard.tolerances.KZT"].split()) > 3
+    assert all(f"# {key}: " in text for key in SourceSettings.model_fields.keys() - {"key"})
+    assert "TICKER_OPENEXCHANGERATES_KEY" in text
 
 
 def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
@@ -119,6 +121,15 @@ def test_the_environment_replaces_the_address_of_redis(tmp_path: Path) -> None:
         ("[sources.nbkr]\ninterval_seconds = 0", "sources.nbkr.interval_seconds: "),
         ('label = "Two words"', "label: "),
         ("port =", "Invalid value"),
+        ('[sources.openexchangerates]\nkey = "abc"', "give it as TICKER_OPENEXCHANGERATES_KEY"),
+        ('[sources.nbkr]\nclosed_days = ["soon"]', "sources.nbkr.closed_days.0: "),
+        ('policy = "wild"', "policy"),
+        ("policy = []", "policy"),
+        ('policy = { "EUR/USD" = "market" }', "policy.EUR/USD: it is not one of the symbols"),
+        ('policy = { "EU" = "market" }', "'EU' is not a symbol"),
+        ("[guard]\ntolerance_percent = 0", "guard.tolerance_percent: "),
+        ("[history]\nbackfill_days = 4000", "history.backfill_days: "),
+        ("sources = 5", "sources: "),
     ],
 )
 def test_a_wrong_file_is_refused_in_words(tmp_path: Path, text: str, words: str) -> None:
@@ -158,3 +169,25 @@ def test_a_base_url_loses_its_last_slash(tmp_path: Path) -> None:
     path = written(tmp_path, '[sources.nbkr]\nbase_url = "http://127.0.0.1:9/nbkr/"')
 
     assert load(path, environment={}).source("nbkr").base_url == "http://127.0.0.1:9/nbkr"
+
+
+def test_a_policy_is_one_for_all_or_each_symbol_s_own(tmp_path: Path) -> None:
+    one = load(written(tmp_path, 'policy = "market"'), environment={})
+    own = load(written(tmp_path, 'policy = { kgs = ["cbr", "nbkr"], "TJS/USD" = "market" }'), environment={})
+
+    assert {one.policy_of(symbol) for symbol in one.symbols} == {"market"}
+    assert own.policy_of(Pair("KGS", "USD")) == ("cbr", "nbkr")
+    assert own.policy_of(Pair("TJS", "USD")) == "market"
+    assert own.policy_of(Pair("KZT", "USD")) == "official"
+
+
+def test_the_key_of_a_source_is_the_environment_s_and_is_not_shown(tmp_path: Path) -> None:
+    path = written(tmp_path, "[sources.openexchangerates]\nenabled = true")
+    environment = {"TICKER_OPENEXCHANGERATES_KEY": "hunter2", "TICKER_ERAPI_KEY": "", "OTHER_KEY": "x"}
+
+    settings = load(path, environment=environment)
+
+    source = settings.source("openexchangerates")
+    assert (source.enabled, source.key.get_secret_value()) == (True, "hunter2")
+    assert set(settings.sources) == {"openexchangerates"}
+    assert "hunter2" not in f"{settings!r} {settings.model_dump_json()}"

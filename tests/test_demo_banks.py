@@ -16,8 +16,10 @@ import pytest
 from aiohttp import ClientResponse, ClientSession
 from yarl import URL
 
+import ticker
 from ticker import demo
-from ticker.demo import HABITS, Banks, DemoClock, Table
+from ticker.demo import Banks, DemoClock, formats
+from ticker.demo.habits import HABITS, Table
 from ticker.model import Pair, Rate
 from ticker.source import MalformedFeed
 from ticker.sources import SOURCES
@@ -42,10 +44,19 @@ class Street:
     async def poll(self, key: str) -> tuple[Rate, ...]:
         """The bank's table as its adapter reads it, asked at the adapter's address for the bank's today."""
         source = SOURCES[key]
-        address = urlsplit(source.address(self.at.astimezone(ZoneInfo(source.timezone)).date()))
+        address = urlsplit(source.addresses(self.at.astimezone(ZoneInfo(source.timezone)).date())[0])
         response, body = await self.get(key, f"{address.path}?{address.query}".rstrip("?"))
         assert response.status == 200
         return source.parse(body)
+
+    async def history(self, key: str, currency: str, first: str, last: str) -> tuple[Rate, ...]:
+        """The days of one currency, asked and read as its adapter says."""
+        source = SOURCES[key].history
+        assert source
+        address = urlsplit(source.address(currency, date.fromisoformat(first), date.fromisoformat(last)))
+        response, body = await self.get(key, f"{address.path}?{address.query}")
+        assert response.status == 200
+        return source.parse(body, currency)
 
 
 @pytest.fixture
@@ -65,7 +76,7 @@ def rate_of(rates: tuple[Rate, ...], base: str) -> Rate:
 
 def published_rows() -> dict[date, dict[str, Decimal]]:
     """The recorded days, read here anew; units per USD."""
-    text = Path(demo.__file__).with_name("demo_days.csv").read_text("utf-8")
+    text = Path(ticker.__file__).with_name("demo_days.csv").read_text("utf-8")
     rows = csv.DictReader(line for line in text.splitlines() if line[0] != "#")
     return {
         date.fromisoformat(row.pop("date")): {code: Decimal(figure) for code, figure in row.items()}
@@ -175,7 +186,8 @@ async def test_a_whole_recording_polled_every_half_day_never_goes_back_and_is_tr
     street: Street,
 ) -> None:
     rows, clock = published_rows(), DemoClock(every=1, monotonic=lambda: 0)
-    moments = [clock.start + n * HALF_A_DAY for n in range(200) if clock.start + n * HALF_A_DAY < clock.end]
+    first = utc("2026-08-10T06:00")
+    moments = [first + n * HALF_A_DAY for n in range(200) if first + n * HALF_A_DAY < clock.end]
     seen: dict[str, tuple[Rate, ...]] = {}
 
     for street.at, key in itertools.product(moments, HABITS):
@@ -183,7 +195,7 @@ async def test_a_whole_recording_polled_every_half_day_never_goes_back_and_is_tr
         before, seen[key] = seen.get(key, rates), rates
         (as_of,) = {rate.day for rate in rates}
         assert as_of >= before[0].day, f"{key} at {street.at}"
-        if as_of.weekday() in HABITS[key].effective and as_of in rows:
+        if HABITS[key].effective(as_of) == as_of and as_of in rows:
             assert_true_to(rows[as_of], rates)
         else:
             assert [rate.value for rate in rates] == [rate.value for rate in before]
@@ -318,8 +330,17 @@ async def test_the_kazakh_bank_gives_the_next_business_day_once_it_is_set(street
     street.at = utc("2026-08-14T11:00")
     _, after = await street.get("nbk", monday)
 
-    assert SOURCES["nbk"].parse(before)[0].as_of == date(2026, 8, 14)
+    assert b"<date>17.08.2026</date>" in before
+    assert b"<item>" not in before
     assert SOURCES["nbk"].parse(after)[0].as_of == date(2026, 8, 17)
+
+
+async def test_after_the_recording_the_kazakh_bank_stays_at_its_last_table(street: Street) -> None:
+    street.at = utc("2026-09-29T12:00")
+
+    _, body = await street.get("nbk", "/rss/get_rates.cfm?fdate=30.09.2026")
+
+    assert SOURCES["nbk"].parse(body)[0].as_of == date(2026, 9, 29)
 
 
 @pytest.mark.parametrize(
@@ -369,6 +390,301 @@ async def test_what_is_not_recorded_is_not_found(street: Street, key: str, path:
     response, _ = await street.get(key, path)
 
     assert response.status == 404
+
+
+# Holidays within the recording: 31 August (KG), 1 September (UZ), 9 September 2026 (TJ).
+
+
+@pytest.mark.parametrize(
+    ("key", "asked", "as_of"),
+    [
+        ("nbkr", "2026-09-01", "2026-09-01"),
+        ("cbu", "2026-09-02", "2026-08-29"),
+        ("nbt", "2026-09-09", "2026-09-09"),
+    ],
+)
+async def test_a_holiday_brings_no_new_figure(street: Street, key: str, asked: str, as_of: str) -> None:
+    street.at = utc("2026-08-29T07:00") if key != "nbt" else utc("2026-09-08T07:00")
+    before = await street.poll(key)
+
+    street.at = utc(f"{asked}T07:00")
+    after = await street.poll(key)
+
+    assert {rate.day for rate in after} == {date.fromisoformat(as_of)}
+    assert [rate.value for rate in after] == [rate.value for rate in before]
+
+
+@pytest.mark.parametrize(
+    ("currency", "newest", "oldest"), [("USD", "87.8281", "87.7585"), ("EUR", "101.6665", "101.4520")]
+)
+async def test_the_kyrgyz_bank_tells_the_days_of_one_currency_newest_first(
+    street: Street, currency: str, newest: str, oldest: str
+) -> None:
+    street.at = utc("2026-08-18T12:00")
+
+    rates = await street.history("nbkr", currency, "2026-07-31", "2026-08-31")
+
+    assert [rate.as_of for rate in rates] == [date(2026, 8, day) for day in (19, 18, 15, 14, 13, 12, 11, 8)]
+    assert (str(rates[0].value), str(rates[-1].value)) == (newest, oldest)
+
+
+@pytest.mark.parametrize(("key", "days"), [("nbkr", 28), ("nbt", 39), ("cbr", 29)])
+async def test_what_a_bank_tells_of_its_past_is_what_it_told_day_by_day(
+    street: Street, key: str, days: int
+) -> None:
+    told: set[Rate] = set()
+
+    for street.at in (utc("2026-08-12T04:00") + HALF_A_DAY * n for n in range(79)):
+        told.add(rate_of(await street.poll(key), "USD"))
+    past = await street.history(key, "USD", "2026-08-12", "2026-12-31")
+
+    restamped = {rate for rate in told if HABITS[key].effective(rate.day) != rate.day}
+    earlier = {rate for rate in told if rate.day < date(2026, 8, 12)}
+    assert set(past) == told - earlier - (restamped if key != "nbt" else set())
+    assert len(past) == days
+
+
+@pytest.mark.parametrize("currency", ["USD", "EUR", "CNY", "KZT", "KGS", "TJS", "UZS"])
+async def test_the_bank_of_russia_tells_the_days_of_one_currency_oldest_first(
+    street: Street, currency: str
+) -> None:
+    street.at = utc("2026-08-14T11:30")
+
+    rates = await street.history("cbr", currency, "2026-08-09", "2026-08-31")
+    today = rate_of(await street.poll("cbr"), currency)
+
+    assert [rate.as_of for rate in rates] == [date(2026, 8, day) for day in range(11, 16)]
+    assert rates[-1] == today
+
+
+@pytest.mark.parametrize(
+    ("currency", "first", "last"),
+    [
+        ("USD", "2026-08-16", "2026-08-17"),
+        ("USD", "2026-08-18", "2026-08-31"),
+        ("USD", "2025-01-01", "2025-12-31"),
+        ("GBP", "2026-08-09", "2026-08-17"),
+    ],
+)
+async def test_the_bank_of_russia_tells_of_no_day_when_there_is_none(
+    street: Street, currency: str, first: str, last: str
+) -> None:
+    street.at = utc("2026-08-17T11:29")
+
+    assert await street.history("cbr", currency, first, last) == ()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "date_req1=2026-08-10&date_req2=11/08/2026&VAL_NM_RQ=R01235",
+        "date_req1=08/31/2026&date_req2=31/08/2026&VAL_NM_RQ=R01235",
+        "date_req1=10/08/2026&VAL_NM_RQ=R01235",
+        "date_req1=10/08/2026&date_req2=11/08/2026",
+        "date_req1=10/08/2026&date_req2=11/08/2026&VAL_NM_RQ=%22%3E%3Cx%3E",
+    ],
+)
+async def test_the_bank_of_russia_has_its_error_for_a_bad_question_about_the_past(
+    street: Street, query: str
+) -> None:
+    _, body = await street.get("cbr", f"/scripts/XML_dynamic.asp?{query}")
+
+    assert body == formats.CBR_ERROR
+
+
+@pytest.mark.parametrize("currency", ["USD", "EUR", "RUB", "CNY", "KGS", "KZT", "UZS", "TMT"])
+async def test_the_tajik_bank_tells_every_calendar_day_of_one_currency(street: Street, currency: str) -> None:
+    street.at = utc("2026-08-17T04:59")
+
+    rates = await street.history("nbt", currency, "2026-08-01", "2026-08-31")
+    today = rate_of(await street.poll("nbt"), currency)
+
+    assert [rate.as_of for rate in rates] == [date(2026, 8, day) for day in range(9, 17)]
+    assert rates[-1] == today
+    assert rates[-1].value == rates[-2].value == rates[-3].value  # Friday's over the weekend
+
+
+async def test_the_tajik_bank_tells_nothing_of_a_currency_that_was_not_recorded(street: Street) -> None:
+    with pytest.raises(MalformedFeed, match="nothing"):
+        await street.history("nbt", "GBP", "2026-08-09", "2026-08-31")
+
+
+@pytest.mark.parametrize(
+    ("key", "path"),
+    [
+        ("nbkr", "/index1.jsp?item=1562&lang=ENG&valuta_id=15"),
+        (
+            "nbkr",
+            "/index1.jsp?item=1562&valuta_id=7&beg_day=1&beg_month=8&beg_year=2026&end_day=9&end_month=8",
+        ),
+        ("nbkr", "/index1.jsp?item=1562&valuta_id=15&beg_day=31&beg_month=2&beg_year=2026&end_day=9"),
+        ("nbt", "/en/kurs/export_xml_dynamic.php?d1=2026-08-09&cs=USD&export=xml"),
+        ("fawazahmed0", "/npm/@fawazahmed0/currency-api@2026-08-08/v1/currencies/usd.min.json"),
+        ("fawazahmed0", "/npm/@fawazahmed0/currency-api@2026.8.9/v1/currencies/usd.min.json"),
+        ("fawazahmed0", "/npm/@fawazahmed0/currency-api@2026-08-09/v1/currencies/kgs.min.json"),
+        ("frankfurter", "/v2/rates?base=KGS"),
+        ("frankfurter", "/v2/rates?base=USD&providers=NBKR"),
+    ],
+)
+async def test_a_question_that_no_recording_answers_is_not_found(street: Street, key: str, path: str) -> None:
+    response, _ = await street.get(key, path)
+
+    assert response.status == 404
+
+
+def test_there_is_a_stand_in_for_every_source_that_is_polled_without_a_word() -> None:
+    keys = [source.key for source in SOURCES.values() if source.enabled and source.keyless]
+
+    assert sorted(Banks(lambda: utc("2026-08-10T06:00")).base_urls) == sorted(keys)
+
+
+FILE = "/v1/currencies/usd.min.json"
+
+
+def npm(version: str) -> str:
+    return f"/npm/@fawazahmed0/currency-api@{version}{FILE}"
+
+
+async def test_fawazahmed0_has_the_file_of_a_day_ten_minutes_after_midnight(street: Street) -> None:
+    street.at = utc("2026-09-05T00:09")
+    before, _ = await street.get("fawazahmed0", npm("2026-09-05"))
+    _, latest = await street.get("fawazahmed0", npm("latest"))
+    street.at = utc("2026-09-05T00:10")
+    after, body = await street.get("fawazahmed0", npm("2026-09-05"))
+    _, newest = await street.get("fawazahmed0", FILE)
+
+    assert (before.status, after.status) == (404, 200)
+    assert SOURCES["fawazahmed0"].parse(latest)[0].as_of == date(2026, 9, 4)
+    assert SOURCES["fawazahmed0"].parse(body)[0].as_of == date(2026, 9, 5)
+    assert newest == body
+
+
+async def test_fawazahmed0_says_its_own_figures_digit_for_digit_and_its_own_manat(street: Street) -> None:
+    rows, source = published_rows(), SOURCES["fawazahmed0"]
+    street.at = utc("2026-09-29T12:00")
+
+    for day, row in rows.items():
+        _, body = await street.get("fawazahmed0", npm(str(day)))
+        said = {rate.pair.quote: rate.value for rate in source.parse(body)}
+        assert row.items() <= said.items()
+
+    assert str(rows[date(2026, 9, 26)]["TMT"]).startswith("3.42905")
+
+
+async def test_a_currency_that_was_not_recorded_stands_still(street: Street) -> None:
+    first = await street.poll("fawazahmed0")
+    street.at = utc("2026-09-20T12:00")
+    later = await street.poll("fawazahmed0")
+
+    moved = {
+        after.pair.quote for before, after in zip(first, later, strict=True) if before.value != after.value
+    }
+    assert moved == {"KGS", "KZT", "TJS", "UZS", "TMT", "RUB", "EUR", "CNY"}
+
+
+@pytest.mark.parametrize(
+    ("at", "as_of", "recorded"),
+    [
+        ("2026-08-10T06:00", "2026-08-09T23:55:01", "2026-08-09"),  # the 8th is not recorded
+        ("2026-08-11T11:55", "2026-08-10T23:55:01", "2026-08-09"),
+        ("2026-08-11T11:56", "2026-08-11T11:55:01", "2026-08-10"),
+        ("2026-08-11T23:56", "2026-08-11T23:55:01", "2026-08-10"),
+        ("2026-09-07T12:00", "2026-09-07T11:55:01", "2026-09-06"),
+        ("2026-09-29T23:59", "2026-09-29T23:55:01", "2026-09-28"),
+    ],
+)
+async def test_floatrates_says_the_day_before_twice_a_day(
+    street: Street, at: str, as_of: str, recorded: str
+) -> None:
+    street.at = utc(at)
+
+    rates = await street.poll("floatrates")
+
+    assert {rate.as_of for rate in rates} == {utc(as_of)}
+    said = {rate.pair.quote: rate.value for rate in rates}
+    assert published_rows()[date.fromisoformat(recorded)].items() <= said.items()
+
+
+async def test_floatrates_writes_a_day_of_one_digit_as_one(street: Street) -> None:
+    street.at = utc("2026-09-07T12:00")
+
+    _, body = await street.get("floatrates", "/daily/usd.json")
+
+    assert b'"kgs":{"code":"KGS","alphaCode":"KGS","rate":87.' in body
+    assert b'"date":"Mon, 7 Sep 2026 11:55:01 GMT","inverseRate":0.0114' in body
+
+
+async def test_frankfurter_follows_the_banks_each_row_under_its_banks_day(street: Street) -> None:
+    street.at = utc("2026-08-17T12:00")
+
+    rates = await street.poll("frankfurter")
+
+    assert [(rate.pair.quote, str(rate.as_of), str(rate.value)) for rate in rates] == [
+        ("CNY", "2026-08-18", "6.7432"),
+        ("EUR", "2026-08-18", "0.86372"),
+        ("KGS", "2026-08-18", "87.83"),
+        ("KZT", "2026-08-18", "462.09"),
+        ("RUB", "2026-08-18", "85.03"),
+        ("TJS", "2026-08-17", "9.2159"),
+        ("TMT", "2026-08-18", "3.5"),
+        ("UZS", "2026-08-18", "11884"),
+    ]
+
+
+async def test_frankfurter_has_tomorrows_row_but_not_mondays_on_a_friday(street: Street) -> None:
+    street.at = utc("2026-08-14T12:00")
+
+    days = {rate.pair.quote: rate.as_of for rate in await street.poll("frankfurter")}
+
+    assert days["KGS"] == days["TMT"] == date(2026, 8, 15)
+    assert days["KZT"] == date(2026, 8, 14)  # the bank has set Monday's an hour ago
+
+
+async def test_frankfurter_tells_a_range_with_the_row_that_holds_on_its_first_day(street: Street) -> None:
+    street.at = utc("2026-08-19T12:00")
+
+    rates = await street.history("frankfurter", "KGS", "2026-08-16", "2026-08-18")
+    pegged = await street.history("frankfurter", "TMT", "2026-08-16", "2026-08-18")
+
+    assert [(str(rate.as_of), str(rate.value)) for rate in rates] == [
+        ("2026-08-15", "87.46"),
+        ("2026-08-18", "87.83"),
+    ]
+    assert {str(rate.value) for rate in pegged} == {"3.5"}
+
+
+async def test_frankfurter_tells_of_no_day_before_the_recording(street: Street) -> None:
+    assert await street.history("frankfurter", "KGS", "2026-07-01", "2026-07-31") == ()
+
+
+async def test_frankfurter_tells_the_day_asked_for_and_the_base_itself(street: Street) -> None:
+    street.at = utc("2026-08-19T12:00")
+
+    _, body = await street.get("frankfurter", "/v2/rates?base=usd&quotes=usd,kgs&date=2026-08-17")
+
+    assert body == (
+        b'[{"date":"2026-08-15","base":"USD","quote":"KGS","rate":87.46},'
+        b'{"date":"2026-08-17","base":"USD","quote":"USD","rate":1.0}]'
+    )
+
+
+@pytest.mark.parametrize("query", ["from=2026", "date=2026-08-10&to=2026-08-11", "symbols=KGS"])
+async def test_frankfurter_says_what_it_does_not_understand(street: Street, query: str) -> None:
+    response, body = await street.get("frankfurter", f"/v2/rates?base=USD&{query}")
+
+    assert response.status == 422
+    with pytest.raises(MalformedFeed):
+        SOURCES["frankfurter"].parse(body)
+
+
+async def test_the_aggregators_are_no_copies_of_each_other(street: Street) -> None:
+    for n in range(50):
+        street.at = utc("2026-08-11T06:00") + timedelta(days=n)
+        if street.at > utc("2026-09-29T23:00"):
+            break
+        said = [await street.poll(key) for key in ("fawazahmed0", "frankfurter", "floatrates")]
+        tenge = {next(rate.value for rate in rates if rate.pair.quote == "KZT") for rates in said}
+        assert len(tenge) == 3, street.at
 
 
 # Rows as the banks sent them: NBKR 2026-05-24 (whole), NBK 2026-04-01, NBT 2026-05-18, CBU 2026-04-01,
@@ -456,28 +772,48 @@ def test_a_table_looks_exactly_as_the_bank_writes_it() -> None:
     sum_ = table("2026-04-01", {"UZS": "12210.71"}, UZS="12194.21")
     rouble = table("2026-03-17", RUB="81.0517", UZS="12091.22")
 
-    assert demo.nbkr(som) == NBKR_DAILY
-    assert NBK_DOLLAR.encode() in demo.nbk(tenge)
-    assert NBK_SUM.encode() in demo.nbk(tenge)
-    assert NBT_SUM in demo.nbt(somoni)
-    assert demo.cbu(sum_).startswith(CBU_DOLLAR)
-    assert CBR_SUM.encode("cp1251") in demo.cbr(rouble)
+    assert formats.nbkr(som) == NBKR_DAILY
+    assert NBK_DOLLAR.encode() in formats.nbk(tenge)
+    assert NBK_SUM.encode() in formats.nbk(tenge)
+    assert NBT_SUM in formats.nbt(somoni)
+    assert formats.cbu(sum_).startswith(CBU_DOLLAR)
+    assert CBR_SUM.encode("cp1251") in formats.cbr(rouble)
+
+
+def test_the_past_looks_exactly_as_the_bank_writes_it() -> None:
+    som = [table("2005-06-18", KGS="41.0685"), table("2005-06-25", KGS="40.9614")]
+    rouble = [
+        table("2026-03-03", RUB="63.3058", UZS="10000"),
+        table("2026-03-04", RUB="63.5628", UZS="10000"),
+    ]
+    somoni = [table(f"2026-09-{day}", TJS="2.07", KZT="100") for day in (20, 21)]
+    somoni += [table("2026-09-22", TJS="2.072", KZT="100")]
+    march = (date(2026, 3, 1), date(2026, 3, 4))
+    september = (date(2026, 9, 20), date(2026, 9, 22))
+
+    assert formats.nbkr_history(som, "USD") == payload("nbkr/history_USD_2005-06.html")
+    assert formats.cbr_history(rouble, "R01717", *march) == payload("cbr/dynamic_UZS_2026-03.xml")
+    assert formats.nbt_history(somoni, "KZT", *september) == payload("nbt/dynamic_KZT_2026-09.xml")
+
+
+def payload(name: str) -> bytes:
+    return Path(__file__).with_name("payloads").joinpath(name).read_bytes().strip()
 
 
 def test_a_rate_that_did_not_move_says_so_in_the_banks_words() -> None:
     still = table("2026-04-01", KZT="479.50", UZS="12142.10")
 
-    assert b"<description>479.5</description>" in demo.nbk(still)
-    assert b"<index></index>\n            <change>0.00</change>" in demo.nbk(still)
-    assert b'"Rate":"12142.10","Diff":"0"' in demo.cbu(still)
+    assert b"<description>479.5</description>" in formats.nbk(still)
+    assert b"<index></index>\n            <change>0.00</change>" in formats.nbk(still)
+    assert b'"Rate":"12142.10","Diff":"0"' in formats.cbu(still)
 
 
 def test_half_a_unit_is_rounded_up() -> None:
-    assert b"<Value>87,4501</Value>" in demo.nbkr(table("2026-08-11", KGS="87.45005"))
+    assert b"<Value>87,4501</Value>" in formats.nbkr(table("2026-08-11", KGS="87.45005"))
 
 
 def test_the_recording_has_no_gap_and_says_where_it_is_from() -> None:
-    text = Path(demo.__file__).with_name("demo_days.csv").read_text("utf-8")
+    text = Path(ticker.__file__).with_name("demo_days.csv").read_text("utf-8")
     days = list(published_rows())
 
     assert days == [date(2026, 8, 9) + timedelta(days=n) for n in range(52)]
@@ -495,7 +831,7 @@ class Seconds:
         return self.value
 
 
-def test_the_clock_starts_on_the_first_monday_and_runs_evenly() -> None:
+def test_the_clock_starts_on_a_monday_two_weeks_into_the_recording_and_runs_evenly() -> None:
     seconds = Seconds()
     clock = DemoClock(4, monotonic=seconds)
 
@@ -504,10 +840,10 @@ def test_the_clock_starts_on_the_first_monday_and_runs_evenly() -> None:
         times.append(clock.now())
 
     assert times == [
-        utc("2026-08-10T06:00"),
-        utc("2026-08-10T12:00"),
-        utc("2026-08-11T06:00"),
-        utc("2026-08-15T06:00"),
+        utc("2026-08-24T06:00"),
+        utc("2026-08-24T12:00"),
+        utc("2026-08-25T06:00"),
+        utc("2026-08-29T06:00"),
     ]
     assert times[0].utcoffset() == timedelta(0)
 
@@ -516,9 +852,9 @@ def test_the_clock_knows_how_long_the_recording_lasts() -> None:
     seconds = Seconds()
     clock = DemoClock(4, monotonic=seconds)
 
-    assert clock.loop_seconds == clock.remaining == 50.75 * 4
+    assert clock.loop_seconds == clock.remaining == 36.75 * 4
     seconds.value += 3
-    assert (clock.loop_seconds, clock.remaining) == (203, 200)
+    assert (clock.loop_seconds, clock.remaining) == (147, 144)
 
 
 @pytest.mark.parametrize("elapsed", [203, 204, 1e12])
@@ -537,9 +873,9 @@ def test_a_restarted_clock_plays_the_recording_again() -> None:
     seconds.value += 500
 
     clock.restart()
-    assert (clock.now(), clock.remaining) == (utc("2026-08-10T06:00"), clock.loop_seconds)
+    assert (clock.now(), clock.remaining) == (utc("2026-08-24T06:00"), clock.loop_seconds)
     seconds.value += 1
-    assert clock.now() == utc("2026-08-10T12:00")
+    assert clock.now() == utc("2026-08-24T12:00")
 
 
 @pytest.mark.parametrize("every", [0, -1, float("nan"), float("inf")])

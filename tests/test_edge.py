@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -281,6 +282,8 @@ async def test_a_snapshot_comes_within_a_tenth_of_a_second(
         "value": None,
         "nominal": None,
         "direction": None,
+        "next": None,
+        "corrected": False,
     }
 
 
@@ -1296,6 +1299,29 @@ async def test_one_quote(site: Site, web: Web, publisher: Publisher, quote_of: Q
     assert "'EURO' is not a symbol" in (await web.json("/v1/quotes/EURO", 400))["detail"]
 
 
+async def test_the_history_of_a_peg_is_the_day_since_which_it_holds(
+    site: Site, web: Web, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    peg = {
+        "as_of": date(2015, 1, 1),
+        "source": "peg",
+        "status": "pegged",
+        "value": Decimal("3.5"),
+        "nominal": 1,
+    }
+    await publisher.say(quote_of("TJS", "3.5", direction=Pair("USD", "TJS"), **peg), quote_of("KGS", "87.45"))
+    await until(lambda: site.broadcast.mirror.cursor == publisher.seen)
+
+    answer = await web.json("/v1/history/TJS")
+
+    assert answer["source"] == "peg"
+    assert [(row["as_of"], row["inverse"], row["value"]) for row in answer["fixings"]] == [
+        ("2015-01-01", "3.5", "3.5")
+    ]
+    assert (await web.json("/v1/history/KGS?source=peg"))["fixings"] == []
+    assert (await web.json("/v1/history/TJS?source=nbt"))["fixings"] == []
+
+
 async def test_history_is_what_one_source_said_by_day(
     site: Site, web: Web, publisher: Publisher, quote_of: QuoteOf, fixing_of: FixingOf
 ) -> None:
@@ -1319,6 +1345,7 @@ async def test_history_is_what_one_source_said_by_day(
         "value": "87.4300",
         "nominal": 1,
         "direction": "USD/KGS",
+        "corrected": False,
     }
     assert len((await web.json("/v1/history/kgs/usd"))["fixings"]) == 5
     other = await web.json("/v1/history/KGS?source=cbr&from=2026-05-01")

@@ -106,6 +106,34 @@ def test_an_outcome_says_what_it_waits_for(outcome: Outcome, status: str, messag
     assert (outcome.status, outcome.message(NOW)) == (status, message)
 
 
+def test_a_frozen_source_and_what_is_held_back_are_warnings(quotes_of: Callable[..., list[Quote]]) -> None:
+    held = "KGS/USD of 2026-05-22 is held back: +11.75 % from one publication to the next"
+    outcomes = [
+        Outcome(source="nbkr", succeeded_at=NOW, held=(held,)),
+        Outcome(source="nbk", succeeded_at=NOW, missed=2, as_of="2026-05-18"),
+        Outcome(source="cbu", failures=1, error="cbu: not JSON", missed=1),
+    ]
+
+    assert verdict(quotes_of("live", "live", "live", "live", "pegged"), outcomes=outcomes) == (
+        "warn",
+        [
+            f"nbkr: {held}",
+            "nbk: 2 publications missed, the newest is of 2026-05-18",
+            "cbu: not JSON",
+            "cbu: 1 publication missed, the newest is of an unknown day",
+        ],
+    )
+
+
+def test_a_source_that_answers_and_is_frozen_says_so() -> None:
+    frozen = Outcome(source="nbk", succeeded_at=NOW, missed=1, as_of="2026-05-18", next_poll_at=NOW)
+
+    assert (frozen.status, frozen.message(NOW)) == (
+        "ok",
+        "1 publication missed, the newest is of 2026-05-18",
+    )
+
+
 def test_an_outcome_of_a_later_version_is_read() -> None:
     written = Outcome(source="nbkr", checked_at=NOW, failures=2).model_dump_json()
 

@@ -33,6 +33,7 @@ from ticker import app
 from ticker.config import RedisSettings, ServerSettings, Settings
 from ticker.demo import NOTICE, Banks, DemoClock
 from ticker.embedded import embedded
+from ticker.sources import SOURCES
 
 ROOT = Path(ticker.__file__).parents[1]
 PAYLOADS = Path(__file__).parent / "payloads"
@@ -340,14 +341,15 @@ async def test_the_port_answers_what_a_client_and_an_operator_ask(demo: Service)
     sources = {source["key"]: source for source in (await demo.get("v1/sources"))["sources"]}
 
     assert set(statuses.values()) == {200}, statuses
-    assert {key: source["status"] for key, source in sources.items()} == {
-        "nbkr": "ok",
-        "nbk": "ok",
-        "nbt": "ok",
-        "cbu": "ok",
-        "cbt": "disabled",
-        "cbr": "ok",
+    assert {key for key, source in sources.items() if source["status"] == "disabled"} == {
+        "cbt",
+        "erapi",
+        "openexchangerates",
     }
+    assert {source["status"] for source in sources.values()} == {"ok", "disabled"}
+    assert all(
+        source["attribution"] and source["terms"] and source["coverage"] for source in sources.values()
+    )
 
 
 async def test_quotes_prints_the_line_of_a_running_service(demo: Service, folder: Path) -> None:
@@ -545,10 +547,10 @@ async def street() -> AsyncIterator[Street]:
 def configured(folder: Path, street: Street, *, redis: Mapping[str, object] | None = None) -> tuple[str, ...]:
     """The arguments of a service with a file of its own."""
     redis = redis or {"data_dir": f"{folder}/data"}
-    others = "".join(f"[sources.{key}]\nenabled = false\n" for key in ("nbk", "cbu", "cbr"))
+    others = "".join(f"[sources.{key}]\nenabled = false\n" for key in SOURCES if key not in ("nbkr", "nbt"))
     (folder / "ticker.toml").write_text(
         'symbols = ["TJS/USD", "KGS/USD", "TMT/USD"]\n'
-        "[server]\nport = 0\nworkers = 1\nheartbeat_seconds = 1\n"
+        "[server]\nport = 0\nworkers = 1\nheartbeat_seconds = 1\n[history]\nbackfill_days = 0\n"
         f"[redis]\n{''.join(f'{key} = {json.dumps(value)}' + chr(10) for key, value in redis.items())}"
         f'[sources.nbkr]\nbase_url = "{street.url}/kg"\ninterval_seconds = 1\n'
         f'[sources.nbt]\nenabled = true\nbase_url = "{street.url}"\ninterval_seconds = 1\n{others}'
@@ -575,14 +577,7 @@ async def test_serve_does_what_its_file_says(folder: Path, street: Street) -> No
     assert street.asked[-1].endswith("&export=xmlout") or "/XML/" in street.asked[-1]
     today = datetime.now(ZoneInfo("Asia/Bishkek")).date().isoformat()
     assert [row["as_of"] for row in history["fixings"]] == [today]
-    assert sources == {
-        "nbkr": "ok",
-        "nbt": "ok",
-        "nbk": "disabled",
-        "cbu": "disabled",
-        "cbt": "disabled",
-        "cbr": "disabled",
-    }
+    assert sources == {**dict.fromkeys(SOURCES, "disabled"), "nbkr": "ok", "nbt": "ok"}
 
 
 async def test_whatever_befalls_redis_the_stream_goes_on_by_itself(folder: Path, street: Street) -> None:
@@ -738,9 +733,11 @@ async def test_a_new_loop_of_the_recording_is_a_new_epoch_for_everybody(
     assert new_snapshot["type"] == "snapshot"
     assert len(new_snapshot["quotes"]) == 5
     assert min(quote["as_of"] for quote in old.values() if quote["status"] == "live") > "2026-09-20"
-    assert max(quote["as_of"] for quote in new_snapshot["quotes"]) < "2026-08-15"
+    assert max(quote["as_of"] for quote in new_snapshot["quotes"]) < "2026-08-30"
+    assert all(quote["change_percent"] is not None for quote in new_snapshot["quotes"])
     assert {quote["source"].partition(":")[0] for quote in new_snapshot["quotes"]} == {"demo"}
     assert first["type"] == "snapshot"
+    assert min(row["as_of"] for row in history["fixings"]) == "2026-08-08"
     assert max(row["as_of"] for row in history["fixings"]) < "2026-09-01"
 
 

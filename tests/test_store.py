@@ -18,10 +18,12 @@ import pytest
 from redis.asyncio import Redis
 
 import ticker.store
+from ticker.board import Memory
 from ticker.embedded import EmbeddedServer, Release, embedded, find_servers
+from ticker.guard import Doubt, Held
 from ticker.model import NOWHERE, Cursor, Pair
 from ticker.source import Outcome
-from ticker.store import UNAVAILABLE, Behind, LeaseLost, Publication, Store
+from ticker.store import UNAVAILABLE, Behind, Done, LeaseLost, Order, Publication, Store
 
 if TYPE_CHECKING:
     from tests.conftest import FixingOf, OpenStore, Publisher, QuoteOf
@@ -542,7 +544,7 @@ async def test_a_stopped_server_holds_no_command_for_long(
     quote_of: QuoteOf,
     fixing_of: FixingOf,
 ) -> None:
-    monkeypatch.setattr(ticker.store, "COMMAND_TIMEOUT", 0.2)
+    monkeypatch.setattr(ticker.store, "COMMAND_TIMEOUT", 0.1)
     quote, fixing = quote_of("KGS", "87.45"), fixing_of("KGS", "87.45", FRIDAY)
     async with open_store(redis_url) as store:
         publisher = await elected(store)
@@ -553,6 +555,13 @@ async def test_a_stopped_server_holds_no_command_for_long(
             lambda: store.outcomes(["nbkr"]),
             lambda: store.renew(publisher.lease, seconds=60),
             lambda: store.acquire("two", seconds=60, now_ms=NOW),
+            store.led,
+            store.memory,
+            lambda: store.remember(Memory()),
+            lambda: store.order("confirm", "KGS", "aigul@desk"),
+            store.orders,
+            lambda: store.answered("1-1"),
+            lambda: store.answer(Order("1-1", "confirm", "KGS", ""), Done("", done=False)),
             lambda: publisher.say(quote, fixings=[fixing]),
         ]
         with stopped(redis_server):
@@ -624,3 +633,119 @@ async def test_a_cancellation_is_never_swallowed(
             assert task.cancelled()
             snapshot = await store.snapshot()
             assert [quote.inverse for _, quote in snapshot.rows] == [Decimal("87.45")]
+
+
+# What the board knows.
+
+
+async def test_what_the_board_knows_comes_back(store: Store, fixing_of: FixingOf) -> None:
+    fixing = fixing_of("KGS", "97.7254", FRIDAY)
+    held = Held(
+        fixing=fixing,
+        doubt=Doubt(reason="+11.75 % from one publication to the next"),
+        first_seen=datetime(2026, 5, 22, 10, tzinfo=UTC),
+        last_seen=datetime(2026, 5, 22, 10, 9, 30, tzinfo=UTC),
+        coherent=True,
+        days=2,
+    )
+    memory = Memory(
+        tables={"nbkr": (fixing.legs,)},
+        doubted=frozenset({fixing}),
+        held={("nbkr", KGS): held},
+        unproven=frozenset({("cbr", KZT)}),
+        kept=frozenset({KZT}),
+        barren={"nbk": frozenset({FRIDAY})},
+    )
+
+    nothing = await store.memory()
+    await store.remember(Memory())
+    await store.remember(memory)
+
+    assert nothing is None
+    assert await store.memory() == memory
+
+
+@pytest.mark.parametrize("text", ["no JSON", "{}", '{"tables":{},"held":[{}]}'])
+async def test_what_the_board_knew_is_left_out_in_words_if_it_can_not_be_read(
+    text: str, store: Store, redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    await redis.set("{ticker}:memory", text)
+
+    assert await store.memory() is None
+    [line] = [record.getMessage() for record in caplog.records]
+    assert line.startswith("redis: what the board knew is unreadable, left out: ")
+
+
+# Orders of operators.
+
+
+async def test_an_order_is_recorded_with_who_and_when_and_waits_until_it_is_answered(store: Store) -> None:
+    before = time.time_ns() // 1_000_000
+    first = await store.order("confirm", "KGS/USD", "aigul@desk")
+    second = await store.order("backfill", "30", "root@bishkek")
+
+    waiting = await store.orders()
+    await store.answer(waiting[0], Done("KGS/USD: believed", done=True))
+
+    assert waiting == [
+        Order(first, "confirm", "KGS/USD", "aigul@desk"),
+        Order(second, "backfill", "30", "root@bishkek"),
+    ]
+    assert before <= int(first.partition("-")[0]) <= time.time_ns() // 1_000_000
+    assert await store.orders() == waiting[1:]
+    assert await store.answered(first) == Done("KGS/USD: believed", done=True)
+    assert await store.answered(second) is None
+
+
+async def test_an_order_is_answered_once(store: Store) -> None:
+    number = await store.order("confirm", "KGS", "aigul@desk")
+    [order] = await store.orders()
+
+    for text, done in (("believed", True), ("nothing is held back", False)):
+        await store.answer(order, Done(text, done=done))
+
+    assert await store.answered(number) == Done("believed", done=True)
+    assert await store.orders() == []
+
+
+async def test_what_was_not_done_is_answered_so(store: Store) -> None:
+    number = await store.order("confirm", "KGS", "aigul@desk")
+    [order] = await store.orders()
+
+    await store.answer(order, Done("nothing is held back", done=False))
+
+    assert await store.answered(number) == Done("nothing is held back", done=False)
+
+
+async def test_of_orders_and_answers_the_last_ones_are_a_record(
+    store: Store, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ticker.store, "ORDERS_KEPT", 10)
+    for number in range(250):
+        order = Order(await store.order("confirm", f"{number}", "aigul@desk"), "confirm", f"{number}", "")
+        await store.answer(order, Done("believed", done=True))
+
+    # Redis drops whole blocks of a hundred.
+    orders, answers = await redis.xrange("{ticker}:orders"), await redis.xrange("{ticker}:answers")
+    assert (orders[-1][1]["subject"], orders[-1][0]) == ("249", answers[-1][0])
+    assert 10 <= len(orders) <= 110
+    assert 10 <= len(answers) <= 110
+
+
+async def test_an_order_that_someone_wrote_by_hand_is_an_order(store: Store, redis: Redis) -> None:
+    await redis.xadd("{ticker}:orders", {"verb": "confirm", "subject": "KGS"})
+
+    assert [(each.verb, each.subject, each.by) for each in await store.orders()] == [("confirm", "KGS", "")]
+
+
+# The lease, from outside.
+
+
+async def test_whether_a_process_polls_is_known(store: Store) -> None:
+    before = await store.led()
+    lease = await store.acquire("one", seconds=60, now_ms=NOW)
+    assert lease
+    polls = await store.led()
+    await store.release(lease)
+
+    assert (before, polls, await store.led()) == (False, True, False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -11,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ticker import wire
-from ticker.model import Cursor, Fixing, Pair, Quote, Rate, Selection
+from ticker.board import Memory
+from ticker.guard import Doubt, Held
+from ticker.model import Announcement, Cursor, Fixing, Pair, Quote, Rate, Selection
 from ticker.wire import BadFrame
 
 KGS, TJS, UZS = (Pair(code, "USD") for code in ("KGS", "TJS", "UZS"))
@@ -49,7 +52,25 @@ def test_a_quote_travels_as_the_protocol_says() -> None:
         "value": "87.4500",
         "nominal": 1,
         "direction": "USD/KGS",
+        "next": None,
+        "corrected": False,
     }
+
+
+def test_a_rate_of_tomorrow_travels_with_the_quote() -> None:
+    coming = Announcement(price=Decimal("0.0114"), inverse=Decimal("87.7193"), as_of=date(2026, 9, 30))
+
+    told = json.loads(wire.encode_quote(replace(QUOTE, next=coming, corrected=True)))
+
+    assert told["next"] == {"price": "0.0114", "inverse": "87.7193", "as_of": "2026-09-30"}
+    assert told["corrected"] is True
+
+
+def test_a_quote_of_a_version_that_announced_nothing_is_read() -> None:
+    told = json.loads(wire.encode_quote(QUOTE))
+    del told["next"], told["corrected"]
+
+    assert wire.decode_quote(json.dumps(told)) == QUOTE
 
 
 def test_a_tiny_price_travels_without_an_exponent() -> None:
@@ -58,6 +79,10 @@ def test_a_tiny_price_travels_without_an_exponent() -> None:
 
 positive = st.decimals(min_value="0.0000000001", max_value="1e12", places=10)
 signed = st.decimals(min_value="-1e6", max_value="1e6", places=10)
+days = st.dates(date(1993, 1, 1), date(2100, 1, 1)) | st.datetimes(
+    datetime(1993, 1, 1),  # noqa: DTZ001 - made aware right here
+    datetime(2100, 1, 1),  # noqa: DTZ001
+).map(lambda at: at.replace(microsecond=0, tzinfo=UTC))
 quotes = st.builds(
     Quote,
     symbol=st.sampled_from(ALL),
@@ -66,16 +91,15 @@ quotes = st.builds(
     previous=st.none() | positive,
     change=st.none() | signed,
     change_percent=st.none() | signed,
-    as_of=st.dates(date(1993, 1, 1), date(2100, 1, 1))
-    | st.datetimes(datetime(1993, 1, 1), datetime(2100, 1, 1)).map(  # noqa: DTZ001 - made aware right here
-        lambda at: at.replace(microsecond=0, tzinfo=UTC)
-    ),
+    as_of=days,
     source=st.sampled_from(["nbkr", "demo:cbr"]),
     status=st.sampled_from(["live", "pegged", "unconfirmed", "stale", "fallback"]),
     published_at=st.just(QUOTE.published_at),
     value=st.none() | positive,
     nominal=st.none() | st.integers(1, 10000),
     direction=st.none() | st.just(Pair("USD", "KGS")),
+    next=st.none() | st.builds(Announcement, price=positive, inverse=positive, as_of=days),
+    corrected=st.booleans(),
 )
 
 
@@ -124,6 +148,9 @@ def test_a_damaged_quote_is_refused_or_still_a_quote(data: st.DataObject) -> Non
         ("nominal", 0),
         ("nominal", True),
         ("extra", 1),
+        ("next", {"price": "0.0114", "as_of": "2026-09-30"}),
+        ("next", {"price": "0", "inverse": "87", "as_of": "2026-09-30"}),
+        ("corrected", "yes"),
     ],
 )
 def test_what_is_no_quote_is_refused(field: str, value: object) -> None:
@@ -153,6 +180,74 @@ def test_a_fixing_whose_legs_do_not_meet_is_refused() -> None:
 
     with pytest.raises(ValueError, match="the legs end at RUB"):
         wire.decode_fixing(text)
+
+
+legs = st.builds(
+    Rate,
+    source=st.sampled_from(["nbkr", "cbr"]),
+    pair=st.just(Pair("USD", "KGS")),
+    value=positive,
+    nominal=st.integers(1, 10_000),
+    as_of=days,
+)
+fixings = st.builds(
+    Fixing,
+    symbol=st.just(KGS),
+    legs=st.tuples(legs).filter(lambda all_: all_[0].mid),
+    corrected=st.booleans(),
+)
+moments = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1)).map(  # noqa: DTZ001
+    lambda at: at.replace(tzinfo=UTC)
+)
+helds = st.builds(
+    Held,
+    fixing=fixings,
+    doubt=st.builds(Doubt, reason=st.text(max_size=9), by_hand=st.booleans(), absurd=st.booleans()),
+    first_seen=moments,
+    last_seen=moments,
+    coherent=st.booleans(),
+    days=st.integers(1, 9),
+)
+memories = st.builds(
+    Memory,
+    tables=st.dictionaries(
+        st.just("nbkr"), st.tuples(st.tuples(legs.map(lambda leg: replace(leg, source="nbkr"))))
+    ),
+    held=st.lists(helds, max_size=2).map(
+        lambda all_: {(each.fixing.source, each.fixing.symbol): each for each in all_}
+    ),
+    doubted=st.frozensets(fixings, max_size=2),
+    unproven=st.frozensets(st.tuples(st.sampled_from(["nbkr", "cbr"]), st.sampled_from(ALL))),
+    kept=st.frozensets(st.sampled_from(ALL)),
+    barren=st.dictionaries(
+        st.sampled_from(["nbkr", "cbr"]), st.frozensets(st.dates(date(1993, 1, 1)), max_size=3)
+    ),
+)
+
+
+@settings(deadline=None, max_examples=50)
+@given(memory=memories)
+def test_what_a_board_knows_comes_back_the_same(memory: Memory) -> None:
+    assert wire.decode_memory(wire.encode_memory(memory)) == memory
+
+
+MEMORY = wire.encode_memory(Memory(kept=frozenset({KGS})))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        MEMORY.replace("KGS/USD", "KGSUSD"),
+        MEMORY.replace('"barren":{}', '"barren":{"nbk":["2026-02-30"]}'),
+        MEMORY.replace('"kept"', '"keeps"'),
+    ],
+)
+def test_what_is_no_memory_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        wire.decode_memory(text)
 
 
 def test_frames_are_json_with_their_type_and_cursor() -> None:

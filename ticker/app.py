@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from ticker.board import Board, Rule
+from ticker import check
 from ticker.config import ConfigError, Settings, SourceSettings
 from ticker.demo import NOTICE, Banks, DemoClock
 from ticker.edge import Edge
-from ticker.embedded import embedded
-from ticker.model import Pair, Rate
-from ticker.poll import Poller
+from ticker.embedded import embedded, running
+from ticker.fetch import in_words
+from ticker.poll import Clock, Poller
+from ticker.rules import enabled_sources, new_board, rule, without_source
 from ticker.source import Source
 from ticker.sources import SOURCES
-from ticker.store import Store
+from ticker.store import UNAVAILABLE, Store
 
 log = logging.getLogger(__name__)
 
 LOADING_SECONDS = 5.0
+ANSWER_SECONDS = 10.0
+"""How long an operator waits for the process that polls."""
 ENDING_SECONDS = 0.8
 """How long the tasks may take to end before they are cancelled again."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-STAND_INS = ("cbr",)
-"""Sources that stand in for an authority that fails, in this order."""
 
 
 def default_data_dir(name: str) -> Path:
@@ -81,21 +82,25 @@ async def serve(settings: Settings, *, replay: DemoClock | None = None, notice: 
     async with _redis_url(settings) as url, _store(url, settings) as store:
         if replay:
             await _resume(replay, store)
-        poller = Poller(
-            sources,
-            settings,
-            store,
-            new_board=lambda: new_board(settings, sources),
-            clock=replay.now if replay else _utc_now,
-            owner=f"{socket.gethostname()}:{os.getpid()}",
-            alone=settings.redis.url == "embedded",
-        )
+        poller = _poller(settings, store, sources, replay.now if replay else _utc_now)
         edge = Edge(
             store, settings, dict(SOURCES), enabled=frozenset(each.key for each in sources), notice=notice
         )
         async with AsyncExitStack() as port:
             address = await port.enter_async_context(edge.serving())
             await _run(poller, edge, replay, address, port)
+
+
+def _poller(settings: Settings, store: Store, sources: Sequence[Source], clock: Clock) -> Poller:
+    return Poller(
+        sources,
+        settings,
+        store,
+        new_board=lambda: new_board(settings, sources),
+        clock=clock,
+        owner=f"{socket.gethostname()}:{os.getpid()}",
+        alone=settings.redis.url == "embedded",
+    )
 
 
 async def _run(
@@ -143,54 +148,81 @@ def demo_settings(settings: Settings, base_urls: Mapping[str, str], every: float
         )
         for key in SOURCES
     }
-    return settings.model_copy(update={"sources": rehearsed, "label": "demo"})
+    history = settings.history.model_copy(update={"pause_seconds": 0})
+    return settings.model_copy(update={"sources": rehearsed, "history": history, "label": "demo"})
 
 
-def enabled_sources(settings: Settings) -> tuple[Source, ...]:
-    """The sources to poll. Raises ConfigError for a key that no source has."""
-    if unknown := set(settings.sources) - set(SOURCES):
-        raise ConfigError(f"sources.{min(unknown)}: there is no such source; there are {', '.join(SOURCES)}")
-    chosen = []
-    for source in SOURCES.values():
-        said = settings.source(source.key).enabled
-        if source.enabled if said is None else said:
-            chosen.append(source)
-    return tuple(chosen)
+class OrderFailed(Exception):
+    """An operator's order was not carried out. Says why, what became of it and what to do."""
 
 
-def new_board(settings: Settings, sources: Iterable[Source]) -> Board:
-    """An empty board with the rules of every symbol."""
-    return Board(
-        [rule(symbol, settings) for symbol in settings.symbols],
-        effective_days={source.key: source.effective_days for source in SOURCES.values()},
-        stale_days=settings.guard.stale_days,
-        history_days=settings.history.days,
-        label=settings.label,
-        absent=set(SOURCES) - {source.key for source in sources},
-    )
+async def order(settings: Settings, verb: str, subject: str) -> str:
+    """
+    Record an operator's order for the process that polls, and wait for what it did.
+
+    Raises OrderFailed when none runs, EmbeddedServerError or ConfigError.
+    """
+    url = settings.redis.url
+    if url == "embedded":
+        directory = _data_dir(settings)
+        url = await running(directory) or ""
+        if not url:
+            raise OrderFailed(f"no service runs on {directory}: start `ticker serve`, then decide")
+    async with _store(url, settings) as store:
+        try:
+            number = await store.order(verb, subject, f"{_user()}@{socket.gethostname()}")
+        except UNAVAILABLE as error:
+            raise OrderFailed(f"redis is out of reach: {in_words(error)}") from None
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                while (answer := await store.answered(number)) is None:  # noqa: ASYNC110 - in another process
+                    await asyncio.sleep(0.1)
+        except UNAVAILABLE:
+            raise OrderFailed(
+                "recorded, but no process polls on this Redis: it is done when `ticker serve` runs"
+            ) from None
+    if not answer.done:
+        raise OrderFailed(answer.text)
+    return answer.text
 
 
-def rule(symbol: Pair, settings: Settings) -> Rule:
-    """The authority of a symbol is the central bank of its base, else of its quote; then the stand-ins."""
-    banks = {source.authority_for: source for source in SOURCES.values() if source.authority_for}
-    authority = banks.get(symbol.base) or banks.get(symbol.quote)
-    peg = settings.pegs.get(symbol.base) if symbol.quote == "USD" else None
-    return Rule(
-        symbol=symbol,
-        chain=((authority.key,) if authority else ()) + STAND_INS,
-        zone=ZoneInfo(authority.timezone) if authority else UTC,
-        band=settings.guard.bands.get(symbol.base) if symbol.quote == "USD" else None,
-        peg=Rate(source="peg", pair=symbol.inverse, value=peg.units_per_usd, nominal=1, as_of=peg.since)
-        if peg
-        else None,
-    )
+def _user() -> str:
+    """Who decides; a container's user may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
-def without_source(symbols: Iterable[Pair], settings: Settings, polled: Iterable[Source]) -> list[Pair]:
-    """The symbols that can't get a quote, as nobody is polled who has them."""
-    keys = {source.key for source in polled}
-    rules = [rule(symbol, settings) for symbol in symbols]
-    return [each.symbol for each in rules if not each.peg and keys.isdisjoint(each.chain)]
+async def backfill(settings: Settings, days: int) -> str:
+    """
+    Fill the histories of the last `days` days: by the service that polls, or here if none runs.
+
+    Returns what was done. Raises ConfigError, EmbeddedServerError or OrderFailed.
+    """
+    if settings.redis.url == "embedded" and await running(_data_dir(settings)):
+        return await order(settings, "backfill", str(days))
+    async with _redis_url(settings) as url, _store(url, settings) as store:
+        try:
+            led = await store.led()
+        except UNAVAILABLE as error:
+            raise OrderFailed(f"redis is out of reach: {error}") from None
+        if led:
+            return await order(settings, "backfill", str(days))
+        sources = enabled_sources(settings)
+        return await _poller(settings, store, sources, _utc_now).fill(days)
+
+
+async def checked(settings: Settings) -> tuple[str, bool]:
+    """Poll every source once; return the table of what they said, and whether every authority did."""
+    sources = enabled_sources(settings)
+    rules = [rule(symbol, settings, sources) for symbol in settings.symbols]
+    return await check.checked(settings, sources, rules, now=_utc_now())
+
+
+def _data_dir(settings: Settings) -> Path:
+    directory = Path(settings.redis.data_dir) if settings.redis.data_dir else default_data_dir("serve")
+    return directory.expanduser()
 
 
 @asynccontextmanager
@@ -199,8 +231,7 @@ async def _redis_url(settings: Settings) -> AsyncIterator[str]:
     if settings.redis.url != "embedded":
         yield settings.redis.url
         return
-    directory = Path(settings.redis.data_dir) if settings.redis.data_dir else default_data_dir("serve")
-    async with embedded(directory.expanduser()) as server:
+    async with embedded(_data_dir(settings)) as server:
         yield server.url
 
 

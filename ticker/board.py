@@ -1,8 +1,9 @@
 """
 Rates in, changed quotes out; and `since(cursor)`, what a reader has not seen. Pure.
 
-A quote is the word of the first source of its symbol's chain that has spoken: the authority, the
-central bank of the currency. Never an average, and never a percentage across two sources.
+A quote is the word of one source: the authority, the central bank of the currency, and while it is
+silent a stand-in. Never an average, and never a percentage across two sources. A rate holds from the
+midnight of its day in its source's country; what the guard doubts is held back.
 """
 
 from __future__ import annotations
@@ -13,10 +14,26 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta, tzinfo
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Generic, Literal, TypeVar
+from zoneinfo import ZoneInfo
 
-from ticker.model import DERIVED, EXACT, NOWHERE, Cursor, Fixing, Pair, Quote, Rate, Status
+from ticker import guard
+from ticker.guard import Doubt, Guard, Held
+from ticker.model import DERIVED, EXACT, NOWHERE, Announcement, Cursor, Fixing, Pair, Quote, Rate, Status
+from ticker.series import Series
+from ticker.source import Source
 
 _CENT = Decimal("0.01")
+_ONE_DAY = timedelta(days=1)
+_ALARM = Decimal("0.005")
+"""How far from a peg a bank's rate may be, as a share, before it is a sign."""
+_ALARM_DAYS = 2
+_ALARM_BANKS = 3
+_TABLES = 4
+"""Tables of a source that are remembered: tomorrow's, today's, and what they may repeat."""
+_WITNESS = 2
+"""The half votes of a source that finds prices itself; one that follows others is no witness."""
+_CONSENSUS = Decimal("0.01")
+_PANEL = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,109 +42,177 @@ class Rule:
 
     symbol: Pair
     chain: tuple[str, ...]
-    """Keys of sources, the authority first; the later ones stand in when it fails."""
-    zone: tzinfo
-    """Where the authority's day begins."""
+    """Keys of sources; the first that has a rate that holds is the value."""
+    authorities: frozenset[str] = frozenset()
+    """Those of the chain whose word is the value; the others only stand in."""
+    panel: tuple[str, ...] = ()
+    """Sources of which the middle one stands in when the whole chain is silent, if three of them agree."""
     band: tuple[Decimal, Decimal] | None = None
     """Lowest and highest believable units of `symbol.base` per one `symbol.quote`."""
+    tolerance: Decimal = Decimal("0.015")
+    """How far a new rate may be from the median of the others, as a share."""
     peg: Rate | None = None
-    """The fixed rate where there is one; the chain is not asked then."""
+    """The fixed rate where there is one; the chain is not asked then, but watched."""
 
 
-@dataclass(slots=True)
-class _Series:
-    """What one source said of one symbol, by day of validity."""
-
-    effective_days: frozenset[int]
-    by_day: dict[date, Fixing] = field(default_factory=dict)
-
-    def add(self, fixing: Fixing) -> None:
-        """
-        Take a fixing, or a correction of the same day.
-
-        A table of a day on which the bank sets nothing, with the figures of the day before, was
-        only stamped anew (NBKR does so on Saturdays, seen 2026-05-23): no publication.
-        """
-        before = self.before(fixing.day)
-        restamped = fixing.day.weekday() not in self.effective_days and fixing.day not in self.by_day
-        if not (restamped and before and _figures(before) == _figures(fixing)):
-            self.by_day[fixing.day] = fixing
-
-    @property
-    def newest(self) -> Fixing | None:
-        return self.by_day[max(self.by_day)] if self.by_day else None
-
-    def before(self, day: date) -> Fixing | None:
-        """The publication before that of `day`."""
-        earlier = [known for known in self.by_day if known < day]
-        return self.by_day[max(earlier)] if earlier else None
-
-    def forget_before(self, day: date) -> None:
-        for known in [known for known in self.by_day if known < day]:
-            del self.by_day[known]
+Key = tuple[str, Pair]
+"""One source's word about one symbol."""
+Table = tuple[Rate, ...]
+"""What a source said at once, of one day."""
+Basis = tuple[Fixing, Fixing | None, Status, Fixing | None]
+"""What a quote is made of: the fixing that holds, the one before it, how good it is, the one announced."""
 
 
-def _figures(fixing: Fixing) -> tuple[tuple[Pair, Decimal, int], ...]:
-    return tuple((leg.pair, leg.value, leg.nominal) for leg in fixing.legs)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What a board knows beside its fixings and quotes, so that another process can go on from it."""
+
+    tables: Mapping[str, tuple[Table, ...]] = field(default_factory=dict)
+    """The last tables of each source, by day."""
+    held: Mapping[Key, Held] = field(default_factory=dict)
+    doubted: frozenset[Fixing] = frozenset()
+    """What was held back and never believed: the archives of its sources may go on saying so."""
+    unproven: frozenset[Key] = frozenset()
+    """Where the first rate was believed with nothing to compare it with."""
+    kept: frozenset[Pair] = frozenset()
+    """The symbols that an operator keeps as they are."""
+    barren: Mapping[str, frozenset[date]] = field(default_factory=dict)
+    """The days for which a source was asked in vain."""
 
 
 class Board:
     """
     The quotes of all symbols, and the fixings that they rest on.
 
-    `effective_days` names for each source the week days on which a new rate takes effect; `label`
-    (`demo`) is put before the source's key in every quote, where the rates are nobody's word; sources
-    in `absent` are not polled, so nobody waits for them.
+    `sources` are all that may be heard. `label` (`demo`) is put before the source's key in every
+    quote, where the rates are nobody's word; sources in `absent` are not polled, so nobody waits for them.
     """
 
     def __init__(
         self,
         rules: Iterable[Rule],
         *,
-        effective_days: Mapping[str, frozenset[int]],
-        stale_days: int = 5,
+        sources: Mapping[str, Source],
+        guard: Guard | None = None,
         history_days: int = 1830,
         label: str = "",
         absent: Iterable[str] = (),
     ) -> None:
         self._rules = {rule.symbol: rule for rule in rules}
-        self._effective_days = effective_days
-        self._stale = timedelta(days=stale_days)
+        self._sources = sources
+        self._zones: dict[str, tzinfo] = {key: ZoneInfo(each.timezone) for key, each in sources.items()}
+        self._guard = guard or Guard()
         self._history = timedelta(days=history_days)
         self._label = f"{label}:" if label else ""
-        self._series: dict[tuple[str, Pair], _Series] = {}
-        self._missed = set(absent)
-        self._held: set[tuple[str, Pair]] = set()
+        self._series: dict[Key, Series] = {}
+        self._tables: dict[str, tuple[Table, ...]] = {}
+        self._held: dict[Key, Held] = {}
+        self._doubted: set[Fixing] = set()
+        self._unproven: set[Key] = set()
+        self._kept: set[Pair] = set()
+        self._barren: dict[str, frozenset[date]] = {}
+        self._heard: set[str] = set()
+        self._silent = set(absent)
+        self._expected: set[str] = set()
+        self._fresh: dict[tuple[str, Pair, date], Fixing] = {}
+        self._bases: dict[Pair, Basis] = {}
         self.quotes: dict[Pair, Quote] = {}
 
-    def restore(self, fixings: Iterable[Fixing], quotes: Iterable[Quote]) -> None:
-        """Take up what an earlier process published, so that nothing is said twice."""
-        for fixing in sorted(fixings, key=lambda each: each.day):
-            if (rule := self._rules.get(fixing.symbol)) and fixing.source in rule.chain:
-                self._series_of(fixing.source, fixing.symbol).add(fixing)
+    # What an earlier process knew.
+
+    def restore(
+        self, fixings: Iterable[Fixing], quotes: Iterable[Quote], memory: Memory | None = None
+    ) -> None:
+        """
+        Take up what another process published, so that nothing is said twice.
+
+        Its memory takes the place of what this board remembered: it has gone on meanwhile.
+        """
+        memory = memory or self.memory
+        for fixing in fixings:
+            held = memory.held.get((fixing.source, fixing.symbol))
+            if not held or held.fixing.day != fixing.day or held.fixing.figures != fixing.figures:
+                self._restore(fixing)
         for quote in quotes:
-            if rule := self._rules.get(quote.symbol):
+            if quote.symbol in self._rules:
                 self.quotes[quote.symbol] = quote
-                if quote.status == "unconfirmed" and rule.chain:
-                    self._held.add((rule.chain[0], quote.symbol))
+        self._tables = {key: tables for key, tables in memory.tables.items() if key in self._sources}
+        self._held = {key: held for key, held in memory.held.items() if self._knows(key)}
+        self._doubted = set(memory.doubted)
+        self._unproven = set(filter(self._knows, memory.unproven))
+        self._kept = set(memory.kept & self._rules.keys())
+        self._barren = dict(memory.barren)
+
+    def _restore(self, fixing: Fixing) -> None:
+        if self._knows((fixing.source, fixing.symbol)):
+            self._series_of(fixing.source, fixing.symbol).add(fixing)
+
+    def _knows(self, key: Key) -> bool:
+        return key[0] in self._sources and key[1] in self._rules
+
+    @property
+    def memory(self) -> Memory:
+        """What another process needs to go on from here, beside fixings and quotes."""
+        return Memory(
+            tables=dict(self._tables),
+            held=dict(self._held),
+            doubted=frozenset(self._doubted),
+            unproven=frozenset(self._unproven),
+            kept=frozenset(self._kept),
+            barren=dict(self._barren),
+        )
+
+    # What comes in.
 
     def post(self, rates: Iterable[Rate], *, now: datetime) -> list[Quote]:
-        """Take the rates of a source's table; return the quotes that changed by it."""
-        tables: dict[tuple[str, date], list[Rate]] = defaultdict(list)
-        for rate in rates:
-            tables[rate.source, rate.as_of].append(rate)
-        for (source, _), table in sorted(tables.items(), key=lambda item: item[1][0].day):
-            self._missed.discard(source)
-            self._take(source, table)
+        """Take the rates of a source's newest table; return the quotes that changed by it."""
+        for source, table in _tables(rates):
+            self._silent.discard(source)
+            self._heard.add(source)
+            self._take(source, table, now)
+        return self.tick(now=now)
+
+    def learn(self, rates: Iterable[Rate], *, now: datetime) -> list[Quote]:
+        """
+        Take the rates of earlier days, where they are not known; return the quotes that changed by it.
+
+        A rate that is far off its neighbours is left out, and one that the guard holds back or has never
+        believed; and so is a whole table with the very figures of the one before, which was only stamped
+        anew, or of the newest one: banks answer so to days that they do not have.
+        """
+        told: dict[Key, dict[date, Fixing]] = defaultdict(dict)
+        for source, table, before in self._with_the_one_before(_tables(rates)):
+            if self._is_todays(source, table) or self._is_stamped_anew(source, table, before):
+                continue
+            for rule in self._rules.values():
+                if fixing := fixing_of(rule.symbol, table):
+                    told[source, rule.symbol][fixing.day] = fixing
+        for (source, symbol), by_day in told.items():
+            self._learn(self._series_of(source, symbol), self._rules[symbol], by_day)
         return self.tick(now=now)
 
     def miss(self, source: str, *, now: datetime) -> list[Quote]:
         """Note that a source did not answer; return the quotes that changed by it."""
-        self._missed.add(source)
+        self._silent.add(source)
         return self.tick(now=now)
+
+    def hear(self, source: str, *, now: datetime) -> list[Quote]:
+        """Note that a source says what it said before; return the quotes that changed by it."""
+        self._silent.discard(source)
+        self._heard.add(source)
+        return self.tick(now=now)
+
+    def expect(self, sources: Iterable[str]) -> None:
+        """Let nobody stand in for these sources before their history is told: it may hold today's rate."""
+        self._expected = set(sources)
+
+    def expect_no_longer(self, source: str) -> None:
+        """The history of a source was told, or can't be had."""
+        self._expected.discard(source)
 
     def tick(self, *, now: datetime) -> list[Quote]:
         """Judge every symbol anew; return the quotes that changed."""
+        self._review(now)
         changed = []
         for rule in self._rules.values():
             quote = self._judge(rule, now)
@@ -139,69 +224,436 @@ class Board:
                 changed.append(quote)
         return changed
 
+    # What an operator decides.
+
+    def confirm(self, symbol: Pair, *, now: datetime) -> tuple[list[Quote], str]:
+        """
+        Believe what is held back of a symbol; return the quotes that changed and what was done in words.
+
+        No words: nothing is held back.
+        """
+        done = ["its quote follows its sources again"] if symbol in self._kept else []
+        self._kept.discard(symbol)
+        rule = self._rules[symbol]
+        for source in (*rule.chain, *rule.panel):
+            if held := self._held.pop((source, symbol), None):
+                self._release(held, now)
+                done.append(f"{source}'s {_words(held.fixing)} is believed")
+        return self.tick(now=now), "; ".join(done)
+
+    def keep(self, symbol: Pair, *, now: datetime) -> tuple[list[Quote], str]:
+        """Keep the quote of a symbol as it is until it is confirmed; return as `confirm` does."""
+        quote = self.quotes.get(symbol)
+        if quote is None:
+            return [], ""
+        self._kept.add(symbol)
+        return self.tick(now=now), f"{_plain(quote.price)} as of {quote.as_of} is kept until it is confirmed"
+
+    # What can be asked.
+
+    def held(self, source: str | None = None) -> dict[Key, Held]:
+        """What is held back, of one source or of all; a source with any must be asked unconditionally."""
+        return {key: held for key, held in self._held.items() if source in (None, key[0])}
+
+    def held_back(self, source: str) -> dict[Key, Held]:
+        """What is held back of a source whose word may become a value: an operator should know."""
+        served = self._served(source)
+        return {key: held for key, held in self.held(source).items() if key[1] in served}
+
+    def missed(self, source: str, *, now: datetime) -> int:
+        """How many publications of a source are late, whether it answers or not."""
+        if not (days := self._days_of(source)):
+            return 0
+        return self._sources[source].calendar.missed(max(days), now=now, zone=self._zones[source])
+
+    def serves(self, source: str) -> bool:
+        """Whether a source's word may become a value."""
+        return bool(self._served(source))
+
+    def currencies(self, source: str) -> set[str]:
+        """The currencies of the symbols whose value a source may say."""
+        return {code for symbol in self._served(source) for code in (symbol.base, symbol.quote)}
+
+    def _served(self, source: str) -> list[Pair]:
+        return [rule.symbol for rule in self._rules.values() if source in rule.chain and not rule.peg]
+
+    def in_force(self, source: str, *, now: datetime) -> bool:
+        """Whether any rate of a source is known that holds now."""
+        return any(self._holds(source, symbol, now) for symbol in self._rules)
+
+    def announced(self, source: str, *, now: datetime) -> bool:
+        """Whether a source has told a rate that takes effect later than today."""
+        return max(self._days_of(source), default=date.min) > self._today(source, now)
+
+    def gaps(self, source: str, *, since: date, now: datetime) -> list[date]:
+        """The days from `since` on, newest first, whose rate of a source took effect and is not known."""
+        served = (self._series.get((source, symbol)) for symbol in self._served(source))
+        known = [series for series in served if series]
+        calendar, barren = self._sources[source].calendar, self._barren.get(source, frozenset())
+        newest = [each.newest.day for each in known if each.newest]
+        last = min([self._today(source, now), *newest])
+        days = (last - _ONE_DAY * back for back in range((last - since).days + 1))
+        return [
+            day
+            for day in days
+            if calendar.takes_effect_on(day)
+            and day not in barren
+            and (not known or any(series.on(day) is None for series in known))
+        ]
+
+    def asked_in_vain(self, source: str, days: Iterable[date]) -> None:
+        """Remember days for which a source has no table of its own, so that it is not asked again."""
+        self._barren[source] = self._barren.get(source, frozenset()) | frozenset(days)
+
+    def ask_again(self, source: str) -> None:
+        """Forget for which days a source was asked in vain."""
+        self._barren.pop(source, None)
+
     def fixings(self, source: str | None = None) -> frozenset[Fixing]:
         """Everything that is remembered, of one source or of all."""
         return frozenset(
-            fixing
-            for (key, _), series in self._series.items()
-            if source in (None, key)
-            for fixing in series.by_day.values()
+            fixing for (key, _), series in self._series.items() if source in (None, key) for fixing in series
         )
 
-    def _series_of(self, source: str, symbol: Pair) -> _Series:
-        everyday = frozenset(range(7))
-        return self._series.setdefault((source, symbol), _Series(self._effective_days.get(source, everyday)))
+    def drain(self) -> list[Fixing]:
+        """The fixings that are new since the last call."""
+        fresh, self._fresh = list(self._fresh.values()), {}
+        return fresh
 
-    def _take(self, source: str, table: Sequence[Rate]) -> None:
+    # The guard.
+
+    def _take(self, source: str, table: Table, now: datetime) -> None:
+        if self._is_stamped_anew(source, table, self._table_before(source, table[0].day)):
+            # Nothing was set: the bank was closed, or it is frozen, which its calendar tells.
+            self._held.update((key, replace(held, last_seen=now)) for key, held in self.held(source).items())
+            return
         for rule in self._rules.values():
-            if rule.peg or source not in rule.chain:
+            if fixing := fixing_of(rule.symbol, table):
+                self._consider(rule, fixing, table, now)
+        others = (each for each in self._tables.get(source, ()) if each[0].day != table[0].day)
+        self._tables[source] = tuple(sorted([*others, table], key=lambda each: each[0].day)[-_TABLES:])
+
+    def _table_before(self, source: str, day: date) -> Table:
+        """The newest table of a source that is of an earlier day; empty if none is known."""
+        return max(
+            (table for table in self._tables.get(source, ()) if table[0].day < day),
+            key=lambda table: table[0].day,
+            default=(),
+        )
+
+    def _with_the_one_before(self, tables: Iterable[tuple[str, Table]]) -> Iterable[tuple[str, Table, Table]]:
+        """Tables of earlier days (oldest first), each with the one before it, told or known."""
+        told: dict[str, Table] = {}
+        for source, table in tables:
+            known, last = self._table_before(source, table[0].day), told.get(source, ())
+            yield source, table, max(known, last, key=lambda each: each[0].day if each else date.min)
+            told[source] = table
+
+    def _is_stamped_anew(self, source: str, table: Table, before: Table) -> bool:
+        return self._sources[source].kind == "fixing" and guard.stamped_anew(table, before)
+
+    def _consider(self, rule: Rule, fixing: Fixing, table: Table, now: datetime) -> None:
+        """Believe a rate of a newest table, or hold it back."""
+        key = fixing.source, fixing.symbol
+        series, held = self._series_of(*key), self._held.get(key)
+        known = series.on(fixing.day)
+        if known and known.figures == fixing.figures:
+            if held and known is series.newest and self._takes_back(held, fixing):
+                del self._held[key]
+            return
+        doubt = self._doubt(rule, fixing)
+        if doubt is None:
+            self._held.pop(key, None)
+            self._accept(fixing, now)
+            return
+        self._doubted = {each for each in self._doubted if fixing.day - each.day <= self._history} | {fixing}
+        moved = self._coherent(fixing, table)
+        if held and self._same(held.fixing, fixing, rule):
+            self._held[key] = held.again(fixing, doubt, coherent=moved, now=now)
+        else:
+            self._held[key] = Held(fixing=fixing, doubt=doubt, first_seen=now, last_seen=now, coherent=moved)
+
+    def _takes_back(self, held: Held, fixing: Fixing) -> bool:
+        """Whether a source that tells what is known already no longer stands by what is held back."""
+        return held.fixing.day <= fixing.day or not self._sources[fixing.source].asks_ahead
+
+    def _review(self, now: datetime) -> None:
+        """Look again at what is held back, and at what was believed without any evidence."""
+        for key, held in list(self._held.items()):
+            rule = self._rules[key[1]]
+            doubt = self._doubt(rule, held.fixing)
+            if doubt is None or self._confirmed(held, doubt):
+                del self._held[key]
+                self._release(held, now)
+        for key in list(self._unproven):
+            newest = self._series_of(*key).newest
+            if newest and self._has_evidence(newest):
+                self._unproven.discard(key)
+                if doubt := self._doubt(self._rules[key[1]], newest):
+                    self._series_of(*key).remove(newest.day)
+                    self._doubted.add(newest)
+                    self._held[key] = Held(
+                        fixing=newest, doubt=doubt, first_seen=now, last_seen=now, coherent=False
+                    )
+
+    def _release(self, held: Held, now: datetime) -> None:
+        """Believe what was held back, and what the source said alike on the days before."""
+        key = held.fixing.source, held.fixing.symbol
+        self._doubted = {each for each in self._doubted if (each.source, each.symbol) != key}
+        self._accept(held.fixing, now)
+
+    def _accept(self, fixing: Fixing, now: datetime) -> None:
+        key = fixing.source, fixing.symbol
+        series, source = self._series_of(*key), self._sources[fixing.source]
+        if self._has_evidence(fixing):
+            self._unproven.discard(key)
+        else:
+            self._unproven.add(key)
+        replaced = series.on(fixing.day)
+        late = fixing.day <= self._today(fixing.source, now)
+        corrected = replaced is not None and source.kind == "fixing" and (late or replaced.corrected)
+        self._add(series, replace(fixing, corrected=corrected))
+
+    def _add(self, series: Series, fixing: Fixing) -> None:
+        if series.add(fixing):
+            self._fresh[fixing.source, fixing.symbol, fixing.day] = fixing
+        series.keep_last(self._history)
+
+    def _learn(self, series: Series, rule: Rule, told: Mapping[date, Fixing]) -> None:
+        believable = [
+            fixing
+            for day, fixing in told.items()
+            if series.on(day) is None
+            and fixing not in self._doubted
+            and not (rule.band and not rule.band[0] <= fixing.inverse <= rule.band[1])
+        ]
+        whole = sorted([*series, *believable], key=lambda each: each.day)
+        off = guard.spikes(whole, jump=self._guard.jump)
+        for fixing in believable:
+            if fixing.day not in off:
+                self._add(series, fixing)
+
+    def _is_todays(self, source: str, table: Table) -> bool:
+        """Whether a table of an earlier day is the newest one under another date."""
+        newest, day, calendar = (
+            self._tables.get(source, ((),))[-1],
+            table[0].day,
+            self._sources[source].calendar,
+        )
+        if not newest or not guard.stamped_anew(table, newest):
+            return False
+        later = (day + _ONE_DAY * ahead for ahead in range(1, (newest[0].day - day).days + 1))
+        return any(calendar.takes_effect_on(each) for each in later)
+
+    def _doubt(self, rule: Rule, fixing: Fixing) -> Doubt | None:
+        return guard.doubt(
+            fixing,
+            before=self._before(fixing),
+            reference=self._reference(fixing),
+            band=rule.band,
+            tolerance=rule.tolerance,
+            guard=self._guard,
+        )
+
+    def _has_evidence(self, fixing: Fixing) -> bool:
+        return self._before(fixing) is not None or self._reference(fixing) is not None
+
+    def _before(self, fixing: Fixing) -> Fixing | None:
+        """What a rate would replace: the same day's, if it differs, or the publication before."""
+        series = self._series_of(fixing.source, fixing.symbol)
+        known = series.on(fixing.day)
+        return known if known and known.figures != fixing.figures else series.before(fixing.day)
+
+    def _reference(self, fixing: Fixing) -> Decimal | None:
+        """The median of what the others say at about the same day; None if there are too few."""
+        opinions = [
+            (said.price, self._votes(said))
+            for said in self._others(fixing)
+            if abs(said.day - fixing.day) <= guard.FRESH
+        ]
+        return guard.median(opinions) if len(opinions) >= guard.LEAST_WITNESSES else None
+
+    def _votes(self, said: Fixing) -> int:
+        """Half votes: a bank's cross of foreign currencies only follows other banks."""
+        source = self._sources[said.source]
+        foreign = source.kind == "fixing" and source.authority_for not in (
+            said.symbol.base,
+            said.symbol.quote,
+        )
+        return 1 if foreign else source.votes
+
+    def _others(self, fixing: Fixing) -> Iterable[Fixing]:
+        """The newest word of every other source, also where it is held back, if it is not absurd."""
+        for source in self._sources:
+            key = source, fixing.symbol
+            if source == fixing.source or key not in self._series:
                 continue
-            if (fixing := fixing_of(rule.symbol, table)) is None:
+            newest, held = self._series[key].newest, self._held.get(key)
+            if held and not held.doubt.absurd and (not newest or held.fixing.day >= newest.day):
+                yield held.fixing
+            elif newest:
+                yield newest
+
+    def _confirmed(self, held: Held, doubt: Doubt) -> bool:
+        """Whether a rate is released: the source stands by it, and there is a witness."""
+        if doubt.by_hand or not held.repeated(self._guard):
+            return False
+        before = self._before(held.fixing)
+        if before is None:
+            return held.days > 1
+        return held.coherent or guard.witnessed(
+            guard.share(held.fixing.price, before.price), self._moves(held.fixing, since=before.day)
+        )
+
+    def _moves(self, fixing: Fixing, *, since: date) -> Iterable[Decimal]:
+        """How far every other source that finds prices itself has moved from its own word of that day."""
+        for said in self._others(fixing):
+            if self._votes(said) < _WITNESS:
                 continue
-            if rule.band and not rule.band[0] <= fixing.inverse <= rule.band[1]:
-                self._held.add((source, rule.symbol))
-                continue
-            self._held.discard((source, rule.symbol))
-            series = self._series_of(source, rule.symbol)
-            series.add(fixing)
-            series.forget_before(max(series.by_day) - self._history)
+            then = self._series[said.source, said.symbol].at(since)
+            if then and then.day < said.day:
+                yield guard.share(said.price, then.price)
+
+    def _coherent(self, fixing: Fixing, table: Table) -> bool:
+        """Whether the whole table moved as this rate did; a cross has two and is no single one."""
+        before, last = self._before(fixing), self._table_before(fixing.source, fixing.day)
+        if before is None or len(fixing.legs) != 1 or before.legs[0].pair != fixing.legs[0].pair:
+            return False
+        leg = fixing.legs[0]
+        return guard.coherent(leg, table, last, move=guard.share(leg.mid, before.legs[0].mid))
+
+    def _same(self, one: Fixing, other: Fixing, rule: Rule) -> bool:
+        """Whether a source says the same again: the same figure, or about the same for a later day."""
+        if one.day == other.day:
+            return one.figures == other.figures
+        return one.day < other.day and guard.apart(other.price, one.price) <= rule.tolerance
+
+    # The choice.
 
     def _judge(self, rule: Rule, now: datetime) -> Quote | None:
+        """The quote of a symbol, or None if it stands as it is."""
+        known = self.quotes.get(rule.symbol)
+        basis = None if rule.symbol in self._kept and known else self._basis_of(rule, now)
+        if basis and self._bases.get(rule.symbol) == basis:
+            return None
+        self._bases.pop(rule.symbol, None)
+        if basis:
+            self._bases[rule.symbol] = basis
+            return self._quote(*basis, now=now)
+        if known and rule.symbol in self._kept:
+            return replace(known, status="unconfirmed", published_at=_seconds(now))
+        return self._left(rule, known, now) if known else None
+
+    def _basis_of(self, rule: Rule, now: datetime) -> Basis | None:
+        """What the quote of a symbol is made of."""
         if rule.peg:
             fixing = Fixing(symbol=rule.symbol, legs=(rule.peg,))
-            return self._quote(fixing, previous=fixing, status="pegged", now=now)
-        chosen = self._choose(rule, now.astimezone(rule.zone).date())
+            return fixing, fixing, self._peg_status(rule), None
+        chosen = self._choose(rule, now)
         if chosen is None:
-            return self._hold_back(rule, now)
+            return None
         fixing, status = chosen
-        series = self._series_of(fixing.source, rule.symbol)
-        return self._quote(fixing, previous=series.before(fixing.day), status=status, now=now)
+        series = self._series[fixing.source, rule.symbol]
+        coming = series.after(self._today(fixing.source, now)) if status != "stale" else None
+        return fixing, series.before(fixing.day), status, coming
 
-    def _choose(self, rule: Rule, today: date) -> tuple[Fixing, Status] | None:
-        """The fixing that is the value now: the authority's, or a stand-in's if it has none that is fresh."""
-        if not rule.chain:
-            return None
-        authority = rule.chain[0]
-        said = {key: self._series_of(key, rule.symbol).newest for key in rule.chain}
-        own, held = said.pop(authority), (authority, rule.symbol) in self._held
-        if own and today - own.day <= self._stale:
-            return own, "unconfirmed" if held else "live"
-        if not own and not held and authority not in self._missed:
-            return None
-        others = [fixing for fixing in said.values() if fixing]
-        for fixing in others:
-            if today - fixing.day <= self._stale:
-                return fixing, "fallback"
-        return (own or others[0], "stale") if own or others else None
+    def _choose(self, rule: Rule, now: datetime) -> tuple[Fixing, Status] | None:
+        """The fixing that is the value now, and how good it is; None to wait for the authority."""
+        own: Fixing | None = None
+        for source in rule.chain:
+            fixing, official = self._holds(source, rule.symbol, now), source in rule.authorities
+            if official and self._waits_for(source, fixing, now):
+                return None
+            if official and fixing and (source, rule.symbol) in self._held:
+                return fixing, "unconfirmed"
+            newer = fixing and (own is None or fixing.day > own.day)
+            if fixing and newer and not self._late(fixing, now):
+                return fixing, "live" if official else "fallback"
+            own = own or fixing
+        if middle := self._middle(rule, now, own):
+            return middle, "fallback"
+        return (own, "stale") if own else None
 
-    def _hold_back(self, rule: Rule, now: datetime) -> Quote | None:
-        """With nothing to choose, keep the last quote of an earlier process, and say that it is old."""
+    def _waits_for(self, source: str, fixing: Fixing | None, now: datetime) -> bool:
+        """Whether a source will soon say what holds: after a night off its last word is late, or none."""
+        if fixing is None:
+            return self._is_unheard(source) or (source in self._expected and source not in self._silent)
+        return self._is_unheard(source) and self._late(fixing, now)
+
+    def _is_unheard(self, source: str) -> bool:
+        """Whether a source was not asked yet since the start of this process."""
+        return source not in self._heard and source not in self._silent
+
+    def _middle(self, rule: Rule, now: datetime, own: Fixing | None) -> Fixing | None:
+        """
+        The word of the source in the middle of the panel, if three of them agree.
+
+        Of one of them that is the value already, as long as it agrees: the line is not to change hands.
+        """
+        said = [fixing for source in rule.panel if (fixing := self._holds(source, rule.symbol, now))]
+        said = [each for each in said if not self._late(each, now) and (own is None or each.day > own.day)]
+        agreed = consensus(said)
+        if len(agreed) < _PANEL:
+            return None
         known = self.quotes.get(rule.symbol)
-        if known and known.status in ("live", "fallback") and now - known.published_at > self._stale:
-            return replace(known, status="stale", published_at=now.replace(microsecond=0))
-        return None
+        incumbent = [each for each in agreed if known and known.source == self._label + each.source]
+        return incumbent[0] if incumbent else agreed[(len(agreed) - 1) // 2]
 
-    def _quote(self, fixing: Fixing, *, previous: Fixing | None, status: Status, now: datetime) -> Quote:
+    def _holds(self, source: str, symbol: Pair, now: datetime) -> Fixing | None:
+        """The publication of a source that is in force."""
+        series = self._series.get((source, symbol))
+        return series.at(self._today(source, now)) if series else None
+
+    def _late(self, fixing: Fixing, now: datetime) -> bool:
+        """Whether a later publication than this one should be there."""
+        source = self._sources[fixing.source]
+        return source.calendar.missed(fixing.day, now=now, zone=self._zones[fixing.source]) > 0
+
+    def _left(self, rule: Rule, known: Quote, now: datetime) -> Quote | None:
+        """The last quote when there is nothing to choose from: in doubt if its source's word is, or old."""
+        if any((source, rule.symbol) in self._held for source in rule.authorities):
+            return replace(known, status="unconfirmed", published_at=_seconds(now))
+        source = self._sources.get(known.source.removeprefix(self._label))
+        if any(map(self._is_unheard, rule.authorities)):
+            return None
+        if source is None or known.status not in ("live", "fallback"):
+            return None
+        day = known.as_of.date() if isinstance(known.as_of, datetime) else known.as_of
+        if not source.calendar.missed(day, now=now, zone=self._zones[source.key]):
+            return None
+        return replace(known, status="stale", published_at=_seconds(now))
+
+    def _peg_status(self, rule: Rule) -> Status:
+        """
+        `pegged`, unless the banks say otherwise: its own, or three others, for two publications.
+
+        That is an alarm and not a new peg: one bank alone can be wrong for days.
+        """
+        astray = [source for source in self._sources if self._strays(source, rule)]
+        codes = (rule.symbol.base, rule.symbol.quote)
+        own = any(self._sources[source].authority_for in codes for source in astray)
+        return "unconfirmed" if own or len(astray) >= _ALARM_BANKS else "pegged"
+
+    def _strays(self, source: str, rule: Rule) -> bool:
+        key = source, rule.symbol
+        if self._sources[source].kind != "fixing" or key not in self._series or rule.peg is None:
+            return False
+        peg = Fixing(symbol=rule.symbol, legs=(rule.peg,)).price
+        said = self._series[key].last(_ALARM_DAYS)
+        if held := self._held.get(key):
+            said += [held.fixing] * held.days
+        last = said[-_ALARM_DAYS:]
+        return len(last) == _ALARM_DAYS and all(guard.apart(each.price, peg) > _ALARM for each in last)
+
+    def _quote(
+        self,
+        fixing: Fixing,
+        previous: Fixing | None,
+        status: Status,
+        coming: Fixing | None,
+        *,
+        now: datetime,
+    ) -> Quote:
         price, leg = published(fixing), fixing.legs[0] if len(fixing.legs) == 1 else None
         return Quote(
             symbol=fixing.symbol,
@@ -213,11 +665,46 @@ class Board:
             as_of=fixing.as_of,
             source=self._label + fixing.source,
             status=status,
-            published_at=now.replace(microsecond=0),
+            published_at=_seconds(now),
             value=leg.value if leg else None,
             nominal=leg.nominal if leg else None,
             direction=leg.pair if leg else None,
+            next=_announcement(coming) if coming else None,
+            corrected=fixing.corrected,
         )
+
+    def _today(self, source: str, now: datetime) -> date:
+        return now.astimezone(self._zones[source]).date()
+
+    def _days_of(self, source: str) -> set[date]:
+        """The days of a source's newest words, believed or held back."""
+        newest = {
+            series.newest.day for (key, _), series in self._series.items() if key == source and series.newest
+        }
+        return newest | {held.fixing.day for held in self.held(source).values()}
+
+    def _series_of(self, source: str, symbol: Pair) -> Series:
+        return self._series.setdefault((source, symbol), Series(self._sources[source].calendar))
+
+
+def _tables(rates: Iterable[Rate]) -> list[tuple[str, Table]]:
+    """The tables of each source, one for each day that it is of, oldest first."""
+    tables: dict[tuple[str, date], list[Rate]] = defaultdict(list)
+    for rate in rates:
+        tables[rate.source, rate.day].append(rate)
+    ordered = sorted(tables.items(), key=lambda item: item[0][1])
+    return [(source, tuple(table)) for (source, _), table in ordered]
+
+
+def consensus(said: Sequence[Fixing]) -> list[Fixing]:
+    """Those that agree with the middle one, by price: within 1 %, or 6 median deviations."""
+    if not said:
+        return []
+    ordered = sorted(said, key=lambda each: each.price)
+    middle = ordered[(len(ordered) - 1) // 2].price
+    distances = [guard.apart(each.price, middle) for each in ordered]
+    limit = max(6 * sorted(distances)[(len(distances) - 1) // 2], _CONSENSUS)
+    return [each for each, distance in zip(ordered, distances, strict=True) if distance <= limit]
 
 
 def fixing_of(symbol: Pair, table: Sequence[Rate]) -> Fixing | None:
@@ -252,6 +739,24 @@ def _change(fixing: Fixing, previous: Fixing, price: Decimal) -> Decimal:
     exact = EXACT.subtract(fixing.price, previous.price)
     places = Decimal((0, (1,), min(0, int(price.as_tuple().exponent))))
     return exact.quantize(places, rounding=ROUND_HALF_UP) if exact else Decimal(0)
+
+
+def _announcement(fixing: Fixing) -> Announcement:
+    return Announcement(price=published(fixing), inverse=published(fixing, inverse=True), as_of=fixing.as_of)
+
+
+def _seconds(now: datetime) -> datetime:
+    return now.replace(microsecond=0)
+
+
+def _plain(number: Decimal) -> str:
+    return format(number, "f")
+
+
+def _words(fixing: Fixing) -> str:
+    """`97.7254 KGS per USD as of 2026-02-26`."""
+    symbol = fixing.symbol
+    return f"{_plain(published(fixing, inverse=True))} {symbol.base} per {symbol.quote} as of {fixing.as_of}"
 
 
 Item = TypeVar("Item")

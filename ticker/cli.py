@@ -1,4 +1,4 @@
-"""`ticker serve`, `demo` and `quotes`: arguments and exit codes, no logic."""
+"""`ticker serve`, `demo`, `quotes` and what operators ask for: arguments and exit codes, no logic."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     _start_logging()
     try:
-        options.run(options)
-    except (ConfigError, EmbeddedServerError, PortBusy, watch.Unreachable) as error:
+        return int(options.run(options) or 0)
+    except (ConfigError, EmbeddedServerError, PortBusy, app.OrderFailed, watch.Unreachable) as error:
         print(f"ticker {options.command}: {error}", file=sys.stderr)
         return MISUSED if isinstance(error, ConfigError) else FAILED
     except KeyboardInterrupt:
@@ -33,7 +33,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         log.exception("ticker %s ended by a fault of its own: %s", options.command, error)  # noqa: TRY401
         return FAILED
-    return 0
 
 
 def _start_logging() -> None:
@@ -69,6 +68,22 @@ def _parser() -> argparse.ArgumentParser:
     quotes.add_argument("--url", default="http://127.0.0.1:8080/", help="the service (%(default)s)")
     quotes.add_argument("--digits", type=int, choices=range(13), metavar="N", help="exactly N decimals")
     quotes.set_defaults(run=_quotes)
+
+    check = commands.add_parser("check", help="ask every enabled source once and compare what they say")
+    check.set_defaults(run=_check)
+
+    backfill = commands.add_parser("backfill", help="fill the histories from the banks' own archives")
+    backfill.add_argument("--days", type=int, metavar="N", help="so many days back (history.backfill_days)")
+    backfill.set_defaults(run=_backfill)
+
+    confirm = commands.add_parser("confirm", help="believe what is held back of a symbol")
+    hold = commands.add_parser("hold", help="keep the quote of a symbol as it is until it is confirmed")
+    for command in (confirm, hold):
+        command.add_argument("symbol", help="KGS, or EUR/KGS")
+        command.set_defaults(run=_decide)
+
+    for command in (check, backfill, confirm, hold):
+        command.add_argument("--config", type=Path, metavar="FILE", help="the service's TOML file")
     return parser
 
 
@@ -88,6 +103,24 @@ def _demo(options: argparse.Namespace) -> None:
 
 def _quotes(options: argparse.Namespace) -> None:
     print(watch.line(asyncio.run(watch.quotes(options.url)), digits=options.digits))
+
+
+def _check(options: argparse.Namespace) -> int:
+    table, whole = asyncio.run(app.checked(load(options.config)))
+    print(table)
+    return 0 if whole else FAILED
+
+
+def _backfill(options: argparse.Namespace) -> None:
+    settings = load(options.config)
+    days = settings.history.backfill_days if options.days is None else options.days
+    if not 1 <= days <= settings.history.days:
+        raise ConfigError(f"--days {days}: 1 to {settings.history.days} days are kept (history.days)")
+    print(asyncio.run(app.backfill(settings, days)))
+
+
+def _decide(options: argparse.Namespace) -> None:
+    print(asyncio.run(app.order(load(options.config), options.command, options.symbol)))
 
 
 def _listening(settings: Settings, options: argparse.Namespace) -> Settings:

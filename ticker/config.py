@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from ticker.model import Pair
 
@@ -30,6 +40,8 @@ def _pair(value: object) -> Pair:
 
 Symbol = Annotated[Pair, BeforeValidator(_pair)]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+Percent = Annotated[Decimal, Field(gt=0, le=100)]
+Policy = Literal["official", "market"] | Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class _Section(BaseModel):
@@ -74,6 +86,8 @@ class SourceSettings(_Section):
     enabled: bool | None = None
     base_url: str = ""
     interval_seconds: int | None = Field(None, ge=1, le=7 * 86400)
+    closed_days: tuple[date, ...] = ()
+    key: SecretStr = Field(SecretStr(""), exclude=True)
 
     @field_validator("base_url")
     @classmethod
@@ -88,10 +102,18 @@ class HistorySettings(_Section):
     """What is remembered."""
 
     days: int = Field(1830, ge=2, le=20 * 366)
+    backfill_days: int = Field(30, ge=0, le=5 * 366)
+    pause_seconds: float = Field(0.5, ge=0, le=60)
 
 
 class GuardSettings(_Section):
     """What a rate may be before it is held back."""
+
+    tolerance_percent: Percent = Decimal("1.5")
+    tolerances: dict[Currency, Percent] = {"KZT": Decimal("2.5")}
+    jump_percent: Percent = Decimal(5)
+    human_percent: Percent = Decimal(15)
+    repeat_minutes: int = Field(10, ge=1, le=1440)
 
     bands: dict[Currency, tuple[Decimal, Decimal]] = {
         "KGS": (Decimal(60), Decimal(130)),
@@ -100,7 +122,6 @@ class GuardSettings(_Section):
         "UZS": (Decimal(8000), Decimal(20000)),
         "TMT": (Decimal("3.3"), Decimal("3.7")),
     }
-    stale_days: int = Field(5, ge=1)
 
     @field_validator("bands")
     @classmethod
@@ -125,6 +146,7 @@ class Settings(_Section):
 
     symbols: tuple[Symbol, ...] = tuple(Pair(code, "USD") for code in ("KGS", "KZT", "TJS", "UZS", "TMT"))
     label: str = Field("", pattern=r"^[a-z0-9-]{0,20}$")
+    policy: Policy | dict[str, Policy] = "official"
     server: ServerSettings = ServerSettings()
     redis: RedisSettings = RedisSettings()
     poll: PollSettings = PollSettings()
@@ -142,6 +164,26 @@ class Settings(_Section):
             raise ValueError("give 1 to 200 symbols, each once")
         return symbols
 
+    @field_validator("policy")
+    @classmethod
+    def _of_symbols(cls, policy: Policy | dict[str, Policy]) -> Policy | dict[str, Policy]:
+        return (
+            {str(Pair.parse(text)): own for text, own in policy.items()}
+            if isinstance(policy, dict)
+            else policy
+        )
+
+    @model_validator(mode="after")
+    def _serves_what_has_a_policy(self) -> Self:
+        named = self.policy if isinstance(self.policy, dict) else {}
+        if unknown := named.keys() - set(map(str, self.symbols)):
+            raise ValueError(f"policy.{min(unknown)}: it is not one of the symbols")
+        return self
+
+    def policy_of(self, symbol: Pair) -> Policy:
+        """Whose word is the value of this symbol."""
+        return self.policy.get(str(symbol), "official") if isinstance(self.policy, dict) else self.policy
+
     def source(self, key: str) -> SourceSettings:
         """The settings of a source, its defaults where the file says nothing."""
         return self.sources.get(key, _NOTHING_SAID)
@@ -152,7 +194,8 @@ _NOTHING_SAID = SourceSettings()
 
 def load(path: Path | None, *, environment: Mapping[str, str] = os.environ) -> Settings:
     """
-    Read the file (none: the defaults); `TICKER_REDIS_URL` replaces `redis.url`, as it may hold a password.
+    Read the file (none: the defaults). Secrets are the environment's: `TICKER_REDIS_URL` replaces
+    `redis.url`, as it may hold a password, and `TICKER_<SOURCE>_KEY` is the key of a source.
 
     Raises ConfigError that names the file, the key and what is wrong.
     """
@@ -161,12 +204,31 @@ def load(path: Path | None, *, environment: Mapping[str, str] = os.environ) -> S
         document = tomllib.loads(path.read_text(encoding="utf-8")) if path else {}
         if url := environment.get("TICKER_REDIS_URL"):
             document["redis"] = {**document.get("redis", {}), "url": url}
+        _refuse_keys(document, where)
+        for name, key in environment.items():
+            if (match := _KEY_VARIABLE.fullmatch(name)) and key:
+                source = match[1].lower()
+                of_all = document.setdefault("sources", {})
+                of_all[source] = {**of_all.get(source, {}), "key": key}
         # Numbers are read from their text, so that a band of 3.3 is not 3.29999.
         return Settings.model_validate(_exact(document))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{where}: {error}") from None
     except ValidationError as error:
         raise ConfigError(f"{where}: {_in_words(error)}") from None
+
+
+_KEY_VARIABLE = re.compile(r"TICKER_([A-Z0-9]+)_KEY")
+
+
+def _refuse_keys(document: Mapping[str, Any], where: str) -> None:
+    """A file is copied and shown; a secret in it is refused. Raises ConfigError."""
+    sections = document.get("sources", {})
+    for source, section in sections.items() if isinstance(sections, dict) else ():
+        if isinstance(section, dict) and "key" in section:
+            raise ConfigError(
+                f"{where}: sources.{source}.key: a key is no setting; give it as TICKER_{source.upper()}_KEY"
+            )
 
 
 def _exact(value: Any) -> Any:

@@ -161,6 +161,12 @@ async def embedded(
             yield server
 
 
+async def running(data_dir: Path) -> str | None:
+    """The address of the server that another process runs on `data_dir`; None if none does."""
+    socket = _socket_in(Path(os.path.abspath(data_dir)))  # noqa: ASYNC240 - no I/O but the working directory
+    return "unix://" + quote(str(socket)) if await _answers(socket) else None
+
+
 class EmbeddedServer:
     """
     The server while it runs. The process may be another one tomorrow, the address never changes.

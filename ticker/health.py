@@ -20,7 +20,10 @@ def judge(
     A lost Redis or a failing source is a warning: what is shown was true when it was published.
     A peg alone says nothing about the banks.
     """
-    reasons = [f"{each.source}: {each.fault}" for each in outcomes if each.failures]
+    reasons = []
+    for each in outcomes:
+        told = (each.fault if each.failures else "", each.frozen, *each.held)
+        reasons += [f"{each.source}: {words}" for words in told if words]
     if redis_error:
         reasons.append(f"redis: {redis_error}")
     if len(quotes) < symbols:

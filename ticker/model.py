@@ -88,6 +88,13 @@ class Fixing:
 
     symbol: Pair
     legs: tuple[Rate, ...]
+    corrected: bool = False
+    """Whether the source replaced its own earlier figure of this day when that held already."""
+
+    @property
+    def figures(self) -> tuple[tuple[Pair, Decimal, int], ...]:
+        """What was said, without the day of which it was said."""
+        return tuple((leg.pair, leg.value, leg.nominal) for leg in self.legs)
 
     @property
     def source(self) -> str:
@@ -133,6 +140,15 @@ class Fixing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """A price that is known already and takes effect on a later day: units of quote for one base."""
+
+    price: Decimal
+    inverse: Decimal
+    as_of: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
     """
     What the board says for a symbol, every number already rounded as it is published.
@@ -160,6 +176,10 @@ class Quote:
     """Units of the first currency of `direction` that `value` buys."""
     direction: Pair | None = None
     """The bank's own direction: `USD/KGS` is som per `nominal` dollars."""
+    next: Announcement | None = None
+    """What the same source has told for a later day; the value from that day's midnight on, there."""
+    corrected: bool = False
+    """Whether the source replaced its own figure of `as_of` after it had taken effect."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

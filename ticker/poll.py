@@ -10,37 +10,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import random
-import re
-import socket
-import ssl
-import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
-from urllib.parse import urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
-import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
-from yarl import URL
 
-from ticker import __version__, wire
-from ticker.board import Board
+from ticker import wire
+from ticker.backfill import OVERLAP, Filler
+from ticker.board import Board, Key, Memory
 from ticker.config import PollSettings, Settings
-from ticker.model import NOWHERE, Cursor, Fixing, Pair, Quote, Rate
-from ticker.source import MalformedFeed, Outcome, Source
-from ticker.store import UNAVAILABLE, Behind, LeaseLost, Store
+from ticker.fetch import FORESEEN, Answer, Fetcher, in_words, session
+from ticker.guard import Held
+from ticker.model import NOWHERE, Cursor, Fixing, Pair, Quote
+from ticker.source import Outcome, Source
+from ticker.store import UNAVAILABLE, Behind, Done, LeaseLost, Order, Store
 
 log = logging.getLogger(__name__)
 
@@ -52,38 +45,9 @@ LEAVE_SECONDS = 0.3
 """How long it waits for Redis to take what they brought."""
 AGAIN_SECONDS = 0.3
 """Between two tries to get the lease, or to reach Redis."""
-FURTHEST = timedelta(days=10)
-"""No bank sets a rate further ahead: the longest closure is Russia's, 31 December to 9 January."""
-
-
-class Refused(Exception):
-    """The source answered, but not with a table: `answered 403`."""
-
-
-FORESEEN = (aiohttp.ClientError, OSError, TimeoutError, MalformedFeed, Refused)
-"""How a source fails; anything else is a fault of ours."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
-    """A table, with what makes the next request ask only for what is new."""
-
-    rates: tuple[Rate, ...]
-    url: str
-    etag: str
-    modified: str
-
-    @property
-    def as_of(self) -> str:
-        """The newest day of validity in the table."""
-        return max(rate.day for rate in self.rates).isoformat()
-
-    def conditions(self, url: str) -> dict[str, str]:
-        """The headers of a conditional request; none for another address."""
-        if url != self.url:
-            return {}
-        conditions = {"If-None-Match": self.etag, "If-Modified-Since": self.modified}
-        return {name: value for name, value in conditions.items() if value}
+_NOTHING = {"confirm": "nothing is held back", "hold": "there is no quote to keep"}
+TICK_SECONDS = 1
+"""How soon after midnight a rate of the new day is the value."""
 
 
 @dataclass(slots=True)
@@ -91,7 +55,12 @@ class _State:
     """What the poller remembers of a source between two polls."""
 
     outcome: Outcome
-    last: _Answer | None = None
+    known: dict[str, Answer] = field(default_factory=dict)
+    """The last answers by their address: today's, and the next day's."""
+    filling: bool = False
+    ordered_days: int = 0
+    """Days of history that an operator asked for and that are not filled yet."""
+    history_failed: bool = False
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -102,6 +71,7 @@ class Outbox:
     quotes: dict[Pair, Quote] = field(default_factory=dict)
     fixings: dict[tuple[str, Pair, date], Fixing] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
+    memory: Memory | None = None
     mode: Literal["changes", "everything", "reset"] = "changes"
 
     def put(self, quotes: Iterable[Quote], fixings: Iterable[Fixing]) -> None:
@@ -131,7 +101,10 @@ class Outbox:
         return cursor
 
     async def record(self, store: Store) -> None:
-        """Carry the sources' outcomes to Redis."""
+        """Carry what the board knows and the sources' outcomes to Redis."""
+        if memory := self.memory:
+            await store.remember(memory)
+            self.memory = None if self.memory is memory else self.memory
         for key, outcome in list(self.outcomes.items()):
             await store.record(outcome)
             _settle(self.outcomes, {key: outcome})
@@ -165,27 +138,31 @@ class Poller:
         self._sources = sources
         self._settings = settings
         self._store = store
-        self._new_board = new_board
+        self._empty_board = new_board
         self._clock = clock
         self._owner = owner
         self._alone = alone
-        self._board = new_board()
         self._states = {source.key: _State(Outcome(source=source.key)) for source in sources}
+        self._board = self._new_board()
         self._outbox = Outbox()
+        self._remembered: Memory | None = None
         self._seen = NOWHERE
+        self._done: tuple[str, Done] | None = None
         self._news = asyncio.Event()
         self._polls: set[asyncio.Task[object]] = set()
         self._away = False
         self._beginning = False
+        self._ticks = True
 
     async def run(self) -> None:
         """Poll and publish until cancelled; then end the polls under way and give the lease back."""
-        async with _session(self._settings.poll) as session:
+        async with session(self._settings.poll) as client:
+            fetcher = Fetcher(client, self._settings)
             while True:
                 lease = await self._elected()
                 try:
-                    async with self._polling(session):
-                        await self._keep(lease)
+                    async with self._polling(fetcher) as scheduler:
+                        await self._keep(lease, fetcher, scheduler)
                 except LeaseLost:
                     log.warning("poller: the lease was lost")
                 finally:
@@ -195,17 +172,44 @@ class Poller:
         """Forget every rate and open a new epoch with the first tables of every source."""
         self._board, self._beginning = self._new_board(), True
         self._outbox = Outbox(mode="reset", outcomes=self._outbox.outcomes)
-        async with _session(self._settings.poll) as session:
-            await asyncio.gather(*(self._first_poll(session, source) for source in self._sources))
+        async with session(self._settings.poll) as client:
+            fetcher = Fetcher(client, self._settings)
+            await asyncio.gather(*(self._first_poll(fetcher, source) for source in self._sources))
         self._beginning = False
         self._say(self._board.quotes.values(), self._board.fixings())
 
-    async def _first_poll(self, session: aiohttp.ClientSession, source: Source) -> None:
-        """Ask once a poll that is under way, still for the old board, has ended."""
+    async def fill(self, days: int) -> str:
+        """Poll every source once, fill its history for so many days, publish that; return what was done."""
+        async with session(self._settings.poll) as client:
+            fetcher = Fetcher(client, self._settings)
+            lease = await self._elected()
+            try:
+                async with asyncio.TaskGroup() as group:
+                    keeper = group.create_task(self._keep(lease, fetcher, None))
+                    filling = (self._first_poll(fetcher, each, days=days) for each in self._sources)
+                    await asyncio.gather(*filling)
+                    keeper.cancel()
+                await self._write(lease)
+            finally:
+                await self._leave(lease)
+        told = {source.key: len(self._board.fixings(source.key)) for source in self._sources}
+        return "fixings that are known now: " + ", ".join(f"{key} {count}" for key, count in told.items())
+
+    async def _first_poll(self, fetcher: Fetcher, source: Source, *, days: int | None = None) -> None:
+        """Ask once a poll that is under way, still for the old board, has ended; then for the history."""
         state = self._states[source.key]
         async with state.lock:
-            state.last = None
-            await self._ask(session, source)
+            state.known.clear()
+            await self._ask(fetcher, source)
+        days = self._settings.history.backfill_days if days is None else days
+        if days and not state.outcome.failures and self._has_history(source):
+            await self._fill(fetcher, source, days)
+
+    def _new_board(self) -> Board:
+        """An empty board that waits for the histories which are about to be asked for."""
+        self._board = self._empty_board()
+        self._board.expect(source.key for source in self._sources if self._is_filled(source))
+        return self._board
 
     # The lease and the writer.
 
@@ -237,18 +241,19 @@ class Poller:
         snapshot = await self._store.snapshot()
         news = snapshot.cursor > self._seen
         fixings = await self._store.fixings(self._settings.symbols) if news else []
+        memory = await self._store.memory() if news else None
         self._seen = max(self._seen, snapshot.cursor)
         if self._outbox.mode == "reset":
             return  # whatever Redis holds is about to be forgotten
         published = {quote.symbol: quote for _, quote in snapshot.rows}
         if news:
-            self._board.restore(fixings, published.values())
+            self._board.restore(fixings, published.values(), memory)
         self._board.tick(now=self._clock())
         self._outbox.quotes.clear()
         self._say((each for each in self._board.quotes.values() if each != published.get(each.symbol)), ())
 
-    async def _keep(self, lease: str) -> None:
-        """Carry news to Redis and keep the lease, until it is lost."""
+    async def _keep(self, lease: str, fetcher: Fetcher, scheduler: AsyncIOScheduler | None) -> None:
+        """Carry news to Redis, obey the operators and keep the lease, until it is lost."""
         seconds = self._settings.redis.lease_seconds
         while True:
             self._news.clear()
@@ -257,6 +262,7 @@ class Poller:
                 if last < self._seen:
                     self._heal()
                 await self._write(lease)
+                await self._obey(lease, fetcher, scheduler)
             if self._away:
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
@@ -274,6 +280,7 @@ class Poller:
         if self._outbox.mode == "changes":
             log.warning("redis: the stream ends before %s, publishing everything anew", self._seen)
             self._outbox.mode = "everything"
+        self._remembered = None
         self._say(self._board.quotes.values(), self._board.fixings())
 
     async def _leave(self, lease: str) -> None:
@@ -298,23 +305,76 @@ class Poller:
             self._away = False
 
     def _say(self, quotes: Iterable[Quote], fixings: Iterable[Fixing]) -> None:
-        if not self._beginning:
+        """Put into the outbox what is new, unless a new beginning is to be said as a whole."""
+        if self._beginning:
+            return
+        quotes, fixings, memory = list(quotes), list(fixings), self._board.memory
+        if memory != self._remembered:
+            self._remembered = self._outbox.memory = memory
+            self._news.set()
+        if quotes or fixings:
             self._outbox.put(quotes, fixings)
             self._news.set()
+
+    # What operators decide.
+
+    async def _obey(self, lease: str, fetcher: Fetcher, scheduler: AsyncIOScheduler | None) -> None:
+        for order in await self._store.orders():
+            if self._done is None or self._done[0] != order.id:
+                self._done = order.id, self._carry_out(order, fetcher, scheduler)
+                log.info("%s: %s %s: %s", order.by, order.verb, order.subject, self._done[1].text)
+            await self._write(lease)
+            await self._store.answer(order, self._done[1])
+
+    def _carry_out(self, order: Order, fetcher: Fetcher, scheduler: AsyncIOScheduler | None) -> Done:
+        """Do what an operator asks for; what can't be done is said."""
+        try:
+            if order.verb == "backfill":
+                return self._fill_all(int(order.subject), fetcher, scheduler)
+            decide = {"confirm": self._board.confirm, "hold": self._board.keep}[order.verb]
+            symbol = Pair.parse(order.subject)
+        except (KeyError, ValueError) as error:
+            return Done(f"not understood: {error}", done=False)
+        if symbol not in self._settings.symbols:
+            return Done(f"{symbol} is not served here", done=False)
+        try:
+            quotes, what = decide(symbol, now=self._clock())
+        except Exception as error:  # a fault of ours must not be carried out anew at every start
+            log.exception("%s %s broke: %s", order.verb, order.subject, error)  # noqa: TRY401
+            return Done(f"broke: {error}", done=False)
+        self._say(quotes, self._board.drain())
+        for source in self._sources:
+            self._note(source, held=_held_words(self._board.held_back(source.key)))
+        return Done(f"{symbol}: {what or _NOTHING[order.verb]}", done=bool(what))
+
+    def _fill_all(self, days: int, fetcher: Fetcher, scheduler: AsyncIOScheduler | None) -> Done:
+        sources = [source for source in self._sources if self._has_history(source)]
+        most = self._settings.history.days
+        if scheduler is None or not sources or not 0 < days <= most:
+            return Done(
+                f"nobody can be asked for {days} days; up to {most} are kept (history.days)", done=False
+            )
+        for source in sources:
+            self._board.ask_again(source.key)
+            self._states[source.key].ordered_days = days
+            self._fill_soon(scheduler, fetcher, source, days)
+        keys = ", ".join(source.key for source in sources)
+        return Done(f"asks {keys} for {days} days; /v1/sources tells how far it is", done=True)
 
     # The schedule.
 
     @asynccontextmanager
-    async def _polling(self, session: aiohttp.ClientSession) -> AsyncIterator[None]:
+    async def _polling(self, fetcher: Fetcher) -> AsyncIterator[AsyncIOScheduler]:
         scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
         scheduler.add_listener(_job_failed, EVENT_JOB_ERROR)
         for source in self._sources:
-            self._schedule(scheduler, source, session)
+            self._schedule(scheduler, source, fetcher)
+        scheduler.add_job(self._tick, IntervalTrigger(seconds=TICK_SECONDS, timezone=UTC), id="tick")
         scheduler.start()
         try:
-            yield
+            yield scheduler
         finally:
             # A shutdown cancels coroutine jobs even with wait=True, so the polls are drained first.
             scheduler.pause()
@@ -329,137 +389,256 @@ class Poller:
         if self._polls:
             await asyncio.wait(self._polls, timeout=seconds)
 
-    def _schedule(self, scheduler: AsyncIOScheduler, source: Source, session: aiohttp.ClientSession) -> None:
-        interval = self._interval(source)
+    async def _tick(self) -> None:
+        """Midnights, and publications that are late: what changes without a poll."""
+        try:
+            self._say(self._board.tick(now=self._clock()), self._board.drain())
+            self._ticks = True
+        except Exception as error:  # once a second: said once, not every time
+            if self._ticks:
+                log.exception("the board can't be judged, the next poll tries again: %s", error)  # noqa: TRY401
+            self._ticks = False
+
+    def _schedule(self, scheduler: AsyncIOScheduler, source: Source, fetcher: Fetcher) -> None:
+        interval, zone = self._interval(source), ZoneInfo(source.timezone)
+        plain = IntervalTrigger(seconds=interval, timezone=UTC, jitter=min(interval // 10, 60) or None)
         hours = CronTrigger(
             minute=source.schedule.minute,
             hour=source.schedule.hour,
             day_of_week=source.schedule.day_of_week,
-            timezone=ZoneInfo(source.timezone),
+            timezone=zone,
             jitter=60,
         )
-        plain = IntervalTrigger(seconds=interval, timezone=UTC, jitter=min(interval // 10, 60) or None)
-        args = (scheduler, session, source)
+        args = (scheduler, fetcher, source)
         scheduler.add_job(self._poll, plain, args, id=source.key, next_run_time=datetime.now(UTC))
         scheduler.add_job(self._poll, hours, args, id=f"{source.key}:publishing hours")
+        if source.by_day:
+            new_day = CronTrigger(hour=0, minute=2, timezone=zone, jitter=60)
+            scheduler.add_job(self._poll, new_day, args, id=f"{source.key}:new day")
 
     def _interval(self, source: Source) -> int:
         return self._settings.source(source.key).interval_seconds or source.interval_seconds
 
-    async def _poll(
-        self, scheduler: AsyncIOScheduler, session: aiohttp.ClientSession, source: Source
-    ) -> None:
+    async def _poll(self, scheduler: AsyncIOScheduler, fetcher: Fetcher, source: Source) -> None:
         """One poll, unless one of this source is under way; a failed one comes back after a while."""
         state = self._states[source.key]
         if state.lock.locked():
             return
-        task = asyncio.current_task()
-        if task:
-            self._polls.add(task)
-            task.add_done_callback(self._polls.discard)
+        self._drained_at_the_end()
         async with state.lock:
-            await self._ask(session, source)
+            await self._ask(fetcher, source)
             if state.outcome.failures:
-                self._retry_later(scheduler, session, source)
+                self._retry_later(scheduler, fetcher, source)
             else:
                 with suppress(JobLookupError):
                     scheduler.remove_job(f"{source.key}:retry")
+                if self._is_filled(source):
+                    self._fill_soon(scheduler, fetcher, source, 0)
+                if self._board.held_back(source.key):
+                    self._hear_again_soon(scheduler, fetcher, source)
             self._note(source, next_poll_at=_next_poll(scheduler, source))
 
-    def _retry_later(
-        self, scheduler: AsyncIOScheduler, session: aiohttp.ClientSession, source: Source
-    ) -> None:
+    def _hear_again_soon(self, scheduler: AsyncIOScheduler, fetcher: Fetcher, source: Source) -> None:
+        """Ask a source whose rate is held back as soon as its repetition counts."""
+        delay = timedelta(minutes=self._settings.guard.repeat_minutes, seconds=1)
+        scheduler.add_job(
+            self._poll,
+            DateTrigger(datetime.now(UTC) + delay, timezone=UTC),
+            (scheduler, fetcher, source),
+            id=f"{source.key}:again",
+            replace_existing=True,
+        )
+
+    def _drained_at_the_end(self) -> None:
+        if task := asyncio.current_task():
+            self._polls.add(task)
+            task.add_done_callback(self._polls.discard)
+
+    def _retry_later(self, scheduler: AsyncIOScheduler, fetcher: Fetcher, source: Source) -> None:
         failures = self._states[source.key].outcome.failures
         longest = longest_delay(self._settings.poll, failures, interval_seconds=self._interval(source))
         delay = max(0.5, random.uniform(0, longest))  # noqa: S311 - full jitter is no secret
         scheduler.add_job(
             self._poll,
             DateTrigger(datetime.now(UTC) + timedelta(seconds=delay), timezone=UTC),
-            (scheduler, session, source),
+            (scheduler, fetcher, source),
             id=f"{source.key}:retry",
             replace_existing=True,
         )
 
     # One poll.
 
-    async def _ask(self, session: aiohttp.ClientSession, source: Source) -> None:
+    async def _ask(self, fetcher: Fetcher, source: Source) -> None:
         """Fetch, parse, post; the one place that decides what a failure of a source means."""
         board, started = self._board, datetime.now(UTC)
-        before = board.fixings(source.key)
+        before = board.held_back(source.key)
         try:
-            answer = await self._fetch(session, source)
+            answers = await self._newest(fetcher, source)
+            rates = [rate for answer in answers for rate in answer.rates]
             now = self._clock()
-            quotes = board.post(answer.rates, now=now) if answer else board.tick(now=now)
+            quotes = board.post(rates, now=now) if rates else board.hear(source.key, now=now)
         except Exception as error:  # a fault of ours, too, must show up as a source that fails
-            self._failed(source, error, started)
+            self._failed(source, error, fetcher.words(source, error), started)
             quotes = board.miss(source.key, now=self._clock())
         else:
-            self._succeeded(source, answer, started)
-        self._say(quotes, board.fixings(source.key) - before)
+            self._remember(source, answers)
+            self._succeeded(source, answers, started)
+        self._say(quotes, board.drain())
+        held = board.held_back(source.key)
+        _log_held(before, held)
+        was_frozen = self._states[source.key].outcome.missed
+        self._note(source, held=_held_words(held), missed=board.missed(source.key, now=self._clock()))
+        outcome = self._states[source.key].outcome
+        if outcome.missed and not was_frozen:
+            log.warning("%s: %s", source.key, outcome.frozen)
 
-    async def _fetch(self, session: aiohttp.ClientSession, source: Source) -> _Answer | None:
-        """Today's table; None if it is the one that was read last."""
-        last = self._states[source.key].last
-        today = self._clock().astimezone(ZoneInfo(source.timezone)).date()
-        url = rebased(source.address(today), self._settings.source(source.key).base_url)
-        conditions = last.conditions(url) if last else {}
-        async with session.get(URL(url, encoded=True), headers=conditions, allow_redirects=False) as response:
-            if response.status == 304 and conditions:
-                return None
-            if response.status != 200:
-                raise Refused(f"answered {response.status}")
-            body = await _body(response, self._settings.poll.max_body_bytes)
-        rates = source.parse(body)
-        check_dates(source, rates, today)
-        check_currency(source, rates)
-        etag, modified = (response.headers.get(name, "") for name in ("ETag", "Last-Modified"))
-        return _Answer(rates=rates, url=url, etag=etag, modified=modified)
+    async def _newest(self, fetcher: Fetcher, source: Source) -> list[Answer]:
+        """
+        The newest table, and today's where that is another one and not known; none if nothing is new.
 
-    def _failed(self, source: Source, error: Exception, started: datetime) -> None:
+        A source with a rate that is held back is asked unconditionally: it must say the same again.
+        """
+        state, now = self._states[source.key], self._clock()
+        local = now.astimezone(ZoneInfo(source.timezone))
+        known = {} if self._board.held(source.key) else state.known
+        days = [local.date()]
+        if self._asks_ahead(source, local):
+            days.insert(0, source.calendar.next_effect(local.date()))
+        answers: list[Answer] = []
+        for day in days:
+            try:
+                answer = await fetcher.table(source, day=day, today=local.date(), known=known)
+            except FORESEEN:
+                if day == days[-1]:
+                    raise
+                continue
+            answers += [answer] if answer else []
+            if answer is None or answer.newest <= local.date() or self._board.in_force(source.key, now=now):
+                break
+        return answers
+
+    def _remember(self, source: Source, answers: Iterable[Answer]) -> None:
+        """Keep the two newest answers, so that the next poll asks only for what is new."""
+        known = self._states[source.key].known
+        for answer in answers:
+            known.pop(answer.url, None)
+            known[answer.url] = answer
+        for url in list(known)[:-2]:
+            del known[url]
+
+    def _asks_ahead(self, source: Source, local: datetime) -> bool:
+        """Whether the next day's table is worth asking for: it may be out, or be corrected."""
+        hours = source.schedule
+        if not source.asks_ahead or local.hour < hours.first_hour:
+            return False
+        return local.hour <= hours.last_hour or not self._board.announced(source.key, now=local)
+
+    def _failed(self, source: Source, error: Exception, words: str, started: datetime) -> None:
         state = self._states[source.key]
         failures = state.outcome.failures + 1
-        self._note(source, checked_at=started, failures=failures, error=in_words(error))
+        self._note(source, checked_at=started, failures=failures, error=words)
         if failures == 1:
             ours = None if isinstance(error, FORESEEN) else error
             log.warning("%s failed: %s", source.key, state.outcome.fault, exc_info=ours)
 
-    def _succeeded(self, source: Source, answer: _Answer | None, started: datetime) -> None:
+    def _succeeded(self, source: Source, answers: Sequence[Answer], started: datetime) -> None:
         state, now = self._states[source.key], datetime.now(UTC)
         if state.outcome.failures:
             log.info("%s is back after %d failed polls", source.key, state.outcome.failures)
-        state.last = answer or state.last
-        table = {"as_of": answer.as_of, "etag": answer.etag} if answer else {}
+        table: dict[str, object] = {}
+        if answers:
+            newest = max(each.newest for each in answers).isoformat()
+            # After the hours only today's is asked for, and what is announced stays the newest.
+            ahead = self._board.announced(source.key, now=self._clock())
+            table = {"as_of": max(newest, state.outcome.as_of) if ahead else newest, "etag": answers[0].etag}
         latency_ms = round((now - started).total_seconds() * 1000)
         self._note(
             source, checked_at=started, succeeded_at=now, failures=0, error="", latency_ms=latency_ms, **table
         )
 
+    # The history.
+
+    def _has_history(self, source: Source) -> bool:
+        """Whether a source's earlier days can be asked for, and are good for anything."""
+        return self._board.serves(source.key) and bool(source.history or source.by_day)
+
+    def _is_filled(self, source: Source) -> bool:
+        """Whether gaps in a source's history are filled after a poll."""
+        wanted = self._settings.history.backfill_days or self._states[source.key].ordered_days
+        return wanted > 0 and self._has_history(source)
+
+    def _fill_soon(self, scheduler: AsyncIOScheduler, fetcher: Fetcher, source: Source, days: int) -> None:
+        scheduler.add_job(
+            self._fill, args=(fetcher, source, days), id=f"{source.key}:history", replace_existing=True
+        )
+
+    async def _fill(self, fetcher: Fetcher, source: Source, days: int) -> None:
+        """Fill the gaps of the last `days` days; a pass that is broken off goes on with the next poll."""
+        state, board = self._states[source.key], self._board
+        if state.filling:
+            return
+        self._drained_at_the_end()
+        state.filling = True
+        try:
+            while True:
+                ordered = state.ordered_days
+                wanted = max(days, ordered, self._settings.history.backfill_days)
+                await self._fill_gaps(fetcher, source, wanted, board)
+                if state.ordered_days == ordered:
+                    break
+            state.ordered_days = 0
+            state.history_failed = False
+        except FORESEEN as error:
+            if not state.history_failed:
+                words = fetcher.words(source, error)
+                log.warning("%s: the history has gaps, the next poll goes on: %s", source.key, words)
+            state.history_failed = True
+        finally:
+            state.filling = False
+            board.expect_no_longer(source.key)
+            self._note(source, history="")
+        if board is self._board:
+            self._say(board.tick(now=self._clock()), board.drain())
+
+    async def _fill_gaps(self, fetcher: Fetcher, source: Source, days: int, board: Board) -> None:
+        now = self._clock()
+        today = now.astimezone(ZoneInfo(source.timezone)).date()
+        since = today - timedelta(days=days)
+        if not (gaps := board.gaps(source.key, since=since, now=now)):
+            return
+        if not self._states[source.key].history_failed:
+            log.info("%s: history: %d days are missing since %s", source.key, len(gaps), since)
+
+        def progress(done: int, of: int) -> None:
+            self._note(source, history=f"{done} of {of} requests")
+
+        filler = Filler(
+            source=source,
+            fetcher=fetcher,
+            today=today,
+            pause_seconds=self._settings.history.pause_seconds,
+            progress=progress,
+        )
+        asked: list[date] = []
+        sure = 0
+        try:
+            async for told_days, rates in filler.tables(gaps, board.currencies(source.key)):
+                quotes = board.learn(rates, now=self._clock())
+                if board is not self._board:
+                    return  # a new beginning: what this one learns is nobody's any more
+                self._say(quotes, board.drain())
+                asked += told_days
+                sure = len(asked) - OVERLAP
+            sure = len(asked)
+        finally:
+            left = set(board.gaps(source.key, since=since, now=now))
+            board.asked_in_vain(source.key, left & set(asked[: max(0, sure)]))
+        log.info("%s: history: %d of %d days are told", source.key, len(gaps) - len(left), len(gaps))
+
     def _note(self, source: Source, **facts: object) -> None:
         state = self._states[source.key]
         state.outcome = self._outbox.outcomes[source.key] = state.outcome.model_copy(update=facts)
         self._news.set()
-
-
-def check_dates(source: Source, rates: Sequence[Rate], today: date) -> None:
-    """
-    Refuse a table that is dated as no bank dates it: it would stay the newest for ever.
-
-    A source that was asked for a day may answer with an earlier one (it carries forward over
-    weekends), never with a later one: NBT answers dates out of its range with today's table.
-    """
-    if not rates:
-        raise MalformedFeed(f"{source.key}: an empty table")
-    newest = max(rate.day for rate in rates)
-    latest = today if "{day" in source.url else today + FURTHEST
-    if newest > latest:
-        raise MalformedFeed(f"{source.key}: dated {newest}, but asked on {today}")
-
-
-def check_currency(source: Source, rates: Sequence[Rate]) -> None:
-    """Refuse a table of an authority without its own currency's dollar rate: it answers something else."""
-    own = source.authority_for
-    if own and not any({rate.pair.base, rate.pair.quote} == {own, "USD"} for rate in rates):
-        raise MalformedFeed(f"{source.key}: no {own} for the dollar in a table of {len(rates)}")
 
 
 def longest_delay(settings: PollSettings, failures: int, *, interval_seconds: int) -> float:
@@ -468,35 +647,24 @@ def longest_delay(settings: PollSettings, failures: int, *, interval_seconds: in
     return min(doubled, settings.retry_max_seconds, interval_seconds)
 
 
-def rebased(address: str, base_url: str) -> str:
-    """The address with scheme, host and port of `base_url`, whose path is put in front of its own."""
-    if not base_url:
-        return address
-    own, base = urlsplit(address), urlsplit(base_url)
-    return urlunsplit((base.scheme, base.netloc, base.path.rstrip("/") + own.path, own.query, ""))
+def _held_words(held: Mapping[Key, Held]) -> tuple[str, ...]:
+    """What is held back of a source, for an operator."""
+    return tuple(
+        f"{symbol} of {each.fixing.as_of} is held back: {each.doubt.reason}; `ticker confirm {symbol}`"
+        " believes it"
+        for (_, symbol), each in sorted(held.items())
+    )
 
 
-def in_words(error: BaseException) -> str:
-    """The error in a few words for an operator: `timed out`, `can't connect: ...`, `answered 403`."""
-    if isinstance(error, TimeoutError):
-        return "timed out"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return f"can't connect: {_cause(error.os_error)}"
-    text = re.sub(r"\s+", " ", str(error))[:300]
-    if isinstance(error, (*FORESEEN, *UNAVAILABLE)):
-        return text or type(error).__name__
-    return f"{type(error).__name__}: {text}"
-
-
-def _cause(error: OSError) -> str:
-    """The system's own word, `Connection refused`, where asyncio names only the address."""
-    if error.errno and not isinstance(error, (socket.gaierror, ssl.SSLError)):
-        return os.strerror(error.errno)
-    return error.strerror or str(error)
+def _log_held(before: Mapping[Key, Held], held: Mapping[Key, Held]) -> None:
+    known = {key: each.fixing.figures for key, each in before.items()}
+    fresh = {key: each for key, each in held.items() if known.get(key) != each.fixing.figures}
+    for (source, _), words in zip(sorted(fresh), _held_words(fresh), strict=True):
+        log.warning("%s: %s", source, words)
 
 
 def _next_poll(scheduler: AsyncIOScheduler, source: Source) -> datetime | None:
-    jobs = (job for job in scheduler.get_jobs() if job.id.partition(":")[0] == source.key)
+    jobs = (job for job in scheduler.get_jobs() if job.args and job.args[-1] is source)
     return min((job.next_run_time for job in jobs if job.next_run_time), default=None)
 
 
@@ -508,56 +676,3 @@ def _job_failed(event: JobExecutionEvent) -> None:
 
 def _now_ms() -> int:
     return int(datetime.now(UTC).timestamp() * 1000)
-
-
-def _session(settings: PollSettings) -> aiohttp.ClientSession:
-    """The client of all sources: honest about who asks, no cookies, no proxies, no redirects."""
-    about = f" (+{settings.project_url})" if settings.project_url else ""
-    return aiohttp.ClientSession(
-        timeout=aiohttp.ClientTimeout(total=settings.timeout_seconds),
-        headers={"User-Agent": f"currency-ticker/{__version__}{about}", "Accept": "*/*"},
-        cookie_jar=aiohttp.DummyCookieJar(),
-        connector=aiohttp.TCPConnector(limit_per_host=2, keepalive_timeout=60, resolver=_Resolver()),
-    )
-
-
-class _Resolver(AbstractResolver):
-    """
-    The system's look-up of names, in a thread that nobody waits for.
-
-    A process joins the loop's own threads at its end, and a name server that does not answer would
-    hold up a Ctrl-C for as long as the system tries (those of .tm are silent abroad).
-    """
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        found: Future[list[tuple[Any, ...]]] = Future()
-        found.set_running_or_notify_cancel()
-
-        def look_up() -> None:
-            try:
-                found.set_result(socket.getaddrinfo(host, port, family, socket.SOCK_STREAM))
-            except Exception as error:
-                found.set_exception(error)
-
-        threading.Thread(target=look_up, name=f"look up {host}", daemon=True).start()
-        numeric = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-        return [
-            ResolveResult(
-                hostname=host, host=address[0], port=address[1], family=kind, proto=proto, flags=numeric
-            )
-            for kind, _, proto, _, address in await asyncio.wrap_future(found)
-        ]
-
-    async def close(self) -> None:
-        """A look-up that is under way is left to itself."""
-
-
-async def _body(response: aiohttp.ClientResponse, most: int) -> bytes:
-    body = bytearray()
-    async for chunk in response.content.iter_chunked(65536):
-        body += chunk
-        if len(body) > most:
-            raise Refused(f"sent more than {most} bytes")
-    return bytes(body)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 from xml.etree.ElementTree import Element, ParseError
@@ -14,7 +14,11 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException, ElementTree
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from ticker.calendar import Calendar
 from ticker.model import Pair, Rate
+
+OURS = ("KGS", "KZT", "TJS", "UZS", "TMT")
+"""The currencies that this service is for: an aggregator's table without one of them is not whole."""
 
 
 class MalformedFeed(Exception):
@@ -30,13 +34,42 @@ class Schedule:
     day_of_week: str = "mon-fri"
     """Names, not numbers: APScheduler counts Monday as 0 where cron has Sunday."""
 
+    @property
+    def first_hour(self) -> int:
+        """The hour in which publishing begins."""
+        return int(self.hour.partition("-")[0])
+
+    @property
+    def last_hour(self) -> int:
+        """The last hour in which it is asked for."""
+        return int(self.hour.rpartition("-")[2])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """Where a source tells many days of one currency at once."""
+
+    url: str
+    """With strftime fields of both days, `{first:%d/%m/%Y}` and `{last:...}`, and with `{name}`."""
+    names: Mapping[str, str]
+    """The publisher's own name of each currency whose history it has: `USD` is `R01235` to CBR."""
+    parse: Callable[[bytes, str], tuple[Rate, ...]]
+    """Reads one answer about this currency: its days, maybe none, or raises MalformedFeed."""
+    longest_days: int = 366
+    """Days that one request may ask for."""
+
+    def address(self, currency: str, first: date, last: date) -> str:
+        """The full address that answers for the days of a currency from `first` to `last`."""
+        return self.url.format(name=self.names[currency], first=first, last=last)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """
     A publisher of rates, as a value: where to ask, when, how to read it, on what terms.
 
-    `url` holds strftime fields in braces, `{day:%d.%m.%Y}`: the day asked for, today in `timezone`.
+    `url` holds strftime fields in braces, `{day:%d.%m.%Y}`: the day asked for, today in `timezone`;
+    and `{key}` where the publisher wants to know who asks.
     """
 
     key: str
@@ -49,24 +82,43 @@ class Source:
     """Reads one answer: every rate of its table, or raises MalformedFeed. Pure."""
     timezone: str
     schedule: Schedule
+    calendar: Calendar
+    """The days on which its rates take effect, and when one is missing."""
     attribution: str
     terms: str
     coverage: str
     authority_for: str | None = None
     """The currency whose official rate this source sets, if any."""
-    effective_days: frozenset[int] = field(default=frozenset(range(7)))
-    """Week days (Monday is 0) on which a new publication takes effect; on others a table whose
-    figure is unchanged was only stamped anew."""
+    alternatives: tuple[str, ...] = ()
+    """Further addresses of the same tables, asked in turn when `url` gives none."""
+    asks_ahead: bool = False
+    """Whether `url` answers for the next day on which a rate takes effect, once that is out."""
+    history: History | None = None
+    """Where it tells many days at once; a source without it whose `url` names a day is asked day by day."""
     parse_history: Callable[[bytes], tuple[Rate, ...]] | None = None
     """Reads an answer of the history endpoint where its format is another one."""
+    votes: int = 2
+    """Half votes in the guard's median: 2 for who finds prices itself, 1 for who follows other banks."""
+    keyless: bool = True
+    """Whether it answers without a key; the others need `TICKER_<KEY>_KEY` in the environment."""
     enabled: bool = True
     """Whether it is polled when the configuration says nothing."""
     interval_seconds: int = 3600
     """The plain interval between polls beside the schedule, when the configuration says nothing."""
 
-    def address(self, day: date) -> str:
-        """The full address that answers for `day`."""
-        return self.url.format(day=day)
+    @property
+    def by_day(self) -> bool:
+        """Whether it can be asked for a day."""
+        return "{day" in self.url
+
+    @property
+    def key_variable(self) -> str:
+        """The environment variable with the key of a source that is not keyless."""
+        return f"TICKER_{self.key.upper()}_KEY"
+
+    def addresses(self, day: date, *, key: str = "") -> tuple[str, ...]:
+        """The full addresses that answer for `day`, in the order to ask them."""
+        return tuple(url.format(day=day, key=key) for url in (self.url, *self.alternatives))
 
 
 class Outcome(BaseModel):
@@ -83,6 +135,12 @@ class Outcome(BaseModel):
     error: str = ""
     as_of: str = ""
     """The newest day of validity that the source has told."""
+    missed: int = 0
+    """Publications that its calendar expects and that are not there, though it may answer."""
+    held: tuple[str, ...] = ()
+    """What the guard holds back of it, in words."""
+    history: str = ""
+    """How far the back-fill has come, `12 of 21 requests`; empty when it has nothing to do."""
     latency_ms: int | None = None
     etag: str = ""
 
@@ -97,10 +155,18 @@ class Outcome(BaseModel):
         """The error without the source's own name, for where that stands beside it."""
         return self.error.removeprefix(f"{self.source}: ")
 
-    def message(self, now: datetime) -> str:
-        """`timed out, retry in 40 s`; empty where all is well."""
-        if self.status == "ok":
+    @property
+    def frozen(self) -> str:
+        """`2 publications missed, the newest is of 2026-09-18`; empty if none is missed."""
+        if not self.missed:
             return ""
+        many = "s" if self.missed > 1 else ""
+        return f"{self.missed} publication{many} missed, the newest is of {self.as_of or 'an unknown day'}"
+
+    def message(self, now: datetime) -> str:
+        """`timed out, retry in 40 s`; `2 publications missed`; empty where all is well."""
+        if self.status == "ok":
+            return self.frozen
         what = self.fault or "not asked yet"
         if self.next_poll_at is None:
             return what
@@ -108,7 +174,7 @@ class Outcome(BaseModel):
         return f"{what}, {'retry' if self.failures else 'first poll'} in {seconds} s"
 
 
-_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
+_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,20})?")
 _NOMINAL = re.compile(r"10{0,6}|[1-9][0-9]{0,3}")
 _CODE = re.compile(r"[A-Z]{3}")
 
@@ -213,9 +279,37 @@ def parsed_json(body: bytes, *, who: str) -> Any:
         raise MalformedFeed(f"{who}: not JSON: {error!r:.120} in {body[:40]!r}") from None
 
 
-def table(rates: Iterable[Rate], *, who: str, expected: Iterable[str]) -> tuple[Rate, ...]:
+def moment(seconds: str, *, who: str) -> datetime:
+    """Read a time in whole seconds since 1970 (UTC). Raises MalformedFeed."""
+    if not re.fullmatch(r"[0-9]{10}", seconds):
+        raise MalformedFeed(f"{who}: {seconds!r:.60} is not a time in seconds")
+    return datetime.fromtimestamp(int(seconds), UTC)
+
+
+def per_dollar(figures: Mapping[str, object], *, who: str, as_of: date) -> tuple[Rate, ...]:
     """
-    Close a table: no currency twice, and every currency of `expected` in it.
+    Close an aggregator's table of units for one dollar, by currency; each figure is a JSON number.
+
+    Raises MalformedFeed on what is no rate, and for a table without one of our currencies.
+    """
+    rates = (
+        Rate(
+            source=who,
+            pair=Pair("USD", name),
+            value=decimal(str(figure), who=who),
+            nominal=1,
+            as_of=as_of,
+        )
+        for name, figure in figures.items()
+    )
+    return table(rates, who=who, quoted=OURS)
+
+
+def table(
+    rates: Iterable[Rate], *, who: str, expected: Iterable[str] = (), quoted: Iterable[str] = ()
+) -> tuple[Rate, ...]:
+    """
+    Close a table: no currency twice, every base of `expected` and every quote of `quoted` in it.
 
     Raises MalformedFeed otherwise: half a table is no table.
     """
@@ -223,6 +317,7 @@ def table(rates: Iterable[Rate], *, who: str, expected: Iterable[str]) -> tuple[
     for rate in rates:
         if rows.setdefault((rate.pair, rate.as_of), rate) is not rate:
             raise MalformedFeed(f"{who}: {rate.pair} of {rate.as_of} is there twice")
-    if missing := set(expected) - {pair.base for pair, _ in rows}:
+    bases, quotes = ({pair.base for pair, _ in rows}, {pair.quote for pair, _ in rows})
+    if missing := (set(expected) - bases) | (set(quoted) - quotes):
         raise MalformedFeed(f"{who}: no {', '.join(sorted(missing))} in a table of {len(rows)}")
     return tuple(rows.values())

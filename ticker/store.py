@@ -11,6 +11,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal, Self
@@ -22,6 +23,7 @@ from redis.backoff import FullJitterBackoff, NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from ticker import wire
+from ticker.board import Memory
 from ticker.model import NOWHERE, Cursor, Fixing, Pair, Quote
 from ticker.source import Outcome
 
@@ -29,6 +31,8 @@ log = logging.getLogger(__name__)
 
 COMMAND_TIMEOUT = 2.0
 FOLLOW_BLOCK = 5.0
+ORDERS_KEPT = 1000
+"""Orders of operators, and their answers, that are kept as a record."""
 UNAVAILABLE = (RedisError, OSError, TimeoutError)
 """What any call may raise while Redis is away; the caller decides when to come back."""
 
@@ -47,6 +51,27 @@ class Publication:
 
     cursor: Cursor
     quotes: tuple[Quote, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What an operator decided: `confirm` or `hold` a symbol, or `backfill` so many days."""
+
+    id: str
+    """The order's place among all; its time in ms is the first part."""
+    verb: str
+    subject: str
+    by: str
+    """`user@host`, for the record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of an order."""
+
+    text: str
+    done: bool
+    """Whether it was carried out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +302,53 @@ class Store:
             found += [fixing for member in members if (fixing := _fixing(key, member))]
         return found
 
+    async def remember(self, memory: Memory) -> None:
+        """Keep what the board knows beside fixings and quotes."""
+        async with asyncio.timeout(COMMAND_TIMEOUT):
+            await self._commands.set(self._key("memory"), wire.encode_memory(memory))
+
+    async def memory(self) -> Memory | None:
+        """What the board of an earlier process knew; None if nothing readable is kept."""
+        async with asyncio.timeout(COMMAND_TIMEOUT):
+            text: Any = await self._commands.get(self._key("memory"))
+        try:
+            return wire.decode_memory(text) if text else None
+        except ValueError as error:
+            log.error("redis: what the board knew is unreadable, left out: %s", error)
+            return None
+
+    async def order(self, verb: str, subject: str, by: str) -> str:
+        """Record an operator's decision for the process that polls; return the order's id."""
+        async with asyncio.timeout(COMMAND_TIMEOUT):
+            order: Any = await self._commands.xadd(
+                self._key("orders"), {"verb": verb, "subject": subject, "by": by}, maxlen=ORDERS_KEPT
+            )
+        return str(order)
+
+    async def orders(self) -> list[Order]:
+        """The orders that nobody has answered yet, oldest first."""
+        async with asyncio.timeout(COMMAND_TIMEOUT):
+            last: Any = await self._commands.xrevrange(self._key("answers"), count=1)
+            after = f"({last[0][0]}" if last else "-"
+            rows: Any = await self._commands.xrange(self._key("orders"), min=after, count=100)
+        return [
+            Order(entry, *(fields.get(name, "") for name in ("verb", "subject", "by")))
+            for entry, fields in rows
+        ]
+
+    async def answer(self, order: Order, done: Done) -> None:
+        """Record what came of an order. To answer it once more changes nothing."""
+        fields: dict[Any, Any] = {"text": done.text, "done": int(done.done)}
+        async with asyncio.timeout(COMMAND_TIMEOUT):
+            with suppress(ResponseError):  # the id is not above the last one
+                await self._commands.xadd(self._key("answers"), fields, id=order.id, maxlen=ORDERS_KEPT)
+
+    async def answered(self, order: str) -> Done | None:
+        """What came of an order; None while nobody has answered it."""
+        async with asyncio.timeout(COMMAND_TIMEOUT):
+            rows: Any = await self._commands.xrange(self._key("answers"), min=order, max=order)
+        return Done(rows[0][1].get("text", ""), rows[0][1].get("done") == "1") if rows else None
+
     async def acquire(self, owner: str, *, seconds: int, now_ms: int, force: bool = False) -> str | None:
         """
         Take the poller's lease, if nobody has it (or by `force`); None if somebody has.
@@ -286,6 +358,11 @@ class Store:
         keys = [self._key("leader"), self._key("fence")]
         lease: str | None = await _run(self._acquire, keys, [owner, seconds * 1000, now_ms, int(force)])
         return lease
+
+    async def led(self) -> bool:
+        """Whether some process holds the lease."""
+        async with asyncio.timeout(COMMAND_TIMEOUT):
+            return bool(await self._commands.exists(self._key("leader")))
 
     async def renew(self, lease: str, *, seconds: int) -> Cursor:
         """Keep the lease; return the last cursor of the stream. Raises LeaseLost."""

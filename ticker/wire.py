@@ -12,7 +12,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from ticker.model import Cursor, Fixing, Pair, Quote, Rate, Selection, Status
+from ticker.board import Memory
+from ticker.guard import Doubt, Held
+from ticker.model import Announcement, Cursor, Fixing, Pair, Quote, Rate, Selection, Status
 
 
 class CloseCode(IntEnum):
@@ -43,6 +45,14 @@ class _Message(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class AnnouncementMessage(_Message):
+    """A price that takes effect at midnight of a later day, in its source's country."""
+
+    price: Positive
+    inverse: Positive
+    as_of: str
+
+
 class QuoteMessage(_Message):
     """A quote as it travels: decimals as strings, unknown is null, never 0."""
 
@@ -59,6 +69,8 @@ class QuoteMessage(_Message):
     value: Positive | None = None
     nominal: Annotated[int, Field(ge=1)] | None = None
     direction: Symbol | None = None
+    next: AnnouncementMessage | None = None
+    corrected: bool = False
 
 
 class SnapshotMessage(_Message):
@@ -112,6 +124,27 @@ class _FixingMessage(_Message):
     symbol: Symbol
     source: Annotated[str, StringConstraints(min_length=1, max_length=40)]
     legs: Annotated[list[_LegMessage], Field(min_length=1, max_length=2)]
+    corrected: bool = False
+
+
+class _HeldMessage(_Message):
+    fixing: _FixingMessage
+    reason: str
+    by_hand: bool
+    absurd: bool
+    first_seen: str
+    last_seen: str
+    coherent: bool
+    days: int
+
+
+class _MemoryMessage(_Message):
+    tables: dict[str, list[list[_LegMessage]]]
+    held: list[_HeldMessage]
+    doubted: list[_FixingMessage]
+    unproven: list[tuple[str, Symbol]]
+    kept: list[Symbol]
+    barren: dict[str, list[str]]
 
 
 def plain(number: Decimal) -> str:
@@ -135,6 +168,8 @@ def encode_quote(quote: Quote) -> str:
         value=_plain(quote.value),
         nominal=quote.nominal,
         direction=str(quote.direction) if quote.direction else None,
+        next=_encode_announcement(quote.next) if quote.next else None,
+        corrected=quote.corrected,
     ).model_dump_json()
 
 
@@ -155,37 +190,123 @@ def decode_quote(text: str) -> Quote:
         value=_decimal(message.value),
         nominal=message.nominal,
         direction=Pair.parse(message.direction) if message.direction else None,
+        next=_decode_announcement(message.next) if message.next else None,
+        corrected=message.corrected,
+    )
+
+
+def _encode_announcement(coming: Announcement) -> AnnouncementMessage:
+    return AnnouncementMessage(
+        price=plain(coming.price), inverse=plain(coming.inverse), as_of=_encode_time(coming.as_of)
+    )
+
+
+def _decode_announcement(message: AnnouncementMessage) -> Announcement:
+    return Announcement(
+        price=Decimal(message.price), inverse=Decimal(message.inverse), as_of=_decode_time(message.as_of)
     )
 
 
 def encode_fixing(fixing: Fixing) -> str:
     """The JSON object of a fixing, as it is kept in the history."""
-    legs = [
-        _LegMessage(
-            pair=str(leg.pair), value=plain(leg.value), nominal=leg.nominal, as_of=_encode_time(leg.as_of)
-        )
-        for leg in fixing.legs
-    ]
-    return _FixingMessage(symbol=str(fixing.symbol), source=fixing.source, legs=legs).model_dump_json()
+    return _fixing_message(fixing).model_dump_json(exclude_defaults=True)
 
 
 def decode_fixing(text: str) -> Fixing:
     """Read the JSON object of a fixing. Raises ValueError if it is not one."""
-    message = _FixingMessage.model_validate_json(text)
-    legs = tuple(
-        Rate(
-            source=message.source,
-            pair=Pair.parse(leg.pair),
-            value=Decimal(leg.value),
-            nominal=leg.nominal,
-            as_of=_decode_time(leg.as_of),
-        )
-        for leg in message.legs
+    return _fixing(_FixingMessage.model_validate_json(text))
+
+
+def encode_memory(memory: Memory) -> str:
+    """The JSON object of what a board knows beside its fixings and quotes."""
+    return _MemoryMessage(
+        tables={
+            source: [[_leg_message(rate) for rate in table] for table in tables]
+            for source, tables in memory.tables.items()
+        },
+        held=[_held_message(held) for held in memory.held.values()],
+        doubted=[_fixing_message(fixing) for fixing in memory.doubted],
+        unproven=sorted((source, str(symbol)) for source, symbol in memory.unproven),
+        kept=sorted(map(str, memory.kept)),
+        barren={source: sorted(map(_encode_time, days)) for source, days in memory.barren.items()},
+    ).model_dump_json()
+
+
+def decode_memory(text: str) -> Memory:
+    """Read the JSON object of a memory. Raises ValueError if it is not one."""
+    message = _MemoryMessage.model_validate_json(text)
+    held = [_held(each) for each in message.held]
+    return Memory(
+        tables={
+            source: tuple(tuple(_leg(leg, source) for leg in table) for table in tables if table)
+            for source, tables in message.tables.items()
+        },
+        held={(each.fixing.source, each.fixing.symbol): each for each in held},
+        doubted=frozenset(map(_fixing, message.doubted)),
+        unproven=frozenset((source, Pair.parse(symbol)) for source, symbol in message.unproven),
+        kept=frozenset(map(Pair.parse, message.kept)),
+        barren={source: frozenset(map(date.fromisoformat, days)) for source, days in message.barren.items()},
     )
-    fixing = Fixing(symbol=Pair.parse(message.symbol), legs=legs)
+
+
+def _fixing_message(fixing: Fixing) -> _FixingMessage:
+    return _FixingMessage(
+        symbol=str(fixing.symbol),
+        source=fixing.source,
+        legs=[_leg_message(leg) for leg in fixing.legs],
+        corrected=fixing.corrected,
+    )
+
+
+def _fixing(message: _FixingMessage) -> Fixing:
+    fixing = Fixing(
+        symbol=Pair.parse(message.symbol),
+        legs=tuple(_leg(leg, message.source) for leg in message.legs),
+        corrected=message.corrected,
+    )
     if not fixing.price:
-        raise ValueError(f"{text[:80]!r} is not a fixing")
+        raise ValueError(f"{message!r:.80} is not a fixing")
     return fixing
+
+
+def _leg_message(rate: Rate) -> _LegMessage:
+    return _LegMessage(
+        pair=str(rate.pair), value=plain(rate.value), nominal=rate.nominal, as_of=_encode_time(rate.as_of)
+    )
+
+
+def _leg(message: _LegMessage, source: str) -> Rate:
+    return Rate(
+        source=source,
+        pair=Pair.parse(message.pair),
+        value=Decimal(message.value),
+        nominal=message.nominal,
+        as_of=_decode_time(message.as_of),
+    )
+
+
+def _held_message(held: Held) -> _HeldMessage:
+    return _HeldMessage(
+        fixing=_fixing_message(held.fixing),
+        reason=held.doubt.reason,
+        by_hand=held.doubt.by_hand,
+        absurd=held.doubt.absurd,
+        first_seen=held.first_seen.isoformat(),
+        last_seen=held.last_seen.isoformat(),
+        coherent=held.coherent,
+        days=held.days,
+    )
+
+
+def _held(message: _HeldMessage) -> Held:
+    return Held(
+        fixing=_fixing(message.fixing),
+        doubt=Doubt(reason=message.reason, by_hand=message.by_hand, absurd=message.absurd),
+        first_seen=_decode_moment(message.first_seen),
+        last_seen=_decode_moment(message.last_seen),
+        coherent=message.coherent,
+        days=message.days,
+    )
 
 
 def encode_quotes(kind: Literal["snapshot", "update"], cursor: str, quotes: Iterable[str]) -> str:

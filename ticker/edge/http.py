@@ -34,6 +34,8 @@ from ticker.wire import BadFrame
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 2
+PEG = "peg"
+"""The source of a rate that a country has fixed."""
 ASSETS = {
     "ticker.js": "text/javascript; charset=utf-8",
     "page.js": "text/javascript; charset=utf-8",
@@ -190,8 +192,17 @@ class Routes:
             fixings = await self._store.fixings([symbol], since=first, until=last, source=key)
         except UNAVAILABLE as error:
             raise _away(f"the history is out of reach: {type(error).__name__}") from None
-        rows = [_history_row(fixing) for fixing in fixings]
+        rows = [_history_row(fixing) for fixing in fixings] or self._peg_row(symbol, key)
         return _json({"symbol": str(symbol), "source": source, "fixings": rows}, cache="public, max-age=60")
+
+    def _peg_row(self, symbol: Pair, source: str) -> list[dict[str, object]]:
+        """The whole history of a peg: what is fixed, since when."""
+        text = self._broadcast.mirror.get(symbol)
+        quote = json.loads(text) if text else {}
+        if source != PEG or not str(quote.get("source")).endswith(PEG):
+            return []
+        names = ("as_of", "price", "inverse", "value", "nominal", "direction", "corrected")
+        return [{name: quote.get(name) for name in names}]
 
     def _symbol(self, request: web.Request) -> Pair:
         try:
@@ -230,6 +241,9 @@ class Routes:
             "status": known.status if enabled else "disabled",
             "message": known.message(now) if enabled else "",
             "as_of": known.as_of or None,
+            "missed": known.missed,
+            "held": list(known.held),
+            "history": known.history,
             "checked_at": _moment(known.checked_at),
             "succeeded_at": _moment(known.succeeded_at),
             "next_poll_at": _moment(known.next_poll_at) if enabled else None,
@@ -340,6 +354,7 @@ def _history_row(fixing: Fixing) -> dict[str, object]:
         "value": wire.plain(leg.value) if leg else None,
         "nominal": leg.nominal if leg else None,
         "direction": str(leg.pair) if leg else None,
+        "corrected": fixing.corrected,
     }
 
 

@@ -6,7 +6,19 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ticker.source import Source
-from ticker.sources import cbr, cbt, cbu, nbk, nbkr, nbt
+from ticker.sources import (
+    cbr,
+    cbt,
+    cbu,
+    erapi,
+    fawazahmed0,
+    floatrates,
+    frankfurter,
+    nbk,
+    nbkr,
+    nbt,
+    openexchangerates,
+)
 
 SOURCES: Mapping[str, Source] = MappingProxyType(
     {
@@ -16,5 +28,10 @@ SOURCES: Mapping[str, Source] = MappingProxyType(
         "cbu": cbu.SOURCE,
         "cbt": cbt.SOURCE,
         "cbr": cbr.SOURCE,
+        "fawazahmed0": fawazahmed0.SOURCE,
+        "frankfurter": frankfurter.SOURCE,
+        "erapi": erapi.SOURCE,
+        "floatrates": floatrates.SOURCE,
+        "openexchangerates": openexchangerates.SOURCE,
     }
 )

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, time
 from xml.etree.ElementTree import Element
 
+from ticker.calendar import Calendar
 from ticker.model import EXACT, Pair, Rate
-from ticker.source import MalformedFeed, Schedule, Source, code, day, decimal, nominal, table, text_of, xml
+from ticker.source import (
+    History,
+    MalformedFeed,
+    Schedule,
+    Source,
+    code,
+    day,
+    decimal,
+    nominal,
+    table,
+    text_of,
+    xml,
+)
 
 KEY = "cbr"
 
 # The bank's own names of currencies, the only ones in an answer of XML_dynamic.
 _CODES = {
+    "R01035": "GBP",
     "R01235": "USD",
+    "R01239": "EUR",
     "R01335": "KZT",
     "R01370": "KGS",
+    "R01375": "CNY",
     "R01670": "TJS",
+    "R01700J": "TRY",
     "R01710A": "TMT",
     "R01717": "UZS",
 }
@@ -37,16 +54,19 @@ def parse(body: bytes) -> tuple[Rate, ...]:
     return table(rates, who=KEY, expected=("USD",))
 
 
-def parse_history(body: bytes) -> tuple[Rate, ...]:
+def parse_history(body: bytes, base: str | None = None) -> tuple[Rate, ...]:
     """
     Read XML_dynamic: the days of one currency, in roubles for `nominal` units, oldest first.
 
-    A range without a working day is an empty table. Raises MalformedFeed.
+    The answer names the currency, which must be `base` if that is given. A range without a working
+    day is an empty table. Raises MalformedFeed.
     """
     root = xml(body, root="ValCurs", who=KEY)
     name = root.get("ID", "")
     if name not in _CODES or any(row.get("Id") != name for row in root.findall("Record")):
         raise MalformedFeed(f"{KEY}: not the history of one known currency: {name!r:.60}")
+    if base and _CODES[name] != base:
+        raise MalformedFeed(f"{KEY}: the history of {_CODES[name]}, not of {base}")
     rates = (
         _rate(row, base=_CODES[name], as_of=day(row.get("Date"), style="dd.mm.yyyy", who=KEY))
         for row in root.findall("Record")
@@ -79,11 +99,20 @@ SOURCE = Source(
     url="https://www.cbr.ru/scripts/XML_daily.asp",
     parse=parse,
     parse_history=parse_history,
+    history=History(
+        url="https://www.cbr.ru/scripts/XML_dynamic.asp"
+        "?date_req1={first:%d/%m/%Y}&date_req2={last:%d/%m/%Y}&VAL_NM_RQ={name}",
+        names={code: name for name, code in _CODES.items()},
+        parse=parse_history,
+    ),
     timezone="Europe/Moscow",
     schedule=Schedule(hour="12-14"),
     attribution="Bank of Russia, www.cbr.ru",
     terms="No terms of use are known to us.",
     coverage="About 54 currencies in roubles, all of ours; they follow other banks' earlier fixings.",
+    authority_for="RUB",
+    # Half a voice: its som, tenge, somoni and sum are the other banks' own fixings of the day before.
+    votes=1,
     # Tuesday to Saturday: Friday's setting is dated Saturday and holds until Monday.
-    effective_days=frozenset({1, 2, 3, 4, 5}),
+    calendar=Calendar(country="RU", out_by=time(14, 30), takes_effect="next day"),
 )

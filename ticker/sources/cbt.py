@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import time
+
+from ticker.calendar import MON_SAT, Calendar
 from ticker.model import Pair, Rate
 from ticker.source import Schedule, Source, code, day, decimal, nominal, table, text_of, xml
 
@@ -47,7 +50,7 @@ SOURCE = Source(
     coverage="48 currencies in manat since 17 April 2020; only a confirmation of the peg.",
     authority_for="TMT",
     # Monday to Saturday: there is no file for a Sunday (404).
-    effective_days=frozenset({0, 1, 2, 3, 4, 5}),
+    calendar=Calendar(country="TM", week=MON_SAT, out_by=time(16), takes_effect="next working day"),
     # The name servers of .tm do not answer abroad, and the host refuses connections (2026).
     enabled=False,
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import time
 from typing import Any
 
+from ticker.calendar import Calendar
 from ticker.model import Pair, Rate
 from ticker.source import MalformedFeed, Schedule, Source, code, day, decimal, nominal, parsed_json, table
 
@@ -50,16 +52,19 @@ SOURCE = Source(
     name="Central Bank of Uzbekistan",
     short="CBU",
     kind="fixing",
-    # One currency: the table of all is 26 kB a day. The server has no http (403, no redirect).
-    url="https://cbu.uz/en/arkhiv-kursov-valyut/json/USD/{day:%Y-%m-%d}/",
+    # The whole table, 26 kB a day: it tells the crosses, and whether a move is the sum's or one
+    # currency's. The server has no http (403, no redirect).
+    url="https://cbu.uz/en/arkhiv-kursov-valyut/json/all/{day:%Y-%m-%d}/",
     parse=parse,
+    # A future day is answered with the newest table, under its own date.
+    asks_ahead=True,
     timezone="Asia/Tashkent",
     schedule=Schedule(hour="13-15"),
     attribution="Central Bank of Uzbekistan, cbu.uz",
     terms="No terms of use are known to us; the bank publishes no limit of requests.",
-    coverage="The dollar in sum; about 75 currencies in the table of all.",
+    coverage="About 75 currencies in sum, all of ours among them.",
     authority_for="UZS",
     # Tuesday to Saturday: the next day's rate appears on a business day; the newest on a Sunday
     # was Saturday's (asked for 4 October 2026, got the 3rd).
-    effective_days=frozenset({1, 2, 3, 4, 5}),
+    calendar=Calendar(country="UZ", out_by=time(15, 30), takes_effect="next day"),
 )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import time
+
+from ticker.calendar import Calendar
 from ticker.model import Pair, Rate
 from ticker.source import Schedule, Source, code, day, decimal, nominal, table, text_of, xml
 
@@ -35,6 +38,7 @@ SOURCE = Source(
     name="National Bank of Kazakhstan",
     short="NBK",
     kind="fixing",
+    asks_ahead=True,
     url="https://nationalbank.kz/rss/get_rates.cfm?fdate={day:%d.%m.%Y}",
     parse=parse,
     timezone="Asia/Almaty",
@@ -45,5 +49,5 @@ SOURCE = Source(
     coverage="39 currencies in tenge, KGS, TJS and UZS among them; no TMT.",
     authority_for="KZT",
     # The afternoon's rate is official for the next business day.
-    effective_days=frozenset({0, 1, 2, 3, 4}),
+    calendar=Calendar(country="KZ", out_by=time(16, 30), takes_effect="next working day"),
 )

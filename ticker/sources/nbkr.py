@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import time
 
+from ticker.calendar import Calendar
 from ticker.model import Pair, Rate
-from ticker.source import MalformedFeed, Schedule, Source, code, day, decimal, nominal, table, text_of, xml
+from ticker.source import (
+    History,
+    MalformedFeed,
+    Schedule,
+    Source,
+    code,
+    day,
+    decimal,
+    nominal,
+    table,
+    text_of,
+    xml,
+)
 
 KEY = "nbkr"
 
 _MARK = re.compile(r"<!--(date|value)-->")
 _ROW = ["date", "date", "value", "value"]
+_FORM = re.compile(r"""name=["']?valuta_id""")
+_FIGURE = re.compile(r"[0-9],[0-9]{4}")
 
 
 def parse(body: bytes) -> tuple[Rate, ...]:
@@ -43,7 +59,9 @@ def parse_history(body: bytes, base: str = "USD") -> tuple[Rate, ...]:
     Read the page index1.jsp?item=1562: som for one unit of the currency that was asked for, newest first.
 
     The page names neither a currency nor a nominal, so `base` is the caller's word, and only for
-    currencies that the bank quotes per unit (as it does USD and EUR). Raises MalformedFeed.
+    currencies that the bank quotes per unit (as it does USD and EUR). Raises MalformedFeed. A page
+    without a row is an empty range only if it has the archive's form (none is recorded): any other
+    may be a page of something else.
     """
     rates = (
         Rate(
@@ -55,11 +73,13 @@ def parse_history(body: bytes, base: str = "USD") -> tuple[Rate, ...]:
         )
         for date, figure in _dated_figures(body.decode("latin-1"))
     )
-    return table(rates, who=KEY, expected=(base,))
+    return table(rates, who=KEY, expected=())
 
 
 def _dated_figures(page: str) -> Iterator[tuple[str, str]]:
     """The texts between the page's marks. Raises MalformedFeed if the page or its table is not whole."""
+    if _is_empty_archive(page.lower()):
+        return iter(())
     before, *parts = _MARK.split(page)
     marks, texts = parts[::2], parts[1::2]
     if not marks or marks != _ROW * (len(marks) // 4):
@@ -71,6 +91,12 @@ def _dated_figures(page: str) -> Iterator[tuple[str, str]]:
     return zip(texts[0::4], texts[2::4], strict=True)
 
 
+def _is_empty_archive(page: str) -> bool:
+    """Whether this is a whole page with the archive's form, and neither a mark nor a figure on it."""
+    whole = "<html" in page and page.rstrip().endswith("</html>")
+    return whole and bool(_FORM.search(page)) and not _MARK.search(page) and not _FIGURE.search(page)
+
+
 SOURCE = Source(
     key=KEY,
     name="National Bank of the Kyrgyz Republic",
@@ -79,6 +105,14 @@ SOURCE = Source(
     url="https://www.nbkr.kg/XML/daily.xml",
     parse=parse,
     parse_history=parse_history,
+    history=History(
+        url="https://www.nbkr.kg/index1.jsp?item=1562&lang=ENG&valuta_id={name}"
+        "&beg_day={first:%d}&beg_month={first:%m}&beg_year={first:%Y}"
+        "&end_day={last:%d}&end_month={last:%m}&end_year={last:%Y}",
+        # The bank's own numbers of the currencies that it quotes per unit and we need.
+        names={"USD": "15", "EUR": "20"},
+        parse=parse_history,
+    ),
     timezone="Asia/Bishkek",
     # The file flips at about 16:00 to 16:20 in Bishkek (Last-Modified, May 2026).
     schedule=Schedule(hour="14-16"),
@@ -88,5 +122,5 @@ SOURCE = Source(
     authority_for="KGS",
     # Tuesday to Saturday: 0 of 268 Mondays and 10 of 268 Sundays brought another figure. Saturday's
     # table is stamped anew for Sunday with the same figures (24 May 2026).
-    effective_days=frozenset({1, 2, 3, 4, 5}),
+    calendar=Calendar(country="KG", out_by=time(16, 30), takes_effect="next day"),
 )

@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import time
+from xml.etree.ElementTree import Element
+
+from ticker.calendar import Calendar
 from ticker.model import Pair, Rate
-from ticker.source import Schedule, Source, code, day, decimal, nominal, table, text_of, xml
+from ticker.source import (
+    History,
+    MalformedFeed,
+    Schedule,
+    Source,
+    code,
+    day,
+    decimal,
+    nominal,
+    table,
+    text_of,
+    xml,
+)
 
 KEY = "nbt"
 
@@ -30,6 +46,35 @@ def parse(body: bytes) -> tuple[Rate, ...]:
     return table(rates, who=KEY, expected=("USD",))
 
 
+def parse_history(body: bytes, base: str | None = None) -> tuple[Rate, ...]:
+    """
+    Read export_xml_dynamic.php: the days of one currency, which is `base` if that is given, oldest first.
+
+    Weekends and holidays are there too, with the last business day's figure; so an answer without
+    a row is none of the bank's. It is windows-1251, unlike the table of one day, and a figure may
+    have a point or (as is reported) a comma. Raises MalformedFeed.
+    """
+    root = xml(body, root="ValCurs", who=KEY)
+    rates = table((_dated(row) for row in root.findall("Record")), who=KEY, expected=())
+    listed = {rate.pair.base for rate in rates}
+    if len(listed) != 1 or (base and listed != {base}):
+        raise MalformedFeed(
+            f"{KEY}: the history of {', '.join(sorted(listed)) or 'nothing'}, not of {base or 'one currency'}"
+        )
+    return rates
+
+
+def _dated(row: Element) -> Rate:
+    figure = text_of(row, "Value", who=KEY)
+    return Rate(
+        source=KEY,
+        pair=Pair(code(text_of(row, "CharCode", who=KEY), who=KEY), "TJS"),
+        value=decimal(figure, comma="," in figure, who=KEY),
+        nominal=nominal(text_of(row, "Nominal", who=KEY), who=KEY),
+        as_of=day(row.get("Date"), style="dd.mm.yyyy", who=KEY),
+    )
+
+
 SOURCE = Source(
     key=KEY,
     name="National Bank of Tajikistan",
@@ -38,6 +83,13 @@ SOURCE = Source(
     # Without `export` the bank answers with an HTML page of help.
     url="https://www.nbt.tj/en/kurs/export_xml.php?date={day:%Y-%m-%d}&export=xmlout",
     parse=parse,
+    parse_history=parse_history,
+    history=History(
+        url="https://www.nbt.tj/en/kurs/export_xml_dynamic.php"
+        "?d1={first:%Y-%m-%d}&d2={last:%Y-%m-%d}&cs={name}&export=xml",
+        names={code: code for code in ("USD", "EUR", "RUB", "CNY", "GBP", "TRY", "KGS", "KZT", "UZS", "TMT")},
+        parse=parse_history,
+    ),
     timezone="Asia/Dushanbe",
     schedule=Schedule(hour="9-11", day_of_week="mon-sun"),
     attribution="National Bank of Tajikistan, www.nbt.tj",
@@ -45,5 +97,5 @@ SOURCE = Source(
     coverage="36 currencies in somoni, KGS, KZT, UZS and TMT among them.",
     authority_for="TJS",
     # There is a table for every day, but weekends and holidays carry the last business day's figures.
-    effective_days=frozenset({0, 1, 2, 3, 4}),
+    calendar=Calendar(country="TJ", out_by=time(11, 30), takes_effect="same day"),
 )

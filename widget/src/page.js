@@ -27,7 +27,8 @@ function show(quote) {
     change: change || "–",
     "as of": quote.as_of,
     source: quote.source,
-    status: quote.status,
+    status: quote.status + (quote.corrected ? ", corrected" : ""),
+    announced: quote.next ? `${quote.next.inverse} from ${quote.next.as_of}` : "",
   };
   for (const [column, text] of Object.entries(texts)) {
     const cell = cells.get(column);
@@ -42,7 +43,7 @@ function show(quote) {
 function addRow(symbol) {
   /** @type {Map<string, HTMLElement>} */
   const cells = new Map();
-  for (const column of ["price", "inverse", "change", "as of", "source", "status"]) {
+  for (const column of ["price", "inverse", "change", "as of", "source", "status", "announced"]) {
     cells.set(column, element("td", { "data-column": column }));
   }
   const row = element("tr", {}, element("th", { scope: "row" }, symbol), ...cells.values());

@@ -12,6 +12,8 @@
  * @property {string | null} previous
  * @property {string | null} change
  * @property {string | null} change_percent
+ * @property {{price: string, inverse: string, as_of: string} | null} [next] what takes effect on a later day
+ * @property {boolean} [corrected] whether the source replaced its figure of `as_of`
  * @property {string} as_of the day it is valid for, or the moment
  * @property {string} source
  * @property {"live" | "pegged" | "unconfirmed" | "stale" | "fallback"} status

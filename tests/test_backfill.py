@@ -1,0 +1,846 @@
+"""The history, as the poller fills it: banks on loopback with archives, and a real Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from aiohttp import web
+from apscheduler.job import Job
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from redis.asyncio import Redis
+
+from ticker import backfill, poll, rules
+from ticker.backfill import Filler
+from ticker.config import HistorySettings, PollSettings, RedisSettings, Settings, SourceSettings
+from ticker.fetch import Fetcher, Refused, session
+from ticker.model import Pair, Quote, Rate
+from ticker.poll import Poller
+from ticker.source import MalformedFeed, Outcome, Source
+from ticker.sources import SOURCES
+from ticker.store import Done, Store
+
+KGS, KZT, TJS, UZS = map(Pair.parse, ("KGS", "KZT", "TJS", "UZS"))
+PAYLOADS = Path(__file__).parent / "payloads"
+NBKR = (PAYLOADS / "nbkr" / "daily_2026-05-24.xml").read_bytes()
+NBKR_ROW = b"<tr><td><!--date-->25.06.2005<!--date--></td><td><!--value-->40,9614<!--value--></td></tr>"
+NBK = (PAYLOADS / "nbk" / "get_rates_2026-04-02.xml").read_bytes()
+CBU = (PAYLOADS / "cbu" / "all_2026-04-01.json").read_bytes()
+CBR = (PAYLOADS / "cbr" / "daily_2026-03-17.xml").read_bytes()
+CBR_RECORD = (
+    '<Record Date="{day:%d.%m.%Y}" Id="{name}"><Nominal>{nominal}</Nominal><Value>{value}</Value></Record>'
+)
+ONE_DAY = timedelta(days=1)
+LEASE = RedisSettings.model_construct(lease_seconds=2)
+"""Shorter than a configuration may have it: a poller looks for orders three times in it."""
+FRIDAY = date(2026, 5, 22)
+"""Today: the som's, the tenge's and the sum's banks have set rates on all week days since the 12th."""
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def days(first: date, last: date) -> list[date]:
+    return [first + ONE_DAY * count for count in range((last - first).days + 1)]
+
+
+def figure(day: date, near: str) -> str:
+    """A figure of its own for every day, a half at most above."""
+    return f"{Decimal(near) + Decimal(day.toordinal() * 37 % 97) / 200:.4f}"
+
+
+@dataclass
+class Bank:
+    """A bank that answers by the day, or by the range, that it is asked for; it remembers who asked what."""
+
+    url: str = ""
+    asked: list[web.Request] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    connections: set[int] = field(default_factory=set)
+    closed: frozenset[date] = frozenset()
+    """The days without a table of their own."""
+    failing: dict[object, int] = field(default_factory=dict)
+    """What is answered with an error, for as often as that."""
+    newest: date = FRIDAY
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(request)
+        self.times.append(asyncio.get_running_loop().time())
+        self.connections.add(id(request.transport))
+        what = self.what(request)
+        if self.failing.get(what):
+            self.failing[what] -= 1
+            return web.Response(status=503)
+        return self.answer(request, what)
+
+    def what(self, request: web.Request) -> object:
+        """The day, or the range, that is asked for; `newest` where none is named."""
+        query, path = request.query, request.path
+        if "fdate" in query:
+            return written(query["fdate"], "%d.%m.%Y")
+        if path.startswith("/en/arkhiv"):
+            return written(path.rstrip("/").rpartition("/")[2], "%Y-%m-%d")
+        if "beg_day" in query:
+            return tuple(
+                date(*(int(query[f"{end}_{part}"]) for part in ("year", "month", "day")))
+                for end in ("beg", "end")
+            )
+        if "VAL_NM_RQ" in query:
+            ends = (written(query[name], "%d/%m/%Y") for name in ("date_req1", "date_req2"))
+            return (query["VAL_NM_RQ"], *ends)
+        return "newest"
+
+    def answer(self, request: web.Request, what: Any) -> web.StreamResponse:
+        if request.path == "/XML/daily.xml":
+            return web.Response(body=nbkr_table(self.newest))
+        if request.path == "/index1.jsp":
+            return web.Response(body=nbkr_archive(self.open(days(*what))))
+        if request.path == "/scripts/XML_daily.asp":
+            return web.Response(body=cbr_table(self.newest))
+        if request.path == "/scripts/XML_dynamic.asp":
+            return web.Response(text=cbr_archive(what[0], self.open(days(*what[1:]))))
+        if request.path == "/rss/get_rates.cfm":
+            return web.Response(body=nbk_table(what) if self.open([what]) else NBK_WITHOUT_RATES)
+        return web.Response(body=cbu_table(max(self.open(days(what - 9 * ONE_DAY, what)))))
+
+    def open(self, asked: Iterable[date]) -> list[date]:
+        return [day for day in asked if day not in self.closed and day <= self.newest]
+
+    def asked_for(self, since: int = 0) -> list[object]:
+        return [what for request in self.asked[since:] if (what := self.what(request)) != "newest"]
+
+
+def written(text: str, style: str) -> date:
+    return datetime.strptime(text, style).date()  # noqa: DTZ007 - a calendar day has no zone
+
+
+def nbkr_table(day: date) -> bytes:
+    usd = figure(day, "87.45").replace(".", ",").encode()
+    return NBKR.replace(b"24.05.2026", f"{day:%d.%m.%Y}".encode()).replace(b"87,4500", usd)
+
+
+def nbkr_archive(told: Sequence[date]) -> bytes:
+    rows = (
+        NBKR_ROW.replace(b"25.06.2005", f"{day:%d.%m.%Y}".encode()).replace(
+            b"40,9614", figure(day, "87.45").replace(".", ",").encode()
+        )
+        for day in reversed(told)
+    )
+    return b"<table>" + b"".join(rows) + b"</table>"
+
+
+def nbk_table(day: date) -> bytes:
+    return NBK.replace(b"02.04.2026", f"{day:%d.%m.%Y}".encode()).replace(
+        b"475.09", figure(day, "475.09").encode()
+    )
+
+
+NBK_WITHOUT_RATES = NBK[: NBK.index(b"<item>")] + b"</rates>"
+
+
+def cbu_table(day: date) -> bytes:
+    return CBU.replace(b"01.04.2026", f"{day:%d.%m.%Y}".encode()).replace(
+        b"12194.21", figure(day, "12194.21").encode()
+    )
+
+
+def cbr_table(day: date) -> bytes:
+    usd = figure(day, "81.05").replace(".", ",").encode()
+    return CBR.replace(b"17.03.2026", f"{day:%d.%m.%Y}".encode()).replace(b"81,0517", usd)
+
+
+def cbr_archive(name: str, told: Sequence[date]) -> str:
+    nominal, near = {"R01235": (1, "81.05"), "R01370": (100, "92.6835")}[name]
+    rows = (
+        CBR_RECORD.format(
+            day=day,
+            name=name,
+            nominal=nominal,
+            value=(figure(day, near) if nominal == 1 else near).replace(".", ","),
+        )
+        for day in told
+    )
+    return f'<ValCurs ID="{name}">{"".join(rows)}</ValCurs>'
+
+
+@pytest.fixture
+async def bank() -> AsyncIterator[Bank]:
+    bank = Bank()
+    site = web.Application()
+    site.router.add_route("*", "/{path:.*}", bank.handle)
+    runner = web.AppRunner(site, access_log=None, handler_cancellation=True)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    bank.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield bank
+    await runner.cleanup()
+
+
+@dataclass
+class Clock:
+    """The board's time, which stands still until the test moves it; it begins on a Friday at noon."""
+
+    at: datetime = datetime(2026, 5, 22, 6, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def go_to(self, day: date) -> None:
+        self.at = datetime.combine(day, time(1), ZoneInfo("Asia/Bishkek"))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def store(redis_url: str) -> AsyncIterator[Store]:
+    """Redis, where five years are kept."""
+    async with Store(redis_url, prefix="{ticker}:", stream_length=1000, history_days=1830) as store:
+        yield store
+
+
+@pytest.fixture(autouse=True)
+def _everything_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="ticker")
+
+
+Scheduled = Callable[[], list[Job]]
+
+
+@pytest.fixture
+def scheduled(monkeypatch: pytest.MonkeyPatch) -> Scheduled:
+    """The jobs of the scheduler that the poller made last."""
+    made: list[AsyncIOScheduler] = []
+
+    class Scheduler(AsyncIOScheduler):  # type: ignore[misc]
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            made.append(self)
+
+    monkeypatch.setattr(poll, "AsyncIOScheduler", Scheduler)
+    return lambda: list(made[-1].get_jobs()) if made else []
+
+
+def poll_now(scheduled: Scheduled, key: str = "nbkr") -> None:
+    next(job for job in scheduled() if job.id == key).modify(next_run_time=datetime.now(UTC))
+
+
+@asynccontextmanager
+async def polling(
+    store: Store, bank: Bank, clock: Clock, *keys: str, backfill_days: int = 10, **history: Any
+) -> AsyncIterator[Poller]:
+    """A poller that asks these sources (else NBKR) at `bank`, once, and for ten days of history."""
+    sources = [replace(SOURCES[key], interval_seconds=3600) for key in keys or ("nbkr",)]
+    symbols = {"nbkr": KGS, "nbk": KZT, "cbu": UZS, "nbt": TJS, "cbr": KGS}
+    settings = Settings(
+        symbols=(symbols[sources[0].key],),
+        poll=PollSettings(timeout_seconds=1, retry_min_seconds=3600),
+        redis=LEASE,
+        history=HistorySettings(**{"backfill_days": backfill_days, "pause_seconds": 0, **history}),
+        sources={source.key: SourceSettings(base_url=bank.url) for source in sources},
+    )
+    poller = Poller(
+        sources,
+        settings,
+        store,
+        new_board=lambda: rules.new_board(settings, sources),
+        clock=clock,
+        owner="one",
+        alone=True,
+    )
+    running = asyncio.create_task(poller.run())
+    try:
+        yield poller
+    finally:
+        running.cancel()
+        await asyncio.wait({running}, timeout=2)
+        assert running.cancelled() or (running.done() and not running.result())
+
+
+async def until(fact: Callable[[], Awaitable[object] | object], seconds: float = 5) -> None:
+    async with asyncio.timeout(seconds):
+        while True:
+            so = fact()
+            if isinstance(so, Awaitable):
+                so = await so
+            if so:
+                return
+            await asyncio.sleep(0.01)
+
+
+async def filled(caplog: pytest.LogCaptureFixture, times: int = 1) -> None:
+    """Wait for so many passes to have come to their end."""
+    await until(lambda: len(said(caplog, "days are told")) >= times)
+
+
+async def known(store: Store, symbol: Pair = KGS, source: str = "") -> list[date]:
+    return [each.day for each in await store.fixings([symbol], source=source or None)]
+
+
+async def knows(store: Store, count: int, symbol: Pair = KGS) -> bool:
+    return len(await known(store, symbol)) >= count
+
+
+async def outcome(store: Store, key: str = "nbkr") -> Outcome:
+    return (await store.outcomes([key]))[key]
+
+
+async def polled(store: Store, key: str = "nbkr") -> bool:
+    return (await outcome(store, key)).next_poll_at is not None
+
+
+async def quote(store: Store, symbol: Pair = KGS) -> Quote | None:
+    return next((each for _, each in (await store.snapshot()).rows if each.symbol == symbol), None)
+
+
+def said(caplog: pytest.LogCaptureFixture, words: str) -> list[str]:
+    return [record.getMessage() for record in caplog.records if words in record.getMessage()]
+
+
+def on_work_days(*given: date) -> list[date]:
+    """Those of the days on which a rate takes effect that was set the day before: Tuesday to Saturday."""
+    return [day for day in given if 1 <= day.weekday() <= 5]
+
+
+# A first start.
+
+
+async def test_a_first_start_knows_the_days_before_from_one_request(
+    store: Store, redis: Redis, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    bank.closed = frozenset(day for day in days(date(2026, 5, 1), FRIDAY) if not on_work_days(day))
+    async with polling(store, bank, clock):
+        await until(lambda: knows(store, 9))
+        await filled(caplog)
+        await until(lambda: remembered(redis))
+        now, told = await quote(store), await outcome(store)
+
+    today, before = (Decimal(figure(FRIDAY - ONE_DAY * back, "87.45")) for back in (0, 1))
+    assert await known(store) == on_work_days(*days(date(2026, 5, 12), FRIDAY))
+    assert bank.asked_for() == [(date(2026, 5, 12), date(2026, 5, 21))]
+    assert now
+    assert (now.as_of, now.inverse, now.status) == (FRIDAY, today, "live")
+    assert now.previous == pytest.approx(1 / before)
+    assert now.change_percent == ((before / today - 1) * 100).quantize(Decimal("0.01"))
+    assert now.change_percent
+    assert told.history == ""
+    assert said(caplog, "history") == [
+        "nbkr: history: 8 days are missing since 2026-05-12",
+        "nbkr: history: 8 of 8 days are told",
+    ]
+
+
+async def remembered(redis: Redis) -> bool:
+    return bool(await redis.exists("{ticker}:memory"))
+
+
+async def test_the_first_quote_is_said_before_the_history_is_told_and_again_with_its_change(
+    store: Store, redis: Redis, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with polling(store, bank, clock):
+        await filled(caplog)
+        await until(lambda: changed(store))
+
+    entries = await redis.xlen("{ticker}:stream")
+    assert 1 <= entries <= 2  # together, or one after the other
+
+
+async def changed(store: Store) -> bool:
+    now = await quote(store)
+    return now is not None and now.change is not None
+
+
+async def test_a_source_of_crosses_is_asked_for_each_currency_that_is_needed(
+    store: Store, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with polling(store, bank, clock, "cbr"):
+        await filled(caplog)
+        await until(lambda: knows(store, 8))
+
+    # The 12th has none: the 11th was a holiday in Russia.
+    ends = (date(2026, 5, 13), date(2026, 5, 21))
+    assert bank.asked_for() == [("R01370", *ends), ("R01235", *ends)]
+    fixings = await store.fixings([KGS], source="cbr")
+    assert {len(each.legs) for each in fixings} == {2}
+    thursday = next(each for each in fixings if each.day == FRIDAY - ONE_DAY)
+    assert thursday.legs[1].value == Decimal(figure(thursday.day, "81.05"))
+
+
+async def test_a_bank_without_a_history_is_asked_day_by_day_newest_first(
+    store: Store, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with polling(store, bank, clock, "nbk"):
+        await filled(caplog)
+        await until(lambda: knows(store, 9, KZT))
+
+    # Only the days on which the bank's calendar has a rate take effect.
+    expected = [day for day in days(date(2026, 5, 12), FRIDAY) if day.weekday() < 5]
+    assert bank.asked_for() == expected[::-1]
+    assert await known(store, KZT) == expected
+
+
+async def test_more_days_than_a_batch_are_learned_batch_by_batch(
+    store: Store, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with polling(store, bank, clock, "cbu", backfill_days=45):
+        await filled(caplog)
+        await until(lambda: knows(store, 30, UZS))
+
+    # 9 and 11 May were holidays: no rate took effect on the 10th and the 12th.
+    expected = set(on_work_days(*days(FRIDAY - 45 * ONE_DAY, FRIDAY))) - {date(2026, 5, 12)}
+    assert bank.asked_for() == sorted(expected, reverse=True)
+    assert set(await known(store, UZS)) == expected
+
+
+async def test_nothing_is_asked_for_where_no_history_is_wanted_or_needed(
+    store: Store, bank: Bank, clock: Clock
+) -> None:
+    async with polling(store, bank, clock, backfill_days=0):
+        await until(lambda: polled(store))
+        await asyncio.sleep(0.1)
+    # The Bank of Russia can say the som too, but the tenge is all that is served.
+    async with polling(store, bank, clock, "nbk", "nbkr", backfill_days=1):
+        await until(lambda: polled(store))
+        await asyncio.sleep(0.1)
+
+    assert [what for what in bank.asked_for() if isinstance(what, tuple)] == []
+
+
+async def test_five_years_are_asked_for_in_ranges_that_a_source_answers(
+    store: Store, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with polling(store, bank, clock, backfill_days=1000):
+        await filled(caplog)
+
+    ranges: Any = bank.asked_for()
+    longest = SOURCES["nbkr"].history.longest_days if SOURCES["nbkr"].history else 0
+    assert len(ranges) == 3
+    assert all(0 < (last - first).days < longest for first, last in ranges)
+    assert all(later[0] > earlier[1] for later, earlier in pairwise(ranges))
+    assert ranges[0][1] == FRIDAY - ONE_DAY
+    assert (FRIDAY - ranges[-1][0]).days in range(990, 1001)
+
+
+# Only what is missing.
+
+
+async def test_a_restart_asks_for_nothing_that_is_known(
+    store: Store, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with polling(store, bank, clock):
+        await filled(caplog)
+    count = len(bank.asked)
+
+    async with polling(store, bank, clock):
+        await until(lambda: polled(store))
+        await until(lambda: len(bank.asked) > count)
+        await asyncio.sleep(0.1)
+
+    assert bank.asked_for(count) == []
+
+
+@pytest.mark.parametrize(("key", "told"), [("nbkr", "7 of 8"), ("nbk", "7 of 8"), ("cbu", "6 of 7")])
+async def test_a_day_that_was_asked_for_in_vain_is_never_asked_for_again(
+    key: str,
+    told: str,
+    store: Store,
+    redis: Redis,
+    bank: Bank,
+    clock: Clock,
+    scheduled: Scheduled,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bank.closed = frozenset({date(2026, 5, 20)})  # a holiday that the calendar does not know
+    async with polling(store, bank, clock, key):
+        await filled(caplog)
+        await until(lambda: barren(redis))
+        count = len(bank.asked)
+        poll_now(scheduled, key)
+        await until(lambda: len(bank.asked) > count)
+        await asyncio.sleep(0.1)
+    async with polling(store, bank, clock, key):
+        await until(lambda: len(bank.asked) > count + 1)
+        await asyncio.sleep(0.1)
+
+    # Only today's table, twice.
+    assert len(bank.asked) == count + 2
+    assert set(bank.asked_for(count)) <= {FRIDAY}
+    assert said(caplog, "days are told") == [f"{key}: history: {told} days are told"]
+
+
+async def barren(redis: Redis) -> bool:
+    return '"2026-05-20"' in (await redis.get("{ticker}:memory") or "")
+
+
+async def test_a_gap_after_an_outage_is_filled(
+    store: Store, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with polling(store, bank, clock):
+        await filled(caplog)
+    count = len(bank.asked)
+    later = date(2026, 6, 2)  # a Tuesday
+    bank.newest, bank.closed = (
+        later,
+        frozenset(each for each in days(FRIDAY, later) if not on_work_days(each)),
+    )
+    clock.go_to(later)
+
+    async with polling(store, bank, clock):
+        await filled(caplog, 2)
+        await until(lambda: knows(store, 15))
+
+    missing = on_work_days(*days(FRIDAY + ONE_DAY, later - ONE_DAY))
+    assert bank.asked_for(count) == [(missing[0], missing[-1])]
+    assert set(missing) <= set(await known(store))
+    now = await quote(store)
+    assert now
+    assert now.as_of == later
+    before = Decimal(figure(date(2026, 5, 30), "87.45"))  # a Saturday
+    assert now.previous == pytest.approx(1 / before)
+
+
+# Politeness.
+
+
+async def test_requests_are_paced_over_one_connection(
+    store: Store, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with polling(store, bank, clock, "nbk", pause_seconds=0.05):
+        await filled(caplog)
+
+    gaps = [later - earlier for earlier, later in pairwise(bank.times[1:])]
+    assert len(gaps) == 7
+    assert min(gaps) >= 0.05
+    assert len(bank.connections) == 1
+
+
+async def test_an_end_in_the_middle_is_soon_and_the_next_start_goes_on(
+    store: Store, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with polling(store, bank, clock, "nbk", backfill_days=30, pause_seconds=0.05):
+        await until(lambda: knows(store, 10, KZT))
+    before, count = set(await known(store, KZT)), len(bank.asked)
+    assert len(said(caplog, "days are told")) == 0
+
+    async with polling(store, bank, clock, "nbk", backfill_days=30):
+        await filled(caplog)
+
+    asked: Any = bank.asked_for(count + 1)
+    assert asked
+    assert before.isdisjoint(asked)
+
+
+async def test_the_progress_is_told_meanwhile(store: Store, bank: Bank, clock: Clock) -> None:
+    seen: set[str] = set()
+
+    async def told() -> bool:
+        seen.add((await outcome(store, "nbk")).history)
+        return "7 of 8 requests" in seen
+
+    async with polling(store, bank, clock, "nbk", pause_seconds=0.05):
+        await until(told)
+        await until(lambda: nothing_to_do(store))
+
+    assert {"3 of 8 requests", "7 of 8 requests"} <= seen
+
+
+async def nothing_to_do(store: Store) -> bool:
+    return (await outcome(store, "nbk")).history == ""
+
+
+# Failures.
+
+
+async def test_a_history_that_fails_is_no_failure_of_the_source_and_is_said_once(
+    store: Store, bank: Bank, clock: Clock, scheduled: Scheduled, caplog: pytest.LogCaptureFixture
+) -> None:
+    wanted = (date(2026, 5, 12), date(2026, 5, 21))
+    bank.failing[wanted] = 2
+    async with polling(store, bank, clock):
+        await until(lambda: said(caplog, "the history has gaps"))
+        told, now = await outcome(store), await quote(store)
+        poll_now(scheduled)
+        await until(lambda: not bank.failing[wanted])
+        await asyncio.sleep(0.1)
+        warnings = said(caplog, "the history has gaps")
+        poll_now(scheduled)
+        await filled(caplog)
+
+    assert warnings == ["nbkr: the history has gaps, the next poll goes on: answered 503"]
+    assert (told.status, told.error) == ("ok", "")
+    assert now
+    assert (now.as_of, now.status, now.change) == (FRIDAY, "live", None)
+    assert len(said(caplog, "days are missing since")) == 1
+    assert len(await known(store)) > 8
+
+
+async def test_a_pass_that_breaks_off_keeps_what_it_was_told(
+    store: Store, bank: Bank, clock: Clock, scheduled: Scheduled, caplog: pytest.LogCaptureFixture
+) -> None:
+    bank.failing[date(2026, 5, 15)] = 1  # the sixth of eight
+    async with polling(store, bank, clock, "nbk"):
+        await until(lambda: said(caplog, "the history has gaps"))
+        count = len(bank.asked)
+        poll_now(scheduled, "nbk")
+        await filled(caplog)
+
+    again = bank.asked_for(count + 1)
+    assert again == [date(2026, 5, 15), date(2026, 5, 14), date(2026, 5, 13), date(2026, 5, 12)]
+
+
+async def test_a_past_day_that_is_answered_with_todays_table_is_not_learned(
+    store: Store, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Lying(Bank):
+        def answer(self, request: web.Request, what: Any) -> web.StreamResponse:
+            if what < date(2026, 5, 20):
+                body = nbk_table(FRIDAY).replace(b"22.05.2026", f"{what:%d.%m.%Y}".encode())
+                return web.Response(body=body)
+            return super().answer(request, what)
+
+    bank.__class__ = Lying
+    async with polling(store, bank, clock, "nbk"):
+        await filled(caplog)
+        await until(lambda: knows(store, 3, KZT))
+
+    assert await known(store, KZT) == [date(2026, 5, 20), date(2026, 5, 21), FRIDAY]
+
+
+async def test_a_later_day_than_the_one_asked_for_is_not_learned(
+    store: Store, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Today(Bank):
+        def answer(self, request: web.Request, what: Any) -> web.StreamResponse:
+            return super().answer(request, FRIDAY)
+
+    bank.__class__ = Today
+    async with polling(store, bank, clock, "nbk"):
+        await until(lambda: said(caplog, "the history has gaps"))
+
+    assert await known(store, KZT) == [FRIDAY]
+    # After three answers in a row that are none it is left alone.
+    assert bank.asked_for() == [FRIDAY, FRIDAY - ONE_DAY, FRIDAY - 2 * ONE_DAY, FRIDAY - 3 * ONE_DAY]
+
+
+# By order of an operator.
+
+
+async def decided(store: Store, subject: str) -> Done:
+    number = await store.order("backfill", subject, "aigul@desk")
+    await until(lambda: store.answered(number))
+    done = await store.answered(number)
+    assert done
+    return done
+
+
+async def test_an_operator_has_more_days_filled(
+    store: Store, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with polling(store, bank, clock, "nbkr"):
+        await filled(caplog)
+        done = await decided(store, "60")
+        await filled(caplog, 2)
+        await until(lambda: knows(store, 30))
+
+    assert done == Done("asks nbkr for 60 days; /v1/sources tells how far it is", done=True)
+    assert min(await known(store)) == date(2026, 3, 24)  # the first after Nooruz and a weekend
+
+
+async def test_an_operator_has_the_days_asked_for_again_that_were_asked_for_in_vain(
+    store: Store, redis: Redis, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    bank.closed = frozenset({date(2026, 5, 20)})
+    async with polling(store, bank, clock, "nbk"):
+        await filled(caplog)
+        await until(lambda: barren(redis))
+        bank.closed = frozenset()
+        await decided(store, "10")
+        await filled(caplog, 2)
+        await until(lambda: knows(store, 9, KZT))
+
+    assert date(2026, 5, 20) in await known(store, KZT)
+
+
+async def test_an_operator_may_fill_the_histories_where_no_start_does(
+    store: Store, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with polling(store, bank, clock, backfill_days=0):
+        await until(lambda: polled(store))
+        done = await decided(store, "10")
+        await filled(caplog)
+
+    assert done.done
+
+
+async def test_an_order_that_comes_while_a_history_is_being_filled_is_not_lost(
+    store: Store, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with polling(store, bank, clock, "nbk", pause_seconds=0.02):
+        await until(lambda: len(bank.asked) > 3)
+        done = await decided(store, "40")
+        assert said(caplog, "days are told") == []
+        await until(lambda: knows(store, 20, KZT), seconds=3)
+
+    assert done.done
+
+
+async def test_an_order_that_breaks_off_goes_on_with_the_next_poll(
+    store: Store, bank: Bank, clock: Clock, scheduled: Scheduled, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with polling(store, bank, clock, "nbk"):
+        await filled(caplog)
+        bank.failing[date(2026, 5, 6)] = 1
+        await decided(store, "40")
+        await until(lambda: said(caplog, "the history has gaps"))
+        poll_now(scheduled, "nbk")
+        await until(lambda: knows(store, 20, KZT), seconds=3)
+
+
+async def test_all_histories_are_filled_and_published_where_no_service_runs(
+    store: Store, redis: Redis, bank: Bank, clock: Clock
+) -> None:
+    sources = [SOURCES["nbkr"]]
+    settings = Settings(
+        symbols=(KGS,),
+        history=HistorySettings(pause_seconds=0),
+        sources={"nbkr": SourceSettings(base_url=bank.url)},
+    )
+    poller = Poller(
+        sources,
+        settings,
+        store,
+        new_board=lambda: rules.new_board(settings, sources),
+        clock=clock,
+        owner="one",
+        alone=False,
+    )
+
+    words = await poller.fill(40)
+
+    assert words == f"fixings that are known now: nbkr {len(await known(store))}"
+    assert len(await known(store)) > 12
+    assert await quote(store)
+    assert not await redis.exists("{ticker}:leader")
+
+
+# One pass, without a poller.
+
+
+@dataclass
+class Archive:
+    """A source that is asked day by day, as a Filler asks it: what it answers, and what was asked."""
+
+    answers: Callable[[date], tuple[Rate, ...]]
+    asked: list[date] = field(default_factory=list)
+
+    async def table(self, source: Source, *, day: date, today: date) -> Any:
+        self.asked.append(day)
+        told = self.answers(day)
+        return type("Answer", (), {"rates": told})() if told else None
+
+    def filler(self, progress: Callable[[int, int], None] = lambda done, of: None) -> Filler:
+        fetcher: Any = self
+        return Filler(
+            source=SOURCES["nbk"], fetcher=fetcher, today=FRIDAY, pause_seconds=0, progress=progress
+        )
+
+
+def rate(day: date) -> tuple[Rate, ...]:
+    return (Rate(source="nbk", pair=Pair("USD", "KZT"), value=Decimal(475), nominal=1, as_of=day),)
+
+
+NEWEST_FIRST = [FRIDAY - ONE_DAY * back for back in range(40)]
+
+
+async def test_batches_overlap_so_that_every_day_has_its_neighbours() -> None:
+    progress: list[tuple[int, int]] = []
+    archive = Archive(rate)
+
+    batches = [
+        ([each.day for each in rates], told)
+        async for told, rates in archive.filler(lambda *step: progress.append(step)).tables(
+            NEWEST_FIRST[:21], ()
+        )
+    ]
+
+    assert archive.asked == NEWEST_FIRST[:21]
+    sizes = [len(told) for told, _ in batches]
+    assert sum(sizes) == 21 + backfill.OVERLAP * (len(sizes) - 1)
+    assert len(sizes) > 2
+    assert max(sizes) <= backfill.BATCH
+    assert all(earlier[0][-2:] == later[0][:2] for earlier, later in pairwise(batches))
+    assert {day for _, asked in batches for day in asked} == set(NEWEST_FIRST[:21])
+    assert progress[-1] == (21, 21)
+
+
+async def test_where_an_archive_begins_the_days_before_are_not_asked_for() -> None:
+    def answers(day: date) -> tuple[Rate, ...]:
+        if day < FRIDAY - 4 * ONE_DAY:
+            raise backfill.NotThere("answered 404")
+        return rate(day)
+
+    archive = Archive(answers)
+
+    batches = [asked async for asked, _ in archive.filler().tables(NEWEST_FIRST, ())]
+
+    assert len(archive.asked) == 5 + backfill.MOST_ABSENT
+    assert {day for asked in batches for day in asked} == set(NEWEST_FIRST)
+
+
+async def test_a_few_days_that_are_no_table_do_not_end_a_pass() -> None:
+    def answers(day: date) -> tuple[Rate, ...]:
+        if day.weekday() in (1, 2):
+            raise MalformedFeed("nbk: no USD in a table of 0")
+        return rate(day)
+
+    archive = Archive(answers)
+
+    told = [each.day async for _, rates in archive.filler().tables(NEWEST_FIRST[:14], ()) for each in rates]
+
+    assert archive.asked == NEWEST_FIRST[:14]
+    assert set(told) == {day for day in NEWEST_FIRST[:14] if day.weekday() not in (1, 2)}
+
+
+async def test_a_refusal_ends_a_pass_after_what_was_told() -> None:
+    def answers(day: date) -> tuple[Rate, ...]:
+        if day == NEWEST_FIRST[3]:
+            raise Refused("answered 403")
+        return rate(day)
+
+    archive = Archive(answers)
+    told: list[date] = []
+
+    with suppress(Refused):
+        async for _, rates in archive.filler().tables(NEWEST_FIRST, ()):
+            told += [each.day for each in rates]
+
+    assert archive.asked == NEWEST_FIRST[:4]
+    assert list(dict.fromkeys(told)) == NEWEST_FIRST[:3]
+
+
+async def test_a_history_is_asked_for_what_it_has_only(bank: Bank) -> None:
+    # NBKR's numbers of other currencies are not known to us.
+    sources = {"nbkr": SourceSettings(base_url=bank.url)}
+    async with session(PollSettings()) as client:
+        filler = Filler(
+            source=SOURCES["nbkr"],
+            fetcher=Fetcher(client, Settings(sources=sources)),
+            today=FRIDAY,
+            pause_seconds=0,
+            progress=lambda done, of: None,
+        )
+        batches = [asked async for asked, _ in filler.tables([FRIDAY], {"USD", "KGS", "CNY"})]
+
+    assert bank.asked_for() == [(FRIDAY, FRIDAY)]
+    assert batches == [[FRIDAY]]

@@ -1,0 +1,102 @@
+"""`ticker check`: every enabled source asked once, and its words side by side."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from time import perf_counter
+from zoneinfo import ZoneInfo
+
+from ticker import guard
+from ticker.board import Rule, fixing_of, published
+from ticker.config import Settings
+from ticker.fetch import FORESEEN, Fetcher, session
+from ticker.model import Fixing, Pair
+from ticker.source import Source
+
+
+@dataclass(slots=True)
+class Row:
+    """What came of asking one source."""
+
+    source: Source
+    status: str = "ok"
+    as_of: str = ""
+    latency_ms: int | None = None
+    said: dict[Pair, Fixing] = field(default_factory=dict)
+
+
+async def checked(
+    settings: Settings, sources: Sequence[Source], rules: Sequence[Rule], *, now: datetime
+) -> tuple[str, bool]:
+    """
+    The table of what the sources say, and whether every authority of a symbol gave its rate.
+
+    A value is what its source gives for one unit of the symbol's second currency (som for a dollar),
+    with its distance from the median of all.
+    """
+    symbols = [rule.symbol for rule in rules]
+    async with session(settings.poll) as client:
+        fetcher = Fetcher(client, settings)
+        rows = await asyncio.gather(*(_ask(fetcher, source, symbols, now) for source in sources))
+    by_key = {row.source.key: row for row in rows}
+    failed = [words for rule in rules if (words := _fault(rule, by_key))]
+    lines = [*_table(rows, symbols), *failed]
+    return "\n".join(lines), not failed
+
+
+async def _ask(fetcher: Fetcher, source: Source, symbols: Iterable[Pair], now: datetime) -> Row:
+    row, started = Row(source), perf_counter()
+    today = now.astimezone(ZoneInfo(source.timezone)).date()
+    try:
+        answer = await fetcher.table(source, day=today, today=today)
+    except FORESEEN as error:
+        row.status = fetcher.words(source, error).removeprefix(f"{source.key}: ")
+        return row
+    row.latency_ms = round((perf_counter() - started) * 1000)
+    if answer:
+        row.as_of = answer.newest.isoformat()
+        row.said = {symbol: said for symbol in symbols if (said := fixing_of(symbol, answer.rates))}
+    return row
+
+
+def _fault(rule: Rule, rows: Mapping[str, Row]) -> str:
+    """Why a symbol has no word of an authority; empty if it has, or needs none."""
+    asked = [rows[key] for key in rule.chain if key in rule.authorities and key in rows]
+    if rule.peg or any(rule.symbol in row.said for row in asked):
+        return ""
+    what = "; ".join(f"{row.source.key}: {row.status}" for row in asked) or "no authority is enabled"
+    return f"{rule.symbol} has no official rate: {what}"
+
+
+def _table(rows: Sequence[Row], symbols: Sequence[Pair]) -> list[str]:
+    head = ["source", "status", "as of", "ms", *map(str, symbols)]
+    medians = {symbol: _median(rows, symbol) for symbol in symbols}
+    cells = [head, *(_cells(row, medians) for row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(head))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in cells
+    ]
+
+
+def _cells(row: Row, medians: Mapping[Pair, Decimal | None]) -> list[str]:
+    latency = "" if row.latency_ms is None else str(row.latency_ms)
+    values = [_value(row.said.get(symbol), median) for symbol, median in medians.items()]
+    return [row.source.key, row.status, row.as_of, latency, *values]
+
+
+def _median(rows: Iterable[Row], symbol: Pair) -> Decimal | None:
+    opinions = [(row.said[symbol].price, row.source.votes) for row in rows if symbol in row.said]
+    return guard.median(opinions) if opinions else None
+
+
+def _value(said: Fixing | None, median: Decimal | None) -> str:
+    if said is None or median is None:
+        return "-"
+    # The number shown is the inverse, and so is its distance.
+    distance = guard.share(said.inverse, 1 / median) * 100
+    return f"{published(said, inverse=True):f} ({distance:+.2f} %)"

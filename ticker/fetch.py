@@ -1,0 +1,244 @@
+"""
+Asking a source over HTTP: one request, or a conditional one, and what makes its answer a table.
+
+The one door of the aiohttp client (beside the terminal's own).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from ticker import __version__
+from ticker.calendar import MON_FRI
+from ticker.config import PollSettings, Settings
+from ticker.model import Rate
+from ticker.source import MalformedFeed, Source
+from ticker.store import UNAVAILABLE
+
+WORKING_DAYS_AHEAD = 2
+"""No bank sets a rate for a later day than its second next working day."""
+
+
+class Refused(Exception):
+    """The source answered, but not with a table: `answered 403`."""
+
+
+class NotThere(Refused):
+    """The source has no such page: `answered 404`."""
+
+
+FORESEEN = (aiohttp.ClientError, OSError, TimeoutError, MalformedFeed, Refused)
+"""How a source fails; anything else is a fault of ours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A table, with what makes the next request ask only for what is new."""
+
+    rates: tuple[Rate, ...]
+    url: str
+    etag: str
+    modified: str
+
+    @property
+    def newest(self) -> date:
+        """The newest day of validity in the table."""
+        return max(rate.day for rate in self.rates)
+
+    @property
+    def conditions(self) -> dict[str, str]:
+        """The headers of a request for anything else than this answer."""
+        conditions = {"If-None-Match": self.etag, "If-Modified-Since": self.modified}
+        return {name: value for name, value in conditions.items() if value}
+
+
+class Fetcher:
+    """Asks sources through one session, whose connections are kept alive."""
+
+    def __init__(self, session: aiohttp.ClientSession, settings: Settings) -> None:
+        self._session = session
+        self._settings = settings
+
+    async def table(
+        self, source: Source, *, day: date, today: date, known: Mapping[str, Answer] | None = None
+    ) -> Answer | None:
+        """
+        The table that holds on `day`, from the first of the source's addresses that gives one.
+
+        `known` are earlier answers by their address; None if the source says that nothing is new.
+        `today` is the day at the source. Raises one of FORESEEN: what the first address did.
+        """
+        first: Exception | None = None
+        for address in source.addresses(day, key=self._key(source)):
+            url = rebased(address, self._settings.source(source.key).base_url)
+            try:
+                return await self._table(source, url, day=day, today=today, known=(known or {}).get(url))
+            except FORESEEN as error:
+                first = first or error
+        raise first or Refused("no address")
+
+    async def history(self, source: Source, currency: str, first: date, last: date) -> tuple[Rate, ...]:
+        """The days of one currency, from `first` to `last`, both included. Raises one of FORESEEN."""
+        if source.history is None:
+            raise Refused("tells no history")
+        address = source.history.address(currency, first, last)
+        url = rebased(address, self._settings.source(source.key).base_url)
+        body, _ = await self._get(url, {})
+        rates = source.history.parse(body or b"", currency)
+        # Frankfurter tells the row before the range as well, where its first day has none.
+        if any(rate.day > last for rate in rates):
+            raise MalformedFeed(f"{source.key}: a rate after {last}, but asked for {first} to {last}")
+        return rates
+
+    def words(self, source: Source, error: BaseException) -> str:
+        """The error for an operator, without the source's key."""
+        return in_words(error, secret=self._key(source))
+
+    def _key(self, source: Source) -> str:
+        return self._settings.source(source.key).key.get_secret_value()
+
+    async def _table(
+        self, source: Source, url: str, *, day: date, today: date, known: Answer | None
+    ) -> Answer | None:
+        body, headers = await self._get(url, known.conditions if known else {})
+        if body is None:
+            return None
+        rates = source.parse(body)
+        check_dates(source, rates, asked=day, today=today)
+        check_currency(source, rates)
+        etag, modified = (headers.get(name, "") for name in ("ETag", "Last-Modified"))
+        return Answer(rates=rates, url=url, etag=etag, modified=modified)
+
+    async def _get(self, url: str, conditions: dict[str, str]) -> tuple[bytes | None, Mapping[str, str]]:
+        """The body; None if nothing is new since the answer that the conditions name."""
+        async with self._session.get(
+            URL(url, encoded=True), headers=conditions, allow_redirects=False
+        ) as response:
+            if response.status == 304 and conditions:
+                return None, response.headers
+            if response.status == 404:
+                raise NotThere("answered 404")
+            if response.status != 200:
+                raise Refused(f"answered {response.status}")
+            return await _body(response, self._settings.poll.max_body_bytes), response.headers
+
+
+def check_dates(source: Source, rates: Sequence[Rate], *, asked: date, today: date) -> None:
+    """
+    Refuse a table that is dated as no bank dates it: it would stay the newest for ever.
+
+    A source that was asked for a day may answer with an earlier one (it carries forward over weekends),
+    never with a later one: NBT answers dates out of its range with today's table. A source that tells
+    its newest table may be ahead by two working days at most.
+    """
+    if not rates:
+        raise MalformedFeed(f"{source.key}: an empty table")
+    newest, calendar = max(rate.day for rate in rates), source.calendar
+    if source.kind == "market":  # its rows may be the banks', which skip the weekend
+        calendar = replace(calendar, week=MON_FRI)
+    latest = asked if source.by_day else calendar.working_days_ahead(today, WORKING_DAYS_AHEAD)
+    if newest > latest:
+        raise MalformedFeed(f"{source.key}: dated {newest}, but asked for {asked} on {today}")
+
+
+def check_currency(source: Source, rates: Sequence[Rate]) -> None:
+    """Refuse a table of an authority without its own currency's dollar rate: it answers something else."""
+    own = source.authority_for
+    if own and not any({rate.pair.base, rate.pair.quote} == {own, "USD"} for rate in rates):
+        raise MalformedFeed(f"{source.key}: no {own} for the dollar in a table of {len(rates)}")
+
+
+def rebased(address: str, base_url: str) -> str:
+    """The address with scheme, host and port of `base_url`, whose path is put in front of its own."""
+    if not base_url:
+        return address
+    own, base = urlsplit(address), urlsplit(base_url)
+    return urlunsplit((base.scheme, base.netloc, base.path.rstrip("/") + own.path, own.query, ""))
+
+
+def in_words(error: BaseException, *, secret: str = "") -> str:
+    """The error in a few words for an operator: `timed out`, `can't connect: ...`, `answered 403`."""
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"can't connect: {_cause(error.os_error)}"
+    said = str(error).replace(secret, "***") if secret else str(error)
+    text = re.sub(r"\s+", " ", said)[:300]
+    if isinstance(error, (*FORESEEN, *UNAVAILABLE)):
+        return text or type(error).__name__
+    return f"{type(error).__name__}: {text}"
+
+
+def _cause(error: OSError) -> str:
+    """The system's own word, `Connection refused`, where asyncio names only the address."""
+    if error.errno and not isinstance(error, (socket.gaierror, ssl.SSLError)):
+        return os.strerror(error.errno)
+    return error.strerror or str(error)
+
+
+def session(settings: PollSettings) -> aiohttp.ClientSession:
+    """The client of all sources: honest about who asks, no cookies, no proxies, no redirects."""
+    about = f" (+{settings.project_url})" if settings.project_url else ""
+    return aiohttp.ClientSession(
+        timeout=aiohttp.ClientTimeout(total=settings.timeout_seconds),
+        headers={"User-Agent": f"currency-ticker/{__version__}{about}", "Accept": "*/*"},
+        cookie_jar=aiohttp.DummyCookieJar(),
+        connector=aiohttp.TCPConnector(limit_per_host=2, keepalive_timeout=60, resolver=_Resolver()),
+    )
+
+
+class _Resolver(AbstractResolver):
+    """
+    The system's look-up of names, in a thread that nobody waits for.
+
+    A process joins the loop's own threads at its end, and a name server that does not answer would
+    hold up a Ctrl-C for as long as the system tries (those of .tm are silent abroad).
+    """
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        found: Future[list[tuple[Any, ...]]] = Future()
+        found.set_running_or_notify_cancel()
+
+        def look_up() -> None:
+            try:
+                found.set_result(socket.getaddrinfo(host, port, family, socket.SOCK_STREAM))
+            except Exception as error:
+                found.set_exception(error)
+
+        threading.Thread(target=look_up, name=f"look up {host}", daemon=True).start()
+        numeric = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        return [
+            ResolveResult(
+                hostname=host, host=address[0], port=address[1], family=kind, proto=proto, flags=numeric
+            )
+            for kind, _, proto, _, address in await asyncio.wrap_future(found)
+        ]
+
+    async def close(self) -> None:
+        """A look-up that is under way is left to itself."""
+
+
+async def _body(response: aiohttp.ClientResponse, most: int) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(65536):
+        body += chunk
+        if len(body) > most:
+            raise Refused(f"sent more than {most} bytes")
+    return bytes(body)

@@ -1,0 +1,134 @@
+"""From the settings to the sources that are polled and to the rule of every symbol. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+from ticker.board import Board, Rule
+from ticker.config import ConfigError, GuardSettings, Settings
+from ticker.guard import Guard
+from ticker.model import EXACT, Pair, Rate
+from ticker.source import Source
+from ticker.sources import SOURCES
+
+STAND_INS = ("cbr",)
+"""Sources that stand in for an authority that fails, in this order."""
+
+
+def all_sources(settings: Settings) -> dict[str, Source]:
+    """Every source, with the closures of the settings. Raises ConfigError for a key that no source has."""
+    if unknown := set(settings.sources) - set(SOURCES):
+        raise ConfigError(f"sources.{min(unknown)}: there is no such source; there are {', '.join(SOURCES)}")
+    return {key: _with_closures(source, settings) for key, source in SOURCES.items()}
+
+
+def _with_closures(source: Source, settings: Settings) -> Source:
+    closed = frozenset(settings.source(source.key).closed_days)
+    return replace(source, calendar=replace(source.calendar, closed=closed)) if closed else source
+
+
+def enabled_sources(settings: Settings) -> tuple[Source, ...]:
+    """The sources to poll. Raises ConfigError for one that needs a key and has none."""
+    chosen = []
+    for source in all_sources(settings).values():
+        said = settings.source(source.key)
+        if not (source.enabled if said.enabled is None else said.enabled):
+            continue
+        if not source.keyless and not said.key.get_secret_value():
+            raise ConfigError(f"sources.{source.key}: it needs a key; give it as {source.key_variable}")
+        chosen.append(source)
+    return tuple(chosen)
+
+
+def new_board(settings: Settings, sources: Iterable[Source]) -> Board:
+    """An empty board with the rules of every symbol."""
+    limits, polled = settings.guard, tuple(sources)
+    return Board(
+        [rule(symbol, settings, polled) for symbol in settings.symbols],
+        sources=all_sources(settings),
+        guard=Guard(
+            jump=limits.jump_percent / 100,
+            human=limits.human_percent / 100,
+            repeat=timedelta(minutes=limits.repeat_minutes),
+        ),
+        history_days=settings.history.days,
+        label=settings.label,
+        absent=set(SOURCES) - {source.key for source in polled},
+    )
+
+
+def rule(symbol: Pair, settings: Settings, polled: Iterable[Source]) -> Rule:
+    """
+    Whose word is the value of a symbol, by its policy.
+
+    `official`: the central bank of its base, then that of its quote; the Bank of Russia and the middle
+    of the aggregators stand in. `market`: the first aggregator, then the others. A list: its own order.
+    Raises ConfigError for a source that is not there.
+    """
+    banks, market = _banks_of(symbol), tuple(each.key for each in polled if each.kind == "market")
+    policy, limits = settings.policy_of(symbol), settings.guard
+    if policy == "official":
+        chain = _distinct((*banks, *STAND_INS))
+    elif policy == "market":
+        chain = market
+    else:
+        chain = _distinct(policy)
+    if unknown := set(chain) - set(SOURCES):
+        raise ConfigError(f"policy: there is no source {min(unknown)}; there are {', '.join(SOURCES)}")
+    return Rule(
+        symbol=symbol,
+        chain=chain,
+        authorities=frozenset((policy == "official" and banks) or chain[:1]),
+        panel=market if policy == "official" else (),
+        band=_band(symbol, limits.bands),
+        tolerance=_tolerance(symbol, limits) / 100,
+        peg=_peg(symbol, settings) if policy == "official" else None,
+    )
+
+
+def _tolerance(symbol: Pair, limits: GuardSettings) -> Decimal:
+    """The widest of those that the settings name for its currencies, else the usual one."""
+    named = [limits.tolerances[code] for code in _codes(symbol) if code in limits.tolerances]
+    return max(named, default=limits.tolerance_percent)
+
+
+def _codes(symbol: Pair) -> tuple[str, str]:
+    return symbol.base, symbol.quote
+
+
+def _distinct(keys: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(keys))
+
+
+def _banks_of(symbol: Pair) -> tuple[str, ...]:
+    banks = {source.authority_for: source.key for source in SOURCES.values() if source.authority_for}
+    return tuple(banks[code] for code in _codes(symbol) if code in banks)
+
+
+def _band(symbol: Pair, bands: Mapping[str, tuple[Decimal, Decimal]]) -> tuple[Decimal, Decimal] | None:
+    """The band in units of base per one quote; the settings have units per dollar."""
+    if symbol.quote == "USD":
+        return bands.get(symbol.base)
+    if symbol.base == "USD" and (band := bands.get(symbol.quote)):
+        return EXACT.divide(Decimal(1), band[1]), EXACT.divide(Decimal(1), band[0])
+    return None
+
+
+def _peg(symbol: Pair, settings: Settings) -> Rate | None:
+    """The fixed rate of a symbol, either way round."""
+    for code, peg in settings.pegs.items():
+        if {code, "USD"} == set(_codes(symbol)):
+            pair = Pair("USD", code)
+            return Rate(source="peg", pair=pair, value=peg.units_per_usd, nominal=1, as_of=peg.since)
+    return None
+
+
+def without_source(symbols: Iterable[Pair], settings: Settings, polled: Iterable[Source]) -> list[Pair]:
+    """The symbols that can't get a quote, as nobody is polled who has them."""
+    sources = tuple(polled)
+    keys = {source.key for source in sources}
+    rules = [rule(symbol, settings, sources) for symbol in symbols]
+    return [each.symbol for each in rules if not each.peg and keys.isdisjoint((*each.chain, *each.panel))]

@@ -1,0 +1,92 @@
+"""Frankfurter: rates of the dollar, blended from the central banks that publish them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import time, timedelta
+
+from ticker.calendar import EVERY_DAY, Calendar
+from ticker.model import Pair, Rate
+from ticker.source import OURS, History, MalformedFeed, Schedule, Source, day, decimal, parsed_json, table
+
+KEY = "frankfurter"
+
+_ASKED = (*OURS, "EUR", "RUB", "CNY", "TRY", "GBP")
+_METALS = {"XAU", "XAG", "XPT", "XPD"}
+_CURRENCY = re.compile(r"[A-Z]{3}")
+
+
+def parse(body: bytes) -> tuple[Rate, ...]:
+    """
+    Read /v2/rates: units of a currency for one dollar, each with a day of its own, maybe tomorrow.
+
+    Raises MalformedFeed, as for an error's {"message": ...}, for a table without one of our five
+    currencies, and for more than one day of a currency, which is a history.
+    """
+    rates = table(_rates(body), who=KEY, quoted=OURS)
+    if len({rate.pair.quote for rate in rates}) < len(rates):
+        raise MalformedFeed(f"{KEY}: more than one day of a currency")
+    return rates
+
+
+def parse_history(body: bytes, quote: str | None = None) -> tuple[Rate, ...]:
+    """
+    Read /v2/rates of a range of days and one currency, which is `quote` if that is given.
+
+    A range without a rate is an empty list. Raises MalformedFeed.
+    """
+    rates = table(_rates(body), who=KEY)
+    listed = {rate.pair.quote for rate in rates}
+    if len(listed) > 1 or (quote and listed - {quote}):
+        raise MalformedFeed(
+            f"{KEY}: the history of {', '.join(sorted(listed))}, not of {quote or 'one currency'}"
+        )
+    return rates
+
+
+def _rates(body: bytes) -> Iterator[Rate]:
+    rows = parsed_json(body, who=KEY)
+    if not isinstance(rows, list):
+        raise MalformedFeed(f"{KEY}: no list of rates in {body[:60]!r}")
+    for row in rows:
+        if not isinstance(row, dict) or row.get("base") != "USD" or not isinstance(row.get("quote"), str):
+            raise MalformedFeed(f"{KEY}: no rate of the dollar: {row!r:.60}")
+        if not _CURRENCY.fullmatch(row["quote"]) or row["quote"] in _METALS:
+            continue
+        yield Rate(
+            source=KEY,
+            pair=Pair("USD", row["quote"]),
+            value=decimal(str(row.get("rate")), who=KEY),
+            nominal=1,
+            as_of=day(str(row.get("date")), style="yyyy-mm-dd", who=KEY),
+        )
+
+
+SOURCE = Source(
+    key=KEY,
+    name="Frankfurter",
+    short="Frankfurter",
+    kind="market",
+    # With the dollar as base: the inverse rates are rounded to 5 or 6 places (0.6 % of the sum).
+    url="https://api.frankfurter.dev/v2/rates?base=USD&quotes=" + ",".join(_ASKED),
+    parse=parse,
+    parse_history=parse_history,
+    history=History(
+        url="https://api.frankfurter.dev/v2/rates"
+        "?from={first:%Y-%m-%d}&to={last:%Y-%m-%d}&base=USD&quotes={name}",
+        names={code: code for code in _ASKED},
+        parse=parse_history,
+    ),
+    timezone="UTC",
+    # It passes on what the banks publish, which is spread over the day.
+    schedule=Schedule(hour="6-18", minute="45"),
+    attribution="Frankfurter, frankfurter.dev",
+    terms="No key and no quota; the rates are the central banks' own, on the terms of each bank.",
+    coverage=(
+        "All of ours, blended from every bank that covers a currency and so no witness apart from the banks. "
+        "Above 5,000 a rate is rounded to a whole number; the manat is the peg."
+    ),
+    votes=1,
+    calendar=Calendar(week=EVERY_DAY, out_by=time(0), takes_effect="same day", grace=timedelta(hours=48)),
+)

@@ -1,0 +1,61 @@
+"""Open Exchange Rates: indicative rates of the dollar, every hour, with a key of one's own."""
+
+from __future__ import annotations
+
+import re
+from datetime import time, timedelta
+
+from ticker.calendar import EVERY_DAY, Calendar
+from ticker.model import Rate
+from ticker.source import MalformedFeed, Schedule, Source, moment, parsed_json, per_dollar
+
+KEY = "openexchangerates"
+
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_NO_CURRENCIES = {"USD", "BTC", "XAU", "XAG", "XPT", "XPD"}
+"""The base itself, a coin and the metals."""
+
+
+def parse(body: bytes) -> tuple[Rate, ...]:
+    """
+    Read latest.json: units of a currency for one dollar, as of `timestamp` (UTC).
+
+    An error is {"error": true, "status": 403, "message": "not_allowed", ...}. Raises MalformedFeed.
+    """
+    answer = parsed_json(body, who=KEY)
+    if not isinstance(answer, dict):
+        raise MalformedFeed(f"{KEY}: no object in {body[:40]!r}")
+    if answer.get("error", False) is not False:
+        raise MalformedFeed(f"{KEY}: the answer is an error: {answer.get('message')!r:.60}")
+    if answer.get("base") != "USD":
+        raise MalformedFeed(f"{KEY}: the base is {answer.get('base')!r:.60}, not the dollar")
+    if not isinstance(entries := answer.get("rates"), dict):
+        raise MalformedFeed(f"{KEY}: no rates in {body[:40]!r}")
+    as_of = moment(str(answer.get("timestamp")), who=KEY)
+    listed = {name: entries[name] for name in entries if _CURRENCY.fullmatch(name)}
+    return per_dollar(
+        {name: figure for name, figure in listed.items() if name not in _NO_CURRENCIES}, who=KEY, as_of=as_of
+    )
+
+
+SOURCE = Source(
+    key=KEY,
+    name="Open Exchange Rates",
+    short="OXR",
+    kind="market",
+    url="https://openexchangerates.org/api/latest.json?app_id={key}",
+    parse=parse,
+    timezone="UTC",
+    # Once an hour is 744 requests a month of the free plan's 1,000; so the plain interval is a day.
+    schedule=Schedule(hour="0-23", minute="5", day_of_week="mon-sun"),
+    interval_seconds=24 * 3600,
+    attribution="Open Exchange Rates, openexchangerates.org",
+    terms=(
+        "A key is needed (free for 1,000 requests a month), and its terms and licence agreement hold: "
+        "resale is prohibited, and whether a public ticker may show the rates is for its operator to settle."
+    ),
+    coverage="About 170 currencies per dollar, all of ours, every hour.",
+    calendar=Calendar(week=EVERY_DAY, out_by=time(0), takes_effect="same day", grace=timedelta(hours=48)),
+    keyless=False,
+    enabled=False,
+)
