@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -12,8 +13,11 @@ from typing import Any, Protocol
 
 import pytest
 import pytest_asyncio
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from redis.asyncio import Redis
+from stage import Scheduled
 
+from ticker import poll
 from ticker.embedded import EmbeddedServer, embedded
 from ticker.model import NOWHERE, Cursor, Fixing, Pair, Quote, Rate
 from ticker.store import Store
@@ -76,6 +80,25 @@ def _open_store(url: str, *, stream_length: int = 10_000) -> Store:
 async def store(redis_url: str) -> AsyncIterator[Store]:
     async with _open_store(redis_url) as store:
         yield store
+
+
+@pytest.fixture(autouse=True)
+def _everything_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="ticker")
+
+
+@pytest.fixture
+def scheduled(monkeypatch: pytest.MonkeyPatch) -> Scheduled:
+    """The jobs of the scheduler that the poller made last."""
+    made: list[AsyncIOScheduler] = []
+
+    class Scheduler(AsyncIOScheduler):  # type: ignore[misc]
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            made.append(self)
+
+    monkeypatch.setattr(poll, "AsyncIOScheduler", Scheduler)
+    return lambda: list(made[-1].get_jobs()) if made else []
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -16,17 +15,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp import web
-from apscheduler.job import Job
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from redis.asyncio import Redis
+from stage import Scheduled, outcome, quote, said, site, until
 
-from ticker import backfill, poll, rules
+from ticker import backfill, rules
 from ticker.backfill import Filler
 from ticker.config import HistorySettings, PollSettings, RedisSettings, Settings, SourceSettings
 from ticker.fetch import Fetcher, Refused, session
-from ticker.model import Pair, Quote, Rate
+from ticker.model import Pair, Rate
 from ticker.poll import Poller
-from ticker.source import MalformedFeed, Outcome, Source
+from ticker.source import MalformedFeed, Source
 from ticker.sources import SOURCES
 from ticker.store import Done, Store
 
@@ -175,14 +173,8 @@ def cbr_archive(name: str, told: Sequence[date]) -> str:
 @pytest.fixture
 async def bank() -> AsyncIterator[Bank]:
     bank = Bank()
-    site = web.Application()
-    site.router.add_route("*", "/{path:.*}", bank.handle)
-    runner = web.AppRunner(site, access_log=None, handler_cancellation=True)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    bank.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield bank
-    await runner.cleanup()
+    async with site(bank.handle) as bank.url:
+        yield bank
 
 
 @dataclass
@@ -208,28 +200,6 @@ async def store(redis_url: str) -> AsyncIterator[Store]:
     """Redis, where five years are kept."""
     async with Store(redis_url, prefix="{ticker}:", stream_length=1000, history_days=1830) as store:
         yield store
-
-
-@pytest.fixture(autouse=True)
-def _everything_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, logger="ticker")
-
-
-Scheduled = Callable[[], list[Job]]
-
-
-@pytest.fixture
-def scheduled(monkeypatch: pytest.MonkeyPatch) -> Scheduled:
-    """The jobs of the scheduler that the poller made last."""
-    made: list[AsyncIOScheduler] = []
-
-    class Scheduler(AsyncIOScheduler):  # type: ignore[misc]
-        def __init__(self, **options: Any) -> None:
-            super().__init__(**options)
-            made.append(self)
-
-    monkeypatch.setattr(poll, "AsyncIOScheduler", Scheduler)
-    return lambda: list(made[-1].get_jobs()) if made else []
 
 
 def poll_now(scheduled: Scheduled, key: str = "nbkr") -> None:
@@ -268,17 +238,6 @@ async def polling(
         assert running.cancelled() or (running.done() and not running.result())
 
 
-async def until(fact: Callable[[], Awaitable[object] | object], seconds: float = 5) -> None:
-    async with asyncio.timeout(seconds):
-        while True:
-            so = fact()
-            if isinstance(so, Awaitable):
-                so = await so
-            if so:
-                return
-            await asyncio.sleep(0.01)
-
-
 async def filled(caplog: pytest.LogCaptureFixture, times: int = 1) -> None:
     """Wait for so many passes to have come to their end."""
     await until(lambda: len(said(caplog, "days are told")) >= times)
@@ -292,20 +251,8 @@ async def knows(store: Store, count: int, symbol: Pair = KGS) -> bool:
     return len(await known(store, symbol)) >= count
 
 
-async def outcome(store: Store, key: str = "nbkr") -> Outcome:
-    return (await store.outcomes([key]))[key]
-
-
 async def polled(store: Store, key: str = "nbkr") -> bool:
     return (await outcome(store, key)).next_poll_at is not None
-
-
-async def quote(store: Store, symbol: Pair = KGS) -> Quote | None:
-    return next((each for _, each in (await store.snapshot()).rows if each.symbol == symbol), None)
-
-
-def said(caplog: pytest.LogCaptureFixture, words: str) -> list[str]:
-    return [record.getMessage() for record in caplog.records if words in record.getMessage()]
 
 
 def on_work_days(*given: date) -> list[date]:

@@ -18,6 +18,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from pydantic import SecretStr
+from stage import answer, site
 
 from ticker import fetch
 from ticker.config import PollSettings, Settings, SourceSettings
@@ -42,13 +43,6 @@ def table(as_of: date) -> bytes:
     return NBKR.replace(b"24.05.2026", f"{as_of:%d.%m.%Y}".encode())
 
 
-def answer(body: bytes, status: int = 200, **headers: str) -> Handler:
-    async def handle(request: web.Request) -> web.StreamResponse:
-        return web.Response(body=body, status=status, headers=headers)
-
-    return handle
-
-
 @dataclass
 class Bank:
     """A bank that answers by path, where nothing else is said with NBKR's table; it remembers who asked."""
@@ -70,14 +64,8 @@ class Bank:
 @pytest.fixture
 async def bank() -> AsyncIterator[Bank]:
     bank = Bank()
-    site = web.Application()
-    site.router.add_route("*", "/{path:.*}", bank.handle)
-    runner = web.AppRunner(site, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    bank.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield bank
-    await runner.cleanup()
+    async with site(bank.handle) as bank.url:
+        yield bank
 
 
 @pytest.fixture

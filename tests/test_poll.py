@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import logging
 import os
 import re
 import signal
@@ -26,8 +25,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from aiohttp import web
 from apscheduler.job import Job
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from redis.asyncio import Redis
+from stage import Scheduled, answer, outcome, quote, said, site, until
 
 from ticker import poll, rules
 from ticker.board import Board
@@ -35,7 +34,7 @@ from ticker.config import HistorySettings, PollSettings, RedisSettings, Settings
 from ticker.embedded import EmbeddedServer, embedded
 from ticker.model import Cursor, Fixing, Pair, Quote
 from ticker.poll import Poller, longest_delay
-from ticker.source import Outcome, Source
+from ticker.source import Source
 from ticker.sources import SOURCES
 from ticker.store import Done, Publication, Store
 
@@ -63,13 +62,6 @@ def table(as_of: date, usd: str = "") -> bytes:
     """NBKR's recorded file with another date and another figure of the dollar: every day one of its own."""
     usd = usd or f"87,{45 + (as_of - TUESDAY).days}00"
     return NBKR.replace(b"24.05.2026", f"{as_of:%d.%m.%Y}".encode()).replace(b"87,4500", usd.encode())
-
-
-def answer(body: bytes, status: int = 200, **headers: str) -> Answer:
-    async def handle(request: web.Request) -> web.StreamResponse:
-        return web.Response(body=body, status=status, headers=headers)
-
-    return handle
 
 
 def tagged(body: bytes, tag: str = '"1"') -> Answer:
@@ -162,14 +154,8 @@ async def other() -> AsyncIterator[Bank]:
 @asynccontextmanager
 async def open_bank() -> AsyncIterator[Bank]:
     bank = Bank()
-    site = web.Application()
-    site.router.add_route("*", "/{path:.*}", bank.handle)
-    runner = web.AppRunner(site, access_log=None, handler_cancellation=True)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    bank.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield bank
-    await runner.cleanup()
+    async with site(bank.handle) as bank.url:
+        yield bank
 
 
 @pytest.fixture
@@ -182,28 +168,6 @@ async def own_server(short_path: Path) -> AsyncIterator[EmbeddedServer]:
     """A server that the test may stop."""
     async with embedded(short_path / "data") as server:
         yield server
-
-
-@pytest.fixture(autouse=True)
-def _everything_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, logger="ticker")
-
-
-Scheduled = Callable[[], list[Job]]
-
-
-@pytest.fixture
-def scheduled(monkeypatch: pytest.MonkeyPatch) -> Scheduled:
-    """The jobs of the scheduler that the poller made last."""
-    made: list[AsyncIOScheduler] = []
-
-    class Scheduler(AsyncIOScheduler):  # type: ignore[misc]
-        def __init__(self, **options: Any) -> None:
-            super().__init__(**options)
-            made.append(self)
-
-    monkeypatch.setattr(poll, "AsyncIOScheduler", Scheduler)
-    return lambda: list(made[-1].get_jobs()) if made else []
 
 
 def nbkr(interval_seconds: int = OFTEN, **others: Any) -> Source:
@@ -254,36 +218,12 @@ async def ended(running: asyncio.Task[None]) -> None:
     assert not [task for task in asyncio.all_tasks() if "run_coroutine_job" in repr(task)]
 
 
-async def until(fact: Callable[[], Awaitable[object] | object], seconds: float = 5) -> None:
-    """Wait until it is so; whoever asks in vain fails with a TimeoutError that shows the line."""
-    async with asyncio.timeout(seconds):
-        while True:
-            so = fact()
-            if isinstance(so, Awaitable):
-                so = await so
-            if so:
-                return
-            await asyncio.sleep(0.01)
-
-
-async def quote(store: Store, symbol: Pair = KGS) -> Quote | None:
-    return next((each for _, each in (await store.snapshot()).rows if each.symbol == symbol), None)
-
-
-async def outcome(store: Store, key: str = "nbkr") -> Outcome:
-    return (await store.outcomes([key]))[key]
-
-
 async def shown(store: Store, as_of: date, symbol: Pair = KGS) -> bool:
     return (now := await quote(store, symbol)) is not None and now.as_of == as_of
 
 
 async def publications(redis: Redis) -> int:
     return int(await redis.xlen("{ticker}:stream"))
-
-
-def said(caplog: pytest.LogCaptureFixture, words: str) -> list[str]:
-    return [record.getMessage() for record in caplog.records if words in record.getMessage()]
 
 
 # A poll
