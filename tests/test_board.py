@@ -170,6 +170,15 @@ def test_a_cross_of_two_foreign_currencies_is_taken_over_the_bank_s_own() -> Non
     assert published(fixing) == Decimal("1.160750143")
 
 
+def test_an_aggregator_s_cross_is_taken_over_the_dollar() -> None:
+    euro = Rate(source="floatrates", pair=Pair("USD", "EUR"), value=Decimal("0.8564"), nominal=1, as_of=WED)
+
+    fixing = fixing_of(Pair("EUR", "KGS"), [euro, market("floatrates", "87.45", WED)])
+
+    assert fixing is not None
+    assert published(fixing) == Decimal("102.1134984")
+
+
 def test_a_cross_has_no_single_figure_of_a_bank() -> None:
     one = board(replace(ALONE, chain=("cbr",), authorities=frozenset({"cbr"})))
 

@@ -169,10 +169,10 @@ async def test_the_distance_is_that_of_the_number_that_is_shown(
 async def test_a_symbol_may_be_a_cross_or_the_other_way_round(banks: Banks) -> None:
     table, below, whole = await checked(banks.settings("EUR/KGS", "USD/KGS", "KGS/UZS"))
 
-    # What is shown is the second currency's price in the first.
-    assert table["nbkr"]["EUR/KGS"].startswith("0.009851479")
-    assert table["nbkr"]["USD/KGS"].startswith("0.01143510577")
-    assert table["cbr"]["KGS/UZS"].startswith("0.007")
+    # What is shown is the number above 1, whichever way round.
+    assert table["nbkr"]["EUR/KGS"].startswith("101.5076")
+    assert table["nbkr"]["USD/KGS"].startswith("87.4500 ")
+    assert table["cbr"]["KGS/UZS"].startswith("1")
     assert below == ["KGS/UZS has no official rate: nbkr: ok; cbu: ok"]
     assert not whole
 

@@ -709,15 +709,19 @@ def consensus(said: Sequence[Fixing]) -> list[Fixing]:
 
 def fixing_of(symbol: Pair, table: Sequence[Rate]) -> Fixing | None:
     """What one table says of a symbol: the pair itself, either way round, or its cross over a third."""
-    by_codes = {frozenset((rate.pair.base, rate.pair.quote)): rate for rate in table}
-    if direct := by_codes.get(frozenset((symbol.base, symbol.quote))):
+    bases, quotes = _partners(symbol.base, table), _partners(symbol.quote, table)
+    if direct := bases.get(symbol.quote):
         return Fixing(symbol=symbol, legs=(direct,))
-    for third in sorted({rate.pair.quote for rate in table}):
-        first = by_codes.get(frozenset((symbol.base, third)))
-        second = by_codes.get(frozenset((third, symbol.quote)))
-        if first and second:
-            return Fixing(symbol=symbol, legs=(first, second))
-    return None
+    if not (shared := bases.keys() & quotes.keys()):
+        return None
+    third = min(shared)
+    return Fixing(symbol=symbol, legs=(bases[third], quotes[third]))
+
+
+def _partners(currency: str, table: Sequence[Rate]) -> dict[str, Rate]:
+    """The rates of a table that a currency is in, by the other one."""
+    found = {rate.pair.quote: rate for rate in table if rate.pair.base == currency}
+    return found | {rate.pair.base: rate for rate in table if rate.pair.quote == currency}
 
 
 def published(fixing: Fixing, *, inverse: bool = False) -> Decimal:

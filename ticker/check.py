@@ -35,8 +35,8 @@ async def checked(
     """
     The table of what the sources say, and whether every authority of a symbol gave its rate.
 
-    A value is what its source gives for one unit of the symbol's second currency (som for a dollar),
-    with its distance from the median of all.
+    A value is the price of a symbol or, below 1, its inverse (som for a dollar), with its distance from
+    the median of all.
     """
     symbols = [rule.symbol for rule in rules]
     async with session(settings.poll) as client:
@@ -95,8 +95,10 @@ def _median(rows: Iterable[Row], symbol: Pair) -> Decimal | None:
 
 
 def _value(said: Fixing | None, median: Decimal | None) -> str:
+    """The number as people say it, above 1, and how far it is from the median."""
     if said is None or median is None:
         return "-"
-    # The number shown is the inverse, and so is its distance.
-    distance = guard.share(said.inverse, 1 / median) * 100
-    return f"{published(said, inverse=True):f} ({distance:+.2f} %)"
+    inverse = said.price < 1
+    distance = guard.share(said.inverse, 1 / median) if inverse else guard.share(said.price, median)
+    percent = round(distance * 100, 2) + 0  # never -0
+    return f"{published(said, inverse=inverse):f} ({percent:+.2f} %)"
