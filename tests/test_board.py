@@ -508,14 +508,43 @@ def test_a_rate_that_the_bank_puts_right_ends_the_holding_back() -> None:
     assert one.held() == {}
 
 
-def test_a_bank_that_takes_its_word_back_ends_the_holding_back() -> None:
+def test_an_older_table_takes_nothing_back_as_a_bank_s_hosts_may_tell_two_days_in_turn() -> None:
     one = board(ALONE)
     one.post([som("87.4500", WED)], now=noon(WED))
     one.post([som("95.0000", THU)], now=noon(WED) + HOURS)
 
-    quote = of(one.post([som("87.4500", WED)], now=noon(WED) + 2 * HOURS))
+    assert one.post([som("87.4500", WED)], now=noon(WED) + 2 * HOURS) == []
+    assert one.held("nbkr")["nbkr", KGS].first_seen == noon(WED) + HOURS
 
-    assert (str(quote.inverse), quote.status) == ("87.4500", "live")
+
+def test_a_bank_that_takes_its_word_back_ends_the_holding_back() -> None:
+    one = board(ALONE)
+    one.post(table("87.4500", WED), now=noon(WED))
+    one.post(table("95.0000", THU, others="1.086"), now=noon(WED) + HOURS)
+
+    # Wednesday's figures, stamped Thursday: not a repetition of what is held back.
+    quote = of(one.post(table("87.4500", THU), now=noon(WED) + 2 * HOURS))
+
+    assert (str(quote.inverse), quote.status, one.held()) == ("87.4500", "live", {})
+
+
+def test_yesterday_s_figures_say_nothing_against_what_is_held_back_of_tomorrow() -> None:
+    symbol = Pair("KZT", "USD")
+    one = board(Rule(symbol=symbol, chain=("nbk",), authorities=frozenset({"nbk"})))
+    one.post(tenge("455.59", WED), now=noon(WED))
+    one.post(tenge("500.00", FRI), now=noon(THU) + 5 * HOURS)
+
+    one.post([replace(rate, as_of=THU) for rate in tenge("455.59", WED)], now=noon(THU) + 6 * HOURS)
+
+    assert list(one.held()) == [("nbk", symbol)]
+
+
+def test_what_is_over_is_not_corrected_by_a_newest_table() -> None:
+    one = board(ALONE)
+    one.post([som("87.4500", WED)], now=noon(WED))
+    one.post([som("87.6000", THU)], now=noon(THU))
+
+    assert one.post([som("87.5000", WED)], now=noon(THU)) == []
 
 
 def test_a_first_rate_out_of_its_band_is_no_quote_at_all() -> None:
@@ -569,6 +598,26 @@ def test_an_official_rate_that_stands_still_is_believed_while_the_market_runs_aw
     with_others(one, "90.00", THU)
 
     assert of(one.post(table("87.4500", THU, others="1.03"), now=noon(THU))).status == "live"
+
+
+def test_what_is_held_back_is_not_released_by_time_alone() -> None:
+    one = board()
+    one.post([som("87.4500", WED)], now=noon(WED))
+    with_others(one, "87.40", WED)
+    one.post([som("89.5000", THU)], now=noon(WED) + 4 * HOURS)
+    with_others(one, "87.40", TUE)
+
+    assert shown(one)[:1] + shown(one)[3:] == ("87.4500", "unconfirmed")
+
+
+def test_a_line_that_shows_a_stand_in_of_today_does_not_go_back_to_what_an_authority_said_before() -> None:
+    one = board()
+    one.post([*table("87.4500", WED), *cbr_table(WED)], now=noon(WED))
+    one.post(cbr_table(THU, kgs="88.3000"), now=noon(THU))
+    assert shown(one)[1:3] == (THU, "cbr")
+
+    assert one.post(table("101.0000", THU), now=noon(THU)) == []
+    assert one.held_back("nbkr")
 
 
 def test_others_whose_rates_are_old_are_not_asked() -> None:
@@ -743,6 +792,7 @@ def test_a_repetition_may_come_with_the_next_day_s_table() -> None:
     quote = of(one.post(table("93.9000", FRI, others="1.1176"), now=noon(FRI)))
 
     assert (str(quote.inverse), quote.as_of, quote.status) == ("93.9000", FRI, "live")
+    assert quote.change_percent == Decimal("-0.03")  # from Thursday's, which was right as well
 
 
 def test_another_jump_the_next_day_is_no_repetition() -> None:
@@ -772,7 +822,43 @@ def test_a_jump_beyond_15_percent_is_an_operator_s_matter() -> None:
 
     assert done.startswith(f"nbkr's 99.0000 KGS per USD as of {THU} is believed")
     assert (str(of(quotes).inverse), of(quotes).status) == ("99.0000", "live")
+    assert one.held("nbkr") == {}
+
+
+def test_a_confirmation_is_of_the_authority_s_word_and_of_nothing_absurd() -> None:
+    one = board()
+    one.post([*table("84.0000", WED), *cbr_table(WED, kgs="91.8000")], now=noon(WED))
+    one.post(table("99.0000", THU), now=noon(THU))
+    one.post(cbr_table(THU, kgs="9180.0000"), now=noon(THU))
+    one.post([market("floatrates", "50.00", THU)], now=noon(THU))
+
+    assert one.confirm(KGS, now=noon(THU))[1].startswith("nbkr's 99.0000")
     assert one.confirm(KGS, now=noon(THU)) == ([], "")
+    assert set(one.held()) == {("cbr", KGS), ("floatrates", KGS)}
+
+
+def test_a_stand_in_may_be_confirmed_where_the_authority_has_nothing_held_back() -> None:
+    one = board(absent=["nbkr"])
+    one.post(cbr_table(WED, kgs="91.8000"), now=noon(WED))
+    one.post(cbr_table(THU, kgs="77.0000"), now=noon(THU))
+
+    quotes, done = one.confirm(KGS, now=noon(THU))
+
+    assert done.startswith("cbr's ")
+    assert of(quotes).as_of == THU
+
+
+def test_the_end_of_a_hold_believes_nothing_that_is_doubted() -> None:
+    one = board(ALONE)
+    one.post([som("87.4500", WED)], now=noon(WED))
+    one.keep(KGS, now=noon(WED))
+    one.post([som("105.0000", THU)], now=noon(THU))
+
+    first, told = one.confirm(KGS, now=noon(THU))
+    second, _ = one.confirm(KGS, now=noon(THU))
+
+    assert told.endswith("is still held back, confirm again to believe it")
+    assert (first, str(of(second).inverse)) == ([], "105.0000")
 
 
 def test_an_operator_may_confirm_what_is_outside_of_its_band() -> None:
@@ -800,6 +886,15 @@ def test_an_operator_may_keep_a_quote_as_it_is() -> None:
     assert (str(of(back).inverse), of(back).status) == ("87.6000", "live")
 
 
+def test_a_quote_that_is_kept_announces_nothing() -> None:
+    one = board()
+    one.post([som("87.4500", WED), som("87.6000", THU)], now=noon(WED))
+
+    quote = of(one.keep(KGS, now=noon(WED))[0])
+
+    assert (quote.next, one.kept) == (None, {KGS})
+
+
 def test_what_has_no_quote_cannot_be_kept() -> None:
     assert board().keep(KGS, now=noon(WED)) == ([], "")
 
@@ -813,6 +908,66 @@ def test_a_first_rate_is_believed_until_the_others_say_something_else() -> None:
 
     assert (str(quote.inverse), quote.status) == ("101.3000", "unconfirmed")
     assert shown_after(one.post(cbr_table(WED), now=noon(WED))) == "cbr"
+
+
+def test_what_the_archive_says_of_the_last_days_is_measured_by_the_others_too() -> None:
+    """A bank's own bad days would else speak for its bad day today: each moves but little."""
+    one = board()
+    one.post(table("91.4000", FRI), now=noon(FRI))
+    one.learn(
+        [som("91.3000", THU), som("87.4000", WED - 4 * DAY), som("87.5000", WED - 5 * DAY)], now=noon(FRI)
+    )
+    assert shown(one)[0] == "91.4000"
+
+    with_others(one, "87.45", FRI)
+
+    assert shown(one) == ("87.4000", WED - 4 * DAY, "nbkr", "unconfirmed")
+    assert {fixing.day for fixing in one.withdrawn()} == {THU, FRI}
+    assert one.withdrawn() == []
+
+
+def test_an_archive_that_only_repeats_what_is_held_back_is_not_learned() -> None:
+    one = board()
+    with_others(one, "87.45", FRI)
+    one.post(table("91.4000", FRI), now=noon(FRI))
+    assert one.held("nbkr")
+
+    bad = [som("91.3000", THU), som("91.2000", WED)]
+    good = [som("87.4000", WED - 4 * DAY), som("87.5000", WED - 5 * DAY)]
+    one.learn([*bad, *good], now=noon(FRI))
+
+    assert {fixing.day for fixing in one.fixings("nbkr")} == {WED - 4 * DAY, WED - 5 * DAY}
+    assert shown(one)[1:] == (FRI, "frankfurter", "fallback")
+
+
+def test_a_day_of_the_archive_that_is_there_and_back_is_left_out() -> None:
+    one = board()
+    one.post(table("87.4500", FRI), now=noon(FRI))
+
+    one.learn([som("90.5000", THU), som("87.4000", WED - 4 * DAY)], now=noon(FRI))
+
+    assert {fixing.day for fixing in one.fixings("nbkr")} == {WED - 4 * DAY, FRI}
+
+
+def test_an_archive_about_another_currency_shows_on_a_day_that_is_known() -> None:
+    one = board(ALONE)
+    one.post(table("87.4500", FRI), now=noon(FRI))
+
+    one.learn([som("102.4000", FRI), som("102.3000", THU), som("102.2000", WED)], now=noon(FRI))
+
+    assert {fixing.day for fixing in one.fixings("nbkr")} == {FRI}
+
+
+def test_a_devaluation_on_the_day_of_a_first_start_is_confirmed_by_where_the_others_are() -> None:
+    one = board()
+    one.post(table("97.7254", THU), now=noon(THU))
+    one.learn([som("87.4500", WED), som("87.4400", TUE - 7 * DAY)], now=noon(THU))
+    with_others(one, "97.60", THU)
+    assert shown(one)[3] == "unconfirmed"
+
+    quote = of(one.post(table("97.7254", THU), now=noon(THU) + HOURS))
+
+    assert (str(quote.inverse), quote.status) == ("97.7254", "live")
 
 
 def test_a_first_rate_is_believed_for_good_when_the_others_agree() -> None:
@@ -948,6 +1103,48 @@ def test_a_table_of_the_history_without_the_symbol_teaches_nothing() -> None:
     assert one.learn([som("101.5076", WED, base="EUR")], now=noon(WED)) == []
 
 
+def test_a_change_is_unknown_while_the_publication_before_is_still_to_be_told() -> None:
+    one = board(ALONE)
+    one.post([som("87.4500", WED)], now=noon(WED))
+    one.expect(["nbkr"])
+
+    missed = of(one.post([som("87.8303", FRI)], now=noon(FRI)))
+    told = of(one.learn([som("87.6000", THU)], now=noon(FRI)))
+
+    assert (missed.previous, missed.change_percent) == (None, None)
+    assert told.change_percent == Decimal("-0.26")
+
+
+def test_a_day_without_a_publication_leaves_the_change_that_of_the_day_before() -> None:
+    one = board(ALONE)
+    one.post([som("87.4500", WED)], now=noon(WED))
+    one.expect(["nbkr"])
+    one.post([som("87.8303", FRI)], now=noon(FRI))
+
+    one.asked_in_vain("nbkr", [THU])
+
+    assert of(one.tick(now=noon(FRI))).change_percent == Decimal("-0.43")
+
+
+def test_the_oldest_days_of_a_batch_wait_for_their_neighbours() -> None:
+    one = board(ALONE)
+    one.post([som("87.8303", SAT)], now=noon(SAT))
+    batch = [som(f"87.{40 + number}00", WED - number * DAY) for number in range(6)]
+
+    one.learn(batch, now=noon(SAT), more=True)
+
+    assert {fixing.day for fixing in one.fixings("nbkr")} == {SAT, WED, WED - DAY, WED - 2 * DAY}
+
+
+def test_an_archive_tells_nothing_where_it_has_nothing_to_add() -> None:
+    one = board(ALONE)
+    one.post([som("87.8303", THU)], now=noon(THU))
+    one.drain()
+
+    assert one.learn([som("87.8303", THU)], now=noon(THU)) == []
+    assert one.drain() == []
+
+
 def test_what_is_known_already_is_not_changed_by_the_history() -> None:
     one = board(ALONE)
     one.post([som("87.8303", THU)], now=noon(THU))
@@ -1065,6 +1262,18 @@ def test_a_day_that_was_asked_for_in_vain_is_no_gap_until_it_is_to_be_asked_agai
     assert one.gaps("nbkr", since=WED, now=noon(SAT)) == [FRI, THU, WED]
 
 
+def test_a_symbol_that_stands_still_hides_no_gap_of_another() -> None:
+    euro = Rule(symbol=Pair("EUR", "KGS"), chain=("nbkr",), authorities=frozenset({"nbkr"}))
+    yuan = replace(euro, symbol=Pair("CNY", "KGS"))  # not in the archive
+    one = board(ALONE, euro, yuan)
+    one.post(table("87.4500", WED), now=noon(WED))
+    one.post([som("87.8303", SAT), som("12.1000", SAT, base="CNY")], now=noon(SAT))
+
+    assert one.gaps("nbkr", since=WED, now=noon(SAT)) == [FRI, THU]
+    one.learn([som("87.6000", FRI), som("87.5000", THU)], now=noon(SAT))
+    assert one.gaps("nbkr", since=WED, now=noon(SAT)) == []
+
+
 def test_a_day_that_is_still_to_come_from_the_bank_is_no_gap() -> None:
     one = board(ALONE)
     one.post([som("87.4500", WED)], now=noon(WED))
@@ -1104,8 +1313,11 @@ def test_who_serves_what_can_be_asked() -> None:
         False,
     ]
     assert one.currencies("cbr") == {"KGS", "USD"}
+    assert [one.is_authority(source, KGS) for source in ("nbkr", "cbr")] == [True, False]
     assert (one.announced("nbkr", now=noon(WED)), one.in_force("nbkr", now=noon(WED))) == (True, False)
     assert (one.announced("nbkr", now=noon(THU)), one.in_force("nbkr", now=noon(THU))) == (False, True)
+    assert one.in_force("nbkr", now=noon(FRI)) is False  # it holds, but a later one should
+    assert (one.published("nbkr"), one.published("cbr")) == (THU, None)
 
 
 # Another process

@@ -84,6 +84,9 @@ def test_a_rate_that_comes_nearer_to_the_median_is_believed_though_it_is_far() -
     assert doubt("90.0000", before="87.4500", reference="93.0000") is None
     assert doubt("87.4500", before="87.4500", reference="93.0000") is None
     assert doubt("85.0000", before="87.4500", reference="93.0000") is not None
+    assert (
+        doubt("85.4600", before="89.4600", reference="87.4500") is not None
+    )  # as near, but on the other side
 
 
 def test_a_rate_that_hardly_moved_from_one_that_was_off_already_is_no_news() -> None:
@@ -192,10 +195,9 @@ def test_a_repetition_is_at_least_ten_minutes_later() -> None:
     later = held.again(fixing("1"), held.doubt, coherent=False, now=seen + timedelta(minutes=10))
 
     assert (held.repeated(Guard()), later.repeated(Guard())) == (False, True)
-    assert (
-        later.days,
-        later.again(fixing("1", day=date(2026, 9, 17)), held.doubt, coherent=True, now=seen).days,
-    ) == (1, 2)
+    tomorrow = fixing("1", day=date(2026, 9, 17))
+    assert later.said == (fixing("1"),)
+    assert later.again(tomorrow, held.doubt, coherent=True, now=seen).said == (fixing("1"), tomorrow)
 
 
 @pytest.mark.parametrize(

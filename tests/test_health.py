@@ -118,9 +118,9 @@ def test_a_frozen_source_and_what_is_held_back_are_warnings(quotes_of: Callable[
         "warn",
         [
             f"nbkr: {held}",
-            "nbk: 2 publications missed, the newest is of 2026-05-18",
+            "nbk: 2 publications missed, the last one is of 2026-05-18",
             "cbu: not JSON",
-            "cbu: 1 publication missed, the newest is of an unknown day",
+            "cbu: 1 publication missed, the last one is of an unknown day",
         ],
     )
 
@@ -130,7 +130,7 @@ def test_a_source_that_answers_and_is_frozen_says_so() -> None:
 
     assert (frozen.status, frozen.message(NOW)) == (
         "ok",
-        "1 publication missed, the newest is of 2026-05-18",
+        "1 publication missed, the last one is of 2026-05-18",
     )
 
 

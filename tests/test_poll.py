@@ -345,7 +345,7 @@ FAILURES: Mapping[str, tuple[Answer, str]] = {
     "hangs up": (hang_up, "Server disconnected"),
     "breaks off": (break_off, "Response payload is not completed.*"),
     "a page": (answer(b"<html><body>Request Rejected</body></html>"), "nbkr: the root is <html>, .*"),
-    "empty": (answer(b""), "nbkr: not XML: .*"),
+    "empty": (answer(b""), r"nbkr: not XML \(.*\): it is empty"),
     "large": (answer(b"x" * 4001), "sent more than 4000 bytes"),
     "packed": (
         answer(gzip.compress(b"x" * 10_000_000), **{"Content-Encoding": "gzip"}),

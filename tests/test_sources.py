@@ -1308,8 +1308,8 @@ def test_a_failure_says_what_and_when_again() -> None:
     ("missed", "as_of", "says"),
     [
         (0, "2026-09-18", ""),
-        (1, "2026-09-18", "1 publication missed, the newest is of 2026-09-18"),
-        (2, "", "2 publications missed, the newest is of an unknown day"),
+        (1, "2026-09-18", "1 publication missed, the last one is of 2026-09-18"),
+        (2, "", "2 publications missed, the last one is of an unknown day"),
     ],
 )
 def test_a_source_that_answers_the_same_for_ever_is_told(missed: int, as_of: str, says: str) -> None:

@@ -646,13 +646,13 @@ async def test_what_the_board_knows_comes_back(store: Store, fixing_of: FixingOf
         first_seen=datetime(2026, 5, 22, 10, tzinfo=UTC),
         last_seen=datetime(2026, 5, 22, 10, 9, 30, tzinfo=UTC),
         coherent=True,
-        days=2,
+        earlier=(fixing_of("KGS", "97.7000", FRIDAY - timedelta(days=1)),),
     )
     memory = Memory(
         tables={"nbkr": (fixing.legs,)},
         doubted=frozenset({fixing}),
         held={("nbkr", KGS): held},
-        unproven=frozenset({("cbr", KZT)}),
+        unproven=frozenset({fixing_of("KZT", "475.00", FRIDAY, "cbr")}),
         kept=frozenset({KZT}),
         barren={"nbk": frozenset({FRIDAY})},
     )

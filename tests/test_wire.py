@@ -206,7 +206,7 @@ helds = st.builds(
     first_seen=moments,
     last_seen=moments,
     coherent=st.booleans(),
-    days=st.integers(1, 9),
+    earlier=st.lists(fixings, max_size=2).map(tuple),
 )
 memories = st.builds(
     Memory,
@@ -217,7 +217,7 @@ memories = st.builds(
         lambda all_: {(each.fixing.source, each.fixing.symbol): each for each in all_}
     ),
     doubted=st.frozensets(fixings, max_size=2),
-    unproven=st.frozensets(st.tuples(st.sampled_from(["nbkr", "cbr"]), st.sampled_from(ALL))),
+    unproven=st.frozensets(fixings, max_size=2),
     kept=st.frozensets(st.sampled_from(ALL)),
     barren=st.dictionaries(
         st.sampled_from(["nbkr", "cbr"]), st.frozensets(st.dates(date(1993, 1, 1)), max_size=3)

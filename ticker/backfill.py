@@ -14,19 +14,28 @@ from datetime import date, timedelta
 
 from ticker.fetch import FORESEEN, Fetcher, NotThere
 from ticker.model import Rate
-from ticker.source import MalformedFeed, Source
+from ticker.source import Source
 
-FIRST_BATCH, BATCH = 3, 10
+FIRST_BATCH, BATCH = 5, 10
 """Days that are learned at once: the change is right long before five years are told."""
-OVERLAP = 2
-"""Days of the batch before that are told again: the last one had no neighbour to be measured by."""
+OVERLAP = 3
+"""Days of a batch that are told again with the next one: they had too few neighbours to be measured by."""
 MOST_FAILURES = 3
-"""Answers in a row that are no table after which a source is left alone."""
+"""Failed requests in a row after which a source is left alone."""
 MOST_ABSENT = 15
 """Days in a row without a page: no bank is closed for so long, so here its archive begins."""
 
-Told = tuple[list[date], list[Rate]]
-"""The days that were asked for, and the rates that were told."""
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A batch: the days that were answered, those that were not, and the rates; `last` closes the pass."""
+
+    days: list[date]
+    rates: list[Rate]
+    failed: tuple[date, ...] = ()
+    last: bool = False
+
+
 Progress = Callable[[int, int], None]
 """Is told how many of how many requests are answered."""
 
@@ -46,8 +55,8 @@ class Filler:
         """
         The rates of these days (newest first), a batch at a time; of `currencies`, where each is asked for.
 
-        The last days of a batch are told again with the next one. Raises one of FORESEEN when the
-        source is to be left alone for now.
+        The last OVERLAP tables of a batch are told again with the next one. Raises one of FORESEEN when
+        the source is to be left alone for now, or at the end if a day could not be had.
         """
         told = self._ranges(days, currencies) if self.source.history else self._days(days)
         async for batch in told:
@@ -66,38 +75,42 @@ class Filler:
                 rates += await self.fetcher.history(self.source, currency, first, last)
                 done += 1
                 self.progress(done, len(spans) * len(names))
-            yield [day for day in days if first <= day <= last], rates
+            yield Told([day for day in days if first <= day <= last], rates, last=True)
 
     async def _days(self, days: Sequence[date]) -> AsyncIterator[Told]:
-        asked: list[date] = []
+        answered: list[date] = []
+        failed: tuple[date, ...] = ()
+        fault: Exception | None = None
         tables: list[tuple[Rate, ...]] = []
         failures, absent, batch = 0, 0, FIRST_BATCH
         for done, day in enumerate(days):
             await self._pause(done)
-            asked.append(day)
             try:
                 # A day without a table may be answered with the one before.
                 if answer := await self.fetcher.table(self.source, day=day, today=self.today):
                     tables.append(answer.rates)
+                answered.append(day)
                 failures = absent = 0
             except NotThere:
+                answered.append(day)
                 absent += 1
-            except MalformedFeed:
+            except FORESEEN as error:
+                failed, fault = (*failed, day), error
                 failures += 1
                 if failures == MOST_FAILURES:
-                    yield asked, _flat(tables)
+                    yield Told(answered, _flat(tables), failed)
                     raise
-            except FORESEEN:
-                yield asked[:-1], _flat(tables)
-                raise
             self.progress(done + 1, len(days))
             if absent == MOST_ABSENT:
-                asked += days[done + 1 :]
+                answered += days[done + 1 :]
                 break
             if len(tables) >= batch:
-                yield asked, _flat(tables)
-                asked, tables, batch = asked[-OVERLAP:], tables[-OVERLAP:], BATCH
-        yield asked, _flat(tables)
+                yield Told(answered, _flat(tables), failed)
+                answered, failed, tables = answered[-OVERLAP:], (), tables[-OVERLAP:]
+                batch = BATCH
+        yield Told(answered, _flat(tables), failed, last=True)
+        if fault:
+            raise fault
 
     async def _pause(self, done: int) -> None:
         if done:

@@ -72,8 +72,8 @@ class Memory:
     held: Mapping[Key, Held] = field(default_factory=dict)
     doubted: frozenset[Fixing] = frozenset()
     """What was held back and never believed: the archives of its sources may go on saying so."""
-    unproven: frozenset[Key] = frozenset()
-    """Where the first rate was believed with nothing to compare it with."""
+    unproven: frozenset[Fixing] = frozenset()
+    """The first rates of their series, which were believed with nothing to compare them with."""
     kept: frozenset[Pair] = frozenset()
     """The symbols that an operator keeps as they are."""
     barren: Mapping[str, frozenset[date]] = field(default_factory=dict)
@@ -108,12 +108,14 @@ class Board:
         self._tables: dict[str, tuple[Table, ...]] = {}
         self._held: dict[Key, Held] = {}
         self._doubted: set[Fixing] = set()
-        self._unproven: set[Key] = set()
+        self._unproven: dict[Key, Fixing] = {}
         self._kept: set[Pair] = set()
         self._barren: dict[str, frozenset[date]] = {}
         self._heard: set[str] = set()
         self._silent = set(absent)
         self._expected: set[str] = set()
+        self._filled: frozenset[str] = frozenset()
+        self._withdrawn: dict[tuple[str, Pair, date], Fixing] = {}
         self._fresh: dict[tuple[str, Pair, date], Fixing] = {}
         self._bases: dict[Pair, Basis] = {}
         self.quotes: dict[Pair, Quote] = {}
@@ -130,8 +132,7 @@ class Board:
         """
         memory = memory or self.memory
         for fixing in fixings:
-            held = memory.held.get((fixing.source, fixing.symbol))
-            if not held or held.fixing.day != fixing.day or held.fixing.figures != fixing.figures:
+            if fixing not in memory.doubted:
                 self._restore(fixing)
         for quote in quotes:
             if quote.symbol in self._rules:
@@ -139,7 +140,8 @@ class Board:
         self._tables = {key: tables for key, tables in memory.tables.items() if key in self._sources}
         self._held = {key: held for key, held in memory.held.items() if self._knows(key)}
         self._doubted = set(memory.doubted)
-        self._unproven = set(filter(self._knows, memory.unproven))
+        unproven = {(first.source, first.symbol): first for first in memory.unproven}
+        self._unproven = {key: first for key, first in unproven.items() if self._knows(key)}
         self._kept = set(memory.kept & self._rules.keys())
         self._barren = dict(memory.barren)
 
@@ -157,7 +159,7 @@ class Board:
             tables=dict(self._tables),
             held=dict(self._held),
             doubted=frozenset(self._doubted),
-            unproven=frozenset(self._unproven),
+            unproven=frozenset(self._unproven.values()),
             kept=frozenset(self._kept),
             barren=dict(self._barren),
         )
@@ -172,23 +174,27 @@ class Board:
             self._take(source, table, now)
         return self.tick(now=now)
 
-    def learn(self, rates: Iterable[Rate], *, now: datetime) -> list[Quote]:
+    def learn(self, rates: Iterable[Rate], *, now: datetime, more: bool = False) -> list[Quote]:
         """
         Take the rates of earlier days, where they are not known; return the quotes that changed by it.
 
+        With `more` to come, the oldest days only serve as neighbours, and are to be told again.
         A rate that is far off its neighbours is left out, and one that the guard holds back or has never
         believed; and so is a whole table with the very figures of the one before, which was only stamped
         anew, or of the newest one: banks answer so to days that they do not have.
         """
         told: dict[Key, dict[date, Fixing]] = defaultdict(dict)
-        for source, table, before in self._with_the_one_before(_tables(rates)):
+        tables = _tables(rates)
+        days = sorted({table[0].day for _, table in tables})
+        oldest = set(days[: guard.NEIGHBOURS]) if more else set()
+        for source, table, before in self._with_the_one_before(tables):
             if self._is_todays(source, table) or self._is_stamped_anew(source, table, before):
                 continue
-            for rule in self._rules.values():
-                if fixing := fixing_of(rule.symbol, table):
-                    told[source, rule.symbol][fixing.day] = fixing
+            for symbol in self._served(source):
+                if fixing := fixing_of(symbol, table):
+                    told[source, symbol][fixing.day] = fixing
         for (source, symbol), by_day in told.items():
-            self._learn(self._series_of(source, symbol), self._rules[symbol], by_day)
+            self._learn(self._series_of(source, symbol), self._rules[symbol], by_day, oldest)
         return self.tick(now=now)
 
     def miss(self, source: str, *, now: datetime) -> list[Quote]:
@@ -203,8 +209,14 @@ class Board:
         return self.tick(now=now)
 
     def expect(self, sources: Iterable[str]) -> None:
-        """Let nobody stand in for these sources before their history is told: it may hold today's rate."""
-        self._expected = set(sources)
+        """
+        Know whose histories are going to be told.
+
+        Nobody stands in for these sources before that, as they may hold today's rate; and a change is
+        unknown while a publication in between is still to be told.
+        """
+        self._filled = frozenset(sources)
+        self._expected = set(self._filled)
 
     def expect_no_longer(self, source: str) -> None:
         """The history of a source was told, or can't be had."""
@@ -228,18 +240,37 @@ class Board:
 
     def confirm(self, symbol: Pair, *, now: datetime) -> tuple[list[Quote], str]:
         """
-        Believe what is held back of a symbol; return the quotes that changed and what was done in words.
+        End what an operator keeps; else believe what is held back of the authority, or of a stand-in.
 
-        No words: nothing is held back.
+        Returns the quotes that changed and what was done in words; no words: nothing is held back.
         """
-        done = ["its quote follows its sources again"] if symbol in self._kept else []
-        self._kept.discard(symbol)
-        rule = self._rules[symbol]
-        for source in (*rule.chain, *rule.panel):
-            if held := self._held.pop((source, symbol), None):
-                self._release(held, now)
-                done.append(f"{source}'s {_words(held.fixing)} is believed")
-        return self.tick(now=now), "; ".join(done)
+        held = self._most_official_held(self._rules[symbol])
+        if symbol in self._kept:
+            self._kept.discard(symbol)
+            still = f"; {_said(held)} is still held back, confirm again to believe it" if held else ""
+            return self.tick(now=now), "its quote follows its sources again" + still
+        if held is None:
+            return [], ""
+        del self._held[held.fixing.source, symbol]
+        self._release(held, now)
+        return self.tick(now=now), f"{_said(held)} is believed"
+
+    def _most_official_held(self, rule: Rule) -> Held | None:
+        """What is held back of the first source of a chain; of a stand-in nothing that is absurd."""
+        for source in rule.chain:
+            held = self._held.get((source, rule.symbol))
+            if held and (source in rule.authorities or not held.doubt.absurd):
+                return held
+        return None
+
+    def is_authority(self, source: str, symbol: Pair) -> bool:
+        """Whether a source's word is the value of a symbol."""
+        return source in self._rules[symbol].authorities
+
+    @property
+    def kept(self) -> frozenset[Pair]:
+        """The symbols that an operator keeps as they are."""
+        return frozenset(self._kept)
 
     def keep(self, symbol: Pair, *, now: datetime) -> tuple[list[Quote], str]:
         """Keep the quote of a symbol as it is until it is confirmed; return as `confirm` does."""
@@ -278,8 +309,13 @@ class Board:
         return [rule.symbol for rule in self._rules.values() if source in rule.chain and not rule.peg]
 
     def in_force(self, source: str, *, now: datetime) -> bool:
-        """Whether any rate of a source is known that holds now."""
-        return any(self._holds(source, symbol, now) for symbol in self._rules)
+        """Whether a rate of a source is known that holds now and should."""
+        held = (self._holds(source, symbol, now) for symbol in self._rules)
+        return any(fixing and not self._late(fixing, now) for fixing in held)
+
+    def published(self, source: str) -> date | None:
+        """The day of a source's newest word, believed or held back."""
+        return max(self._days_of(source), default=None)
 
     def announced(self, source: str, *, now: datetime) -> bool:
         """Whether a source has told a rate that takes effect later than today."""
@@ -287,19 +323,30 @@ class Board:
 
     def gaps(self, source: str, *, since: date, now: datetime) -> list[date]:
         """The days from `since` on, newest first, whose rate of a source took effect and is not known."""
-        served = (self._series.get((source, symbol)) for symbol in self._served(source))
-        known = [series for series in served if series]
-        calendar, barren = self._sources[source].calendar, self._barren.get(source, frozenset())
-        newest = [each.newest.day for each in known if each.newest]
-        last = min([self._today(source, now), *newest])
+        told = (self._series.get((source, symbol)) for symbol in self._told_symbols(source))
+        known = [series for series in told if series]
+        newest = max((each.newest.day for each in known if each.newest), default=date.max)
+        last = min(self._today(source, now), newest)
         days = (last - _ONE_DAY * back for back in range((last - since).days + 1))
         return [
             day
             for day in days
-            if calendar.takes_effect_on(day)
-            and day not in barren
-            and (not known or any(series.on(day) is None for series in known))
+            if self._was_published(source, day)
+            and (not known or any(series.on(day) is None and series.after(day) for series in known))
         ]
+
+    def _told_symbols(self, source: str) -> list[Pair]:
+        """The symbols that a source serves and whose earlier days it can tell."""
+        served, history = self._served(source), self._sources[source].history
+        if history is None:
+            return served
+        names = {*history.names, self._sources[source].authority_for}
+        return [symbol for symbol in served if {symbol.base, symbol.quote} <= names]
+
+    def _was_published(self, source: str, day: date) -> bool:
+        """Whether a source has a rate that took effect on this day, as far as anybody knows."""
+        barren = self._barren.get(source, frozenset())
+        return day not in barren and self._sources[source].calendar.takes_effect_on(day)
 
     def asked_in_vain(self, source: str, days: Iterable[date]) -> None:
         """Remember days for which a source has no table of its own, so that it is not asked again."""
@@ -315,6 +362,11 @@ class Board:
             fixing for (key, _), series in self._series.items() if source in (None, key) for fixing in series
         )
 
+    def withdrawn(self) -> list[Fixing]:
+        """The fixings that were given up since the last call."""
+        gone, self._withdrawn = list(self._withdrawn.values()), {}
+        return gone
+
     def drain(self) -> list[Fixing]:
         """The fixings that are new since the last call."""
         fresh, self._fresh = list(self._fresh.values()), {}
@@ -325,13 +377,22 @@ class Board:
     def _take(self, source: str, table: Table, now: datetime) -> None:
         if self._is_stamped_anew(source, table, self._table_before(source, table[0].day)):
             # Nothing was set: the bank was closed, or it is frozen, which its calendar tells.
-            self._held.update((key, replace(held, last_seen=now)) for key, held in self.held(source).items())
+            for key, held in self.held(source).items():
+                self._say_again(key, held, table, now)
             return
         for rule in self._rules.values():
             if fixing := fixing_of(rule.symbol, table):
                 self._consider(rule, fixing, table, now)
         others = (each for each in self._tables.get(source, ()) if each[0].day != table[0].day)
         self._tables[source] = tuple(sorted([*others, table], key=lambda each: each[0].day)[-_TABLES:])
+
+    def _say_again(self, key: Key, held: Held, table: Table, now: datetime) -> None:
+        """What a table that was only stamped anew says of what is held back: the same, or something else."""
+        said = fixing_of(held.fixing.symbol, table)
+        if said and said.figures == held.fixing.figures:
+            self._held[key] = replace(held, last_seen=now)
+        elif held.fixing.day <= table[0].day:
+            del self._held[key]
 
     def _table_before(self, source: str, day: date) -> Table:
         """The newest table of a source that is of an earlier day; empty if none is known."""
@@ -356,11 +417,13 @@ class Board:
         """Believe a rate of a newest table, or hold it back."""
         key = fixing.source, fixing.symbol
         series, held = self._series_of(*key), self._held.get(key)
-        known = series.on(fixing.day)
+        known, holds = series.on(fixing.day), series.at(self._today(fixing.source, now))
         if known and known.figures == fixing.figures:
-            if held and known is series.newest and self._takes_back(held, fixing):
-                del self._held[key]
+            if held and held.fixing.day <= fixing.day:
+                del self._held[key]  # the source took back what was held
             return
+        if known and holds and fixing.day < holds.day:
+            return  # what is over is not corrected by a newest table
         doubt = self._doubt(rule, fixing)
         if doubt is None:
             self._held.pop(key, None)
@@ -373,10 +436,6 @@ class Board:
         else:
             self._held[key] = Held(fixing=fixing, doubt=doubt, first_seen=now, last_seen=now, coherent=moved)
 
-    def _takes_back(self, held: Held, fixing: Fixing) -> bool:
-        """Whether a source that tells what is known already no longer stands by what is held back."""
-        return held.fixing.day <= fixing.day or not self._sources[fixing.source].asks_ahead
-
     def _review(self, now: datetime) -> None:
         """Look again at what is held back, and at what was believed without any evidence."""
         for key, held in list(self._held.items()):
@@ -385,30 +444,60 @@ class Board:
             if doubt is None or self._confirmed(held, doubt):
                 del self._held[key]
                 self._release(held, now)
-        for key in list(self._unproven):
-            newest = self._series_of(*key).newest
-            if newest and self._has_evidence(newest):
-                self._unproven.discard(key)
-                if doubt := self._doubt(self._rules[key[1]], newest):
-                    self._series_of(*key).remove(newest.day)
-                    self._doubted.add(newest)
-                    self._held[key] = Held(
-                        fixing=newest, doubt=doubt, first_seen=now, last_seen=now, coherent=False
-                    )
+        for key, first in list(self._unproven.items()):
+            self._prove(key, first, now)
+
+    def _prove(self, key: Key, first: Fixing, now: datetime) -> None:
+        """
+        Look again at a series that began with nothing to compare it with, since others have spoken.
+
+        Its own days before are no witnesses: they come from its own archive, and a bad print may last. So
+        what is off the others is held back with all that agrees with it.
+        """
+        series, rule = self._series_of(*key), self._rules[key[1]]
+        if (newest := series.newest) is None or key in self._held:
+            del self._unproven[key]  # it is in doubt already
+            return
+        is_first = (newest.day, newest.figures) == (first.day, first.figures)
+        doubt = self._doubt(rule, newest) if is_first else None
+        if self._reference(newest) is not None:
+            del self._unproven[key]
+            doubt = doubt or self._doubt(rule, newest, alone=True)
+        if doubt is None:
+            return
+        days = series.around(newest.day - guard.FRESH, newest.day, 0)
+        alike = [each for each in days if guard.apart(each.price, newest.price) <= rule.tolerance]
+        for fixing in alike:
+            self._withdraw(fixing)
+        self._held[key] = Held(
+            fixing=newest,
+            doubt=doubt,
+            first_seen=now,
+            last_seen=now,
+            coherent=False,
+            earlier=tuple(alike[:-1]),
+        )
+
+    def _withdraw(self, fixing: Fixing) -> None:
+        """Give up what was believed."""
+        self._series_of(fixing.source, fixing.symbol).remove(fixing.day)
+        self._doubted.add(fixing)
+        self._fresh.pop((fixing.source, fixing.symbol, fixing.day), None)
+        self._withdrawn[fixing.source, fixing.symbol, fixing.day] = fixing
 
     def _release(self, held: Held, now: datetime) -> None:
-        """Believe what was held back, and what the source said alike on the days before."""
-        key = held.fixing.source, held.fixing.symbol
-        self._doubted = {each for each in self._doubted if (each.source, each.symbol) != key}
-        self._accept(held.fixing, now)
+        """Believe what was held back, for every day for which the source has said so."""
+        for fixing in held.said:
+            self._accept(fixing, now)
+        self._unproven.pop((held.fixing.source, held.fixing.symbol), None)
 
     def _accept(self, fixing: Fixing, now: datetime) -> None:
         key = fixing.source, fixing.symbol
         series, source = self._series_of(*key), self._sources[fixing.source]
-        if self._has_evidence(fixing):
-            self._unproven.discard(key)
-        else:
-            self._unproven.add(key)
+        self._doubted.discard(fixing)
+        self._withdrawn.pop((*key, fixing.day), None)
+        if not len(series) and self._reference(fixing) is None:
+            self._unproven[key] = fixing
         replaced = series.on(fixing.day)
         late = fixing.day <= self._today(fixing.source, now)
         corrected = replaced is not None and source.kind == "fixing" and (late or replaced.corrected)
@@ -419,7 +508,7 @@ class Board:
             self._fresh[fixing.source, fixing.symbol, fixing.day] = fixing
         series.keep_last(self._history)
 
-    def _learn(self, series: Series, rule: Rule, told: Mapping[date, Fixing]) -> None:
+    def _learn(self, series: Series, rule: Rule, told: Mapping[date, Fixing], oldest: set[date]) -> None:
         believable = [
             fixing
             for day, fixing in told.items()
@@ -427,11 +516,28 @@ class Board:
             and fixing not in self._doubted
             and not (rule.band and not rule.band[0] <= fixing.inverse <= rule.band[1])
         ]
-        whole = sorted([*series, *believable], key=lambda each: each.day)
-        off = guard.spikes(whole, jump=self._guard.jump)
-        for fixing in believable:
-            if fixing.day not in off:
+        if not believable or self._contradicts(series, rule, told):
+            return
+        days = [fixing.day for fixing in believable]
+        near = series.around(min(days), max(days), guard.NEIGHBOURS)
+        # There and back within days is no move of an official rate; a devaluation stays where it is.
+        jump = min(self._guard.jump, 2 * rule.tolerance)
+        off = guard.spikes(sorted([*near, *believable], key=lambda each: each.day), jump=jump)
+        for fixing in sorted(believable, key=lambda each: each.day):
+            if fixing.day not in off | oldest and not self._is_held_alike(rule, fixing):
                 self._add(series, fixing)
+
+    def _is_held_alike(self, rule: Rule, fixing: Fixing) -> bool:
+        """Whether an archive only repeats for an earlier day what is held back of its source."""
+        held = self._held.get((fixing.source, fixing.symbol))
+        if held is None or not timedelta(0) <= held.fixing.day - fixing.day <= guard.FRESH:
+            return False
+        return guard.apart(held.fixing.price, fixing.price) <= rule.tolerance
+
+    def _contradicts(self, series: Series, rule: Rule, told: Mapping[date, Fixing]) -> bool:
+        """Whether an archive says of a known day something else altogether: it is about another currency."""
+        known = ((series.on(day), fixing) for day, fixing in told.items())
+        return any(own and guard.apart(own.price, fixing.price) > rule.tolerance for own, fixing in known)
 
     def _is_todays(self, source: str, table: Table) -> bool:
         """Whether a table of an earlier day is the newest one under another date."""
@@ -445,18 +551,16 @@ class Board:
         later = (day + _ONE_DAY * ahead for ahead in range(1, (newest[0].day - day).days + 1))
         return any(calendar.takes_effect_on(each) for each in later)
 
-    def _doubt(self, rule: Rule, fixing: Fixing) -> Doubt | None:
+    def _doubt(self, rule: Rule, fixing: Fixing, *, alone: bool = False) -> Doubt | None:
+        """Why a rate is not believed; `alone` it is measured by the others only, whatever was before it."""
         return guard.doubt(
             fixing,
-            before=self._before(fixing),
+            before=None if alone else self._before(fixing),
             reference=self._reference(fixing),
             band=rule.band,
             tolerance=rule.tolerance,
             guard=self._guard,
         )
-
-    def _has_evidence(self, fixing: Fixing) -> bool:
-        return self._before(fixing) is not None or self._reference(fixing) is not None
 
     def _before(self, fixing: Fixing) -> Fixing | None:
         """What a rate would replace: the same day's, if it differs, or the publication before."""
@@ -466,12 +570,13 @@ class Board:
 
     def _reference(self, fixing: Fixing) -> Decimal | None:
         """The median of what the others say at about the same day; None if there are too few."""
-        opinions = [
-            (said.price, self._votes(said))
-            for said in self._others(fixing)
-            if abs(said.day - fixing.day) <= guard.FRESH
-        ]
+        opinions = [(said.price, self._votes(said)) for said in self._beside(fixing)]
         return guard.median(opinions) if len(opinions) >= guard.LEAST_WITNESSES else None
+
+    def _beside(self, fixing: Fixing) -> list[Fixing]:
+        """What the others said at about the day of a rate, however long ago that is."""
+        others = self._others(fixing, until=fixing.day + guard.FRESH)
+        return [said for said in others if abs(said.day - fixing.day) <= guard.FRESH]
 
     def _votes(self, said: Fixing) -> int:
         """Half votes: a bank's cross of foreign currencies only follows other banks."""
@@ -482,17 +587,17 @@ class Board:
         )
         return 1 if foreign else source.votes
 
-    def _others(self, fixing: Fixing) -> Iterable[Fixing]:
-        """The newest word of every other source, also where it is held back, if it is not absurd."""
+    def _others(self, fixing: Fixing, *, until: date = date.max) -> Iterable[Fixing]:
+        """The newest word up to a day of every other source, also where it is held back, if not absurd."""
         for source in self._sources:
             key = source, fixing.symbol
             if source == fixing.source or key not in self._series:
                 continue
-            newest, held = self._series[key].newest, self._held.get(key)
-            if held and not held.doubt.absurd and (not newest or held.fixing.day >= newest.day):
-                yield held.fixing
-            elif newest:
-                yield newest
+            words, held = [self._series[key].at(until)], self._held.get(key)
+            if held and not held.doubt.absurd:
+                words += [each for each in held.said if each.day <= until]
+            if said := max(filter(None, words), key=lambda each: each.day, default=None):
+                yield said
 
     def _confirmed(self, held: Held, doubt: Doubt) -> bool:
         """Whether a rate is released: the source stands by it, and there is a witness."""
@@ -500,10 +605,20 @@ class Board:
             return False
         before = self._before(held.fixing)
         if before is None:
-            return held.days > 1
-        return held.coherent or guard.witnessed(
-            guard.share(held.fixing.price, before.price), self._moves(held.fixing, since=before.day)
-        )
+            return bool(held.earlier)
+        if held.coherent or self._is_agreed(held.fixing, before):
+            return True
+        move = guard.share(held.fixing.price, before.price)
+        return guard.witnessed(move, self._moves(held.fixing, since=before.day))
+
+    def _is_agreed(self, fixing: Fixing, before: Fixing) -> bool:
+        """Whether those who find prices themselves are where a rate is, and not where it was."""
+        said = [each.price for each in self._beside(fixing) if self._votes(each) >= _WITNESS]
+        if len(said) < guard.LEAST_WITNESSES:
+            return False
+        middle = guard.median([(price, _WITNESS) for price in said])
+        tolerance = self._rules[fixing.symbol].tolerance
+        return guard.apart(fixing.price, middle) <= tolerance < guard.apart(before.price, middle)
 
     def _moves(self, fixing: Fixing, *, since: date) -> Iterable[Decimal]:
         """How far every other source that finds prices itself has moved from its own word of that day."""
@@ -541,7 +656,7 @@ class Board:
             self._bases[rule.symbol] = basis
             return self._quote(*basis, now=now)
         if known and rule.symbol in self._kept:
-            return replace(known, status="unconfirmed", published_at=_seconds(now))
+            return replace(known, status="unconfirmed", next=None, published_at=_seconds(now))
         return self._left(rule, known, now) if known else None
 
     def _basis_of(self, rule: Rule, now: datetime) -> Basis | None:
@@ -555,7 +670,15 @@ class Board:
         fixing, status = chosen
         series = self._series[fixing.source, rule.symbol]
         coming = series.after(self._today(fixing.source, now)) if status != "stale" else None
-        return fixing, series.before(fixing.day), status, coming
+        return fixing, self._previous(series, fixing), status, coming
+
+    def _previous(self, series: Series, fixing: Fixing) -> Fixing | None:
+        """The publication before; unknown while the history that may hold it is still to be told."""
+        before = series.before(fixing.day)
+        if before is None or fixing.source not in self._filled:
+            return before
+        between = (before.day + _ONE_DAY * ahead for ahead in range(1, (fixing.day - before.day).days))
+        return None if any(self._was_published(fixing.source, day) for day in between) else before
 
     def _choose(self, rule: Rule, now: datetime) -> tuple[Fixing, Status] | None:
         """The fixing that is the value now, and how good it is; None to wait for the authority."""
@@ -564,15 +687,21 @@ class Board:
             fixing, official = self._holds(source, rule.symbol, now), source in rule.authorities
             if official and self._waits_for(source, fixing, now):
                 return None
-            if official and fixing and (source, rule.symbol) in self._held:
+            held = official and (source, rule.symbol) in self._held
+            if fixing and held and not self._shows_later(rule, fixing):
                 return fixing, "unconfirmed"
             newer = fixing and (own is None or fixing.day > own.day)
-            if fixing and newer and not self._late(fixing, now):
+            if fixing and newer and not held and not self._late(fixing, now):
                 return fixing, "live" if official else "fallback"
             own = own or fixing
         if middle := self._middle(rule, now, own):
             return middle, "fallback"
         return (own, "stale") if own else None
+
+    def _shows_later(self, rule: Rule, fixing: Fixing) -> bool:
+        """Whether a stand-in of a later day is the value already: the line is not to go back."""
+        known = self.quotes.get(rule.symbol)
+        return known is not None and known.status == "fallback" and _day(known.as_of) > fixing.day
 
     def _waits_for(self, source: str, fixing: Fixing | None, now: datetime) -> bool:
         """Whether a source will soon say what holds: after a night off its last word is late, or none."""
@@ -607,21 +736,20 @@ class Board:
     def _late(self, fixing: Fixing, now: datetime) -> bool:
         """Whether a later publication than this one should be there."""
         source = self._sources[fixing.source]
-        return source.calendar.missed(fixing.day, now=now, zone=self._zones[fixing.source]) > 0
+        return source.calendar.late(fixing.day, now=now, zone=self._zones[fixing.source])
 
     def _left(self, rule: Rule, known: Quote, now: datetime) -> Quote | None:
         """The last quote when there is nothing to choose from: in doubt if its source's word is, or old."""
         if any((source, rule.symbol) in self._held for source in rule.authorities):
-            return replace(known, status="unconfirmed", published_at=_seconds(now))
+            return replace(known, status="unconfirmed", next=None, published_at=_seconds(now))
         source = self._sources.get(known.source.removeprefix(self._label))
         if any(map(self._is_unheard, rule.authorities)):
             return None
         if source is None or known.status not in ("live", "fallback"):
             return None
-        day = known.as_of.date() if isinstance(known.as_of, datetime) else known.as_of
-        if not source.calendar.missed(day, now=now, zone=self._zones[source.key]):
+        if not source.calendar.late(_day(known.as_of), now=now, zone=self._zones[source.key]):
             return None
-        return replace(known, status="stale", published_at=_seconds(now))
+        return replace(known, status="stale", next=None, published_at=_seconds(now))
 
     def _peg_status(self, rule: Rule) -> Status:
         """
@@ -641,7 +769,7 @@ class Board:
         peg = Fixing(symbol=rule.symbol, legs=(rule.peg,)).price
         said = self._series[key].last(_ALARM_DAYS)
         if held := self._held.get(key):
-            said += [held.fixing] * held.days
+            said += held.said
         last = said[-_ALARM_DAYS:]
         return len(last) == _ALARM_DAYS and all(guard.apart(each.price, peg) > _ALARM for each in last)
 
@@ -747,6 +875,14 @@ def _change(fixing: Fixing, previous: Fixing, price: Decimal) -> Decimal:
 
 def _announcement(fixing: Fixing) -> Announcement:
     return Announcement(price=published(fixing), inverse=published(fixing, inverse=True), as_of=fixing.as_of)
+
+
+def _day(as_of: date) -> date:
+    return as_of.date() if isinstance(as_of, datetime) else as_of
+
+
+def _said(held: Held) -> str:
+    return f"{held.fixing.source}'s {_words(held.fixing)}"
 
 
 def _seconds(now: datetime) -> datetime:

@@ -76,6 +76,10 @@ class Calendar:
         out = datetime.combine(set_on, self.out_by, zone)
         return max(out, datetime.combine(day, time(0), zone)) + self.grace
 
+    def late(self, newest: date, *, now: datetime, zone: tzinfo) -> bool:
+        """Whether any publication is late at `now` if the newest one took effect on `newest`."""
+        return self.due(self.next_effect(newest), zone) <= now
+
     def missed(self, newest: date, *, now: datetime, zone: tzinfo) -> int:
         """How many publications are late at `now` if the newest one took effect on `newest`."""
         today = now.astimezone(zone).date()

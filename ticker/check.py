@@ -66,7 +66,10 @@ async def _ask(fetcher: Fetcher, source: Source, symbols: Iterable[Pair], now: d
 def _fault(rule: Rule, rows: Mapping[str, Row]) -> str:
     """Why a symbol has no word of an authority; empty if it has, or needs none."""
     asked = [rows[key] for key in rule.chain if key in rule.authorities and key in rows]
-    if rule.peg or any(rule.symbol in row.said for row in asked):
+    said = [row.said[rule.symbol] for row in asked if rule.symbol in row.said]
+    if said and rule.band and not rule.band[0] <= said[0].inverse <= rule.band[1]:
+        return f"{rule.symbol}: {said[0].source}'s {said[0].inverse:.6g} is outside of its band (guard.bands)"
+    if rule.peg or said:
         return ""
     what = "; ".join(f"{row.source.key}: {row.status}" for row in asked) or "no authority is enabled"
     return f"{rule.symbol} has no official rate: {what}"

@@ -162,6 +162,8 @@ class Settings(_Section):
     def _some_and_distinct(cls, symbols: tuple[Pair, ...]) -> tuple[Pair, ...]:
         if not 0 < len(set(symbols)) == len(symbols) <= 200:
             raise ValueError("give 1 to 200 symbols, each once")
+        if same := [symbol for symbol in symbols if symbol.base == symbol.quote]:
+            raise ValueError(f"{same[0]} is no pair of two currencies")
         return symbols
 
     @field_validator("policy")

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -32,6 +32,10 @@ from ticker.store import UNAVAILABLE
 
 WORKING_DAYS_AHEAD = 2
 """No bank sets a rate for a later day than its second next working day."""
+
+
+OLDEST = timedelta(days=45)
+"""How old a newest table may be, or one before the day that was asked for: no bank is closed for longer."""
 
 
 class Refused(Exception):
@@ -152,6 +156,8 @@ def check_dates(source: Source, rates: Sequence[Rate], *, asked: date, today: da
     if source.kind == "market":  # its rows may be the banks', which skip the weekend
         calendar = replace(calendar, week=MON_FRI)
     latest = asked if source.by_day else calendar.working_days_ahead(today, WORKING_DAYS_AHEAD)
+    if newest < (asked if source.by_day else today) - OLDEST:
+        raise MalformedFeed(f"{source.key}: dated {newest}, but asked on {today}")
     if newest > latest:
         raise MalformedFeed(f"{source.key}: dated {newest}, but asked for {asked} on {today}")
 

@@ -56,8 +56,8 @@ class Held:
     last_seen: datetime
     coherent: bool
     """Whether the source's whole table moved with it."""
-    days: int = 1
-    """On how many days of validity the source has said so."""
+    earlier: tuple[Fixing, ...] = ()
+    """The same, as the source said it for days before."""
 
     def again(self, fixing: Fixing, doubt: Doubt, *, coherent: bool, now: datetime) -> Held:
         """The same rate said once more, maybe for another day."""
@@ -67,8 +67,13 @@ class Held:
             doubt=doubt,
             last_seen=now,
             coherent=self.coherent or coherent,
-            days=self.days + (fixing.day != self.fixing.day),
+            earlier=self.earlier + ((self.fixing,) if fixing.day != self.fixing.day else ()),
         )
+
+    @property
+    def said(self) -> tuple[Fixing, ...]:
+        """What is held back, one for each day of validity, oldest first."""
+        return (*self.earlier, self.fixing)
 
     def repeated(self, guard: Guard) -> bool:
         """Whether the source has stood by its word."""
@@ -107,12 +112,16 @@ def doubt(
         )
     if reference is None or apart(fixing.price, reference) <= tolerance:
         return None
-    if before and (
-        apart(fixing.price, reference) <= apart(before.price, reference)
-        or apart(before.price, reference) > tolerance >= apart(fixing.price, before.price)
-    ):
+    if before and _is_no_news(fixing.price, before.price, reference, tolerance):
         return None
     return Doubt(reason=f"{_moved(fixing, reference)} from the median of the others")
+
+
+def _is_no_news(price: Decimal, before: Decimal, reference: Decimal, tolerance: Decimal) -> bool:
+    nearer = (price > reference) == (before > reference) and apart(price, reference) <= apart(
+        before, reference
+    )
+    return nearer or apart(before, reference) > tolerance >= apart(price, before)
 
 
 def apart(one: Decimal, other: Decimal) -> Decimal:

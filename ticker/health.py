@@ -22,7 +22,8 @@ def judge(
     """
     reasons = []
     for each in outcomes:
-        told = (each.fault if each.failures else "", each.frozen, *each.held)
+        gaps = f"{each.gaps} earlier publications could not be had yet" if each.gaps else ""
+        told = (each.fault if each.failures else "", each.frozen, gaps, *each.held)
         reasons += [f"{each.source}: {words}" for words in told if words]
     if redis_error:
         reasons.append(f"redis: {redis_error}")

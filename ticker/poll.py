@@ -46,6 +46,8 @@ LEAVE_SECONDS = 0.3
 AGAIN_SECONDS = 0.3
 """Between two tries to get the lease, or to reach Redis."""
 _NOTHING = {"confirm": "nothing is held back", "hold": "there is no quote to keep"}
+GIVE_UP = timedelta(days=2)
+"""How long a day of the history is asked for at every poll before it counts as one without a table."""
 TICK_SECONDS = 1
 """How soon after midnight a rate of the new day is the value."""
 
@@ -61,6 +63,8 @@ class _State:
     ordered_days: int = 0
     """Days of history that an operator asked for and that are not filled yet."""
     history_failed: bool = False
+    failed_since: dict[date, datetime] = field(default_factory=dict)
+    """The days of the history that could not be had, and since when."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -72,6 +76,7 @@ class Outbox:
     fixings: dict[tuple[str, Pair, date], Fixing] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     memory: Memory | None = None
+    withdrawn: list[Fixing] = field(default_factory=list)
     mode: Literal["changes", "everything", "reset"] = "changes"
 
     def put(self, quotes: Iterable[Quote], fixings: Iterable[Fixing]) -> None:
@@ -102,6 +107,9 @@ class Outbox:
 
     async def record(self, store: Store) -> None:
         """Carry what the board knows and the sources' outcomes to Redis."""
+        if gone := list(self.withdrawn):
+            await store.forget(gone)
+            del self.withdrawn[: len(gone)]
         if memory := self.memory:
             await store.remember(memory)
             self.memory = None if self.memory is memory else self.memory
@@ -247,10 +255,28 @@ class Poller:
             return  # whatever Redis holds is about to be forgotten
         published = {quote.symbol: quote for _, quote in snapshot.rows}
         if news:
-            self._board.restore(fixings, published.values(), memory)
+            await self._start_from(fixings, published.values(), memory)
         self._board.tick(now=self._clock())
         self._outbox.quotes.clear()
         self._say((each for each in self._board.quotes.values() if each != published.get(each.symbol)), ())
+
+    async def _start_from(
+        self, fixings: Iterable[Fixing], quotes: Iterable[Quote], memory: Memory | None
+    ) -> None:
+        """
+        Begin with what others published: whatever this process knew is older.
+
+        So every source is asked in full, and what was still to be said is judged anew.
+        """
+        outcomes = await self._store.outcomes([source.key for source in self._sources])
+        for key, state in self._states.items():
+            state.known.clear()
+            told = outcomes[key].model_dump(include={"as_of", "published", "succeeded_at", "etag"})
+            state.outcome = state.outcome.model_copy(update=told)
+        self._board = self._new_board()
+        self._board.restore(fixings, quotes, memory)
+        self._outbox.fixings.clear()
+        self._outbox.withdrawn.clear()
 
     async def _keep(self, lease: str, fetcher: Fetcher, scheduler: AsyncIOScheduler | None) -> None:
         """Carry news to Redis, obey the operators and keep the lease, until it is lost."""
@@ -309,6 +335,9 @@ class Poller:
         if self._beginning:
             return
         quotes, fixings, memory = list(quotes), list(fixings), self._board.memory
+        for gone in self._board.withdrawn():
+            self._outbox.fixings.pop((gone.source, gone.symbol, gone.day), None)
+            self._outbox.withdrawn.append(gone)
         if memory != self._remembered:
             self._remembered = self._outbox.memory = memory
             self._news.set()
@@ -344,7 +373,7 @@ class Poller:
             return Done(f"broke: {error}", done=False)
         self._say(quotes, self._board.drain())
         for source in self._sources:
-            self._note(source, held=_held_words(self._board.held_back(source.key)))
+            self._note(source, held=self._held_words(source))
         return Done(f"{symbol}: {what or _NOTHING[order.verb]}", done=bool(what))
 
     def _fill_all(self, days: int, fetcher: Fetcher, scheduler: AsyncIOScheduler | None) -> Done:
@@ -434,9 +463,22 @@ class Poller:
                     scheduler.remove_job(f"{source.key}:retry")
                 if self._is_filled(source):
                     self._fill_soon(scheduler, fetcher, source, 0)
-                if self._board.held_back(source.key):
+                if any(
+                    self._waits_for_repetition(each) for each in self._board.held_back(source.key).values()
+                ):
                     self._hear_again_soon(scheduler, fetcher, source)
             self._note(source, next_poll_at=_next_poll(scheduler, source))
+
+    def _waits_for_repetition(self, held: Held) -> bool:
+        """Whether to hear a rate once more could release it."""
+        repeat = timedelta(minutes=self._settings.guard.repeat_minutes)
+        return not held.doubt.by_hand and held.last_seen - held.first_seen < repeat
+
+    def _held_words(self, source: Source) -> tuple[str, ...]:
+        """What is held back of a source, and what an operator keeps of it, in words."""
+        kept = (symbol for symbol in sorted(self._board.kept) if self._board.is_authority(source.key, symbol))
+        words = (f"{symbol} is kept as it is; `ticker confirm {symbol}` ends that" for symbol in kept)
+        return _held_words(self._board.held_back(source.key)) + tuple(words)
 
     def _hear_again_soon(self, scheduler: AsyncIOScheduler, fetcher: Fetcher, source: Source) -> None:
         """Ask a source whose rate is held back as soon as its repetition counts."""
@@ -484,10 +526,14 @@ class Poller:
             self._remember(source, answers)
             self._succeeded(source, answers, started)
         self._say(quotes, board.drain())
-        held = board.held_back(source.key)
-        _log_held(before, held)
-        was_frozen = self._states[source.key].outcome.missed
-        self._note(source, held=_held_words(held), missed=board.missed(source.key, now=self._clock()))
+        _log_held(before, board.held_back(source.key))
+        was_frozen, published = self._states[source.key].outcome.missed, board.published(source.key)
+        self._note(
+            source,
+            held=self._held_words(source),
+            missed=board.missed(source.key, now=self._clock()),
+            published=published.isoformat() if published else "",
+        )
         outcome = self._states[source.key].outcome
         if outcome.missed and not was_frozen:
             log.warning("%s: %s", source.key, outcome.frozen)
@@ -605,6 +651,7 @@ class Poller:
         today = now.astimezone(ZoneInfo(source.timezone)).date()
         since = today - timedelta(days=days)
         if not (gaps := board.gaps(source.key, since=since, now=now)):
+            self._note(source, gaps=0)
             return
         if not self._states[source.key].history_failed:
             log.info("%s: history: %d days are missing since %s", source.key, len(gaps), since)
@@ -620,20 +667,30 @@ class Poller:
             progress=progress,
         )
         asked: list[date] = []
+        codes = board.currencies(source.key)
         sure = 0
         try:
-            async for told_days, rates in filler.tables(gaps, board.currencies(source.key)):
-                quotes = board.learn(rates, now=self._clock())
+            async for told in filler.tables(
+                _with_a_known_day(gaps, board.published(source.key), source), codes
+            ):
+                quotes = board.learn(told.rates, now=self._clock(), more=not told.last)
                 if board is not self._board:
                     return  # a new beginning: what this one learns is nobody's any more
                 self._say(quotes, board.drain())
-                asked += told_days
-                sure = len(asked) - OVERLAP
-            sure = len(asked)
+                board.asked_in_vain(source.key, self._given_up(source, told.failed))
+                asked += told.days
+                sure = len(asked) if told.last else len(asked) - OVERLAP
         finally:
             left = set(board.gaps(source.key, since=since, now=now))
             board.asked_in_vain(source.key, left & set(asked[: max(0, sure)]))
+            missing = len(board.gaps(source.key, since=since, now=now))
+            self._note(source, gaps=missing)
         log.info("%s: history: %d of %d days are told", source.key, len(gaps) - len(left), len(gaps))
+
+    def _given_up(self, source: Source, failed: Iterable[date]) -> list[date]:
+        """Those of the days that could not be had which could not be had for a long time already."""
+        since, now = self._states[source.key].failed_since, datetime.now(UTC)
+        return [day for day in failed if now - since.setdefault(day, now) > GIVE_UP]
 
     def _note(self, source: Source, **facts: object) -> None:
         state = self._states[source.key]
@@ -645,6 +702,15 @@ def longest_delay(settings: PollSettings, failures: int, *, interval_seconds: in
     """The most seconds until a retry: doubled with each failure in a row, never past the plain interval."""
     doubled = settings.retry_min_seconds * 2.0 ** min(failures - 1, 30)
     return min(doubled, settings.retry_max_seconds, interval_seconds)
+
+
+def _with_a_known_day(gaps: list[date], known: date | None, source: Source) -> list[date]:
+    """
+    The days to ask for: of an archive of one currency also one that is known.
+
+    Its answer may name neither the currency nor the unit (NBKR's page), and this day shows whose it is.
+    """
+    return [known, *gaps] if known and source.history and known > gaps[0] else gaps
 
 
 def _held_words(held: Mapping[Key, Held]) -> tuple[str, ...]:

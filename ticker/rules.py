@@ -104,8 +104,10 @@ def _distinct(keys: Iterable[str]) -> tuple[str, ...]:
 
 
 def _banks_of(symbol: Pair) -> tuple[str, ...]:
-    banks = {source.authority_for: source.key for source in SOURCES.values() if source.authority_for}
-    return tuple(banks[code] for code in _codes(symbol) if code in banks)
+    """The central banks of both currencies; one that takes its crosses from the others comes last."""
+    banks = {source.authority_for: source for source in SOURCES.values() if source.authority_for}
+    both = [banks[code] for code in _codes(symbol) if code in banks]
+    return tuple(source.key for source in sorted(both, key=lambda each: -each.votes))
 
 
 def _band(symbol: Pair, bands: Mapping[str, tuple[Decimal, Decimal]]) -> tuple[Decimal, Decimal] | None:

@@ -71,6 +71,11 @@ class Series:
         """The newest publications, oldest first."""
         return [self._by_day[day] for day in self._days[-count:]]
 
+    def around(self, first: date, last: date, count: int) -> list[Fixing]:
+        """The publications from `first` to `last`, and up to `count` on either side of them."""
+        begin, end = bisect_left(self._days, first), bisect_right(self._days, last)
+        return [self._by_day[day] for day in self._days[max(0, begin - count) : end + count]]
+
     def keep_last(self, span: timedelta) -> None:
         """Forget what took effect longer than `span` before the newest publication."""
         count = bisect_left(self._days, self._days[-1] - span)

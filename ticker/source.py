@@ -137,6 +137,10 @@ class Outcome(BaseModel):
     """The newest day of validity that the source has told."""
     missed: int = 0
     """Publications that its calendar expects and that are not there, though it may answer."""
+    published: str = ""
+    """The day of the newest publication; a table with the same figures under a later date is none."""
+    gaps: int = 0
+    """Earlier publications that could not be had yet."""
     held: tuple[str, ...] = ()
     """What the guard holds back of it, in words."""
     history: str = ""
@@ -160,8 +164,9 @@ class Outcome(BaseModel):
         """`2 publications missed, the newest is of 2026-09-18`; empty if none is missed."""
         if not self.missed:
             return ""
-        many = "s" if self.missed > 1 else ""
-        return f"{self.missed} publication{many} missed, the newest is of {self.as_of or 'an unknown day'}"
+        many, last = "s" if self.missed > 1 else "", self.published or self.as_of or "an unknown day"
+        stamped = f"; the same figures are stamped {self.as_of}" if self.as_of > last else ""
+        return f"{self.missed} publication{many} missed, the last one is of {last}{stamped}"
 
     def message(self, now: datetime) -> str:
         """`timed out, retry in 40 s`; `2 publications missed`; empty where all is well."""
@@ -234,10 +239,17 @@ def xml(body: bytes, *, root: str, who: str) -> Element:
     try:
         element: Element = ElementTree.fromstring(body, forbid_dtd=True)
     except (ParseError, DefusedXmlException, LookupError, ValueError) as error:
-        raise MalformedFeed(f"{who}: not XML: {error!r:.120} in {body[:40]!r}") from None
+        raise MalformedFeed(
+            f"{who}: not XML ({str(error) or type(error).__name__:.80}): {_begin(body)}"
+        ) from None
     if element.tag != root:
         raise MalformedFeed(f"{who}: the root is <{element.tag:.60}>, not <{root}>")
     return element
+
+
+def _begin(body: bytes) -> str:
+    """How an answer begins, for a person."""
+    return f"it begins with {body[:40]!r}" if body else "it is empty"
 
 
 def text_of(row: Element, name: str, *, who: str) -> str:
@@ -276,7 +288,7 @@ def parsed_json(body: bytes, *, who: str) -> Any:
             object_pairs_hook=_members,
         )
     except (ValueError, RecursionError, ArithmeticError) as error:
-        raise MalformedFeed(f"{who}: not JSON: {error!r:.120} in {body[:40]!r}") from None
+        raise MalformedFeed(f"{who}: not JSON ({error!s:.80}): {_begin(body)}") from None
 
 
 def moment(seconds: str, *, who: str) -> datetime:

@@ -302,6 +302,13 @@ class Store:
             found += [fixing for member in members if (fixing := _fixing(key, member))]
         return found
 
+    async def forget(self, fixings: Iterable[Fixing]) -> None:
+        """Take fixings that were given up out of the history."""
+        for fixing in fixings:
+            member = f"{fixing.source}|{wire.encode_fixing(fixing)}"
+            async with asyncio.timeout(COMMAND_TIMEOUT):
+                await self._commands.zrem(self._key(f"history:{fixing.symbol}"), member)
+
     async def remember(self, memory: Memory) -> None:
         """Keep what the board knows beside fixings and quotes."""
         async with asyncio.timeout(COMMAND_TIMEOUT):

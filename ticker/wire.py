@@ -135,14 +135,14 @@ class _HeldMessage(_Message):
     first_seen: str
     last_seen: str
     coherent: bool
-    days: int
+    earlier: list[_FixingMessage]
 
 
 class _MemoryMessage(_Message):
     tables: dict[str, list[list[_LegMessage]]]
     held: list[_HeldMessage]
     doubted: list[_FixingMessage]
-    unproven: list[tuple[str, Symbol]]
+    unproven: list[_FixingMessage]
     kept: list[Symbol]
     barren: dict[str, list[str]]
 
@@ -226,7 +226,7 @@ def encode_memory(memory: Memory) -> str:
         },
         held=[_held_message(held) for held in memory.held.values()],
         doubted=[_fixing_message(fixing) for fixing in memory.doubted],
-        unproven=sorted((source, str(symbol)) for source, symbol in memory.unproven),
+        unproven=[_fixing_message(fixing) for fixing in memory.unproven],
         kept=sorted(map(str, memory.kept)),
         barren={source: sorted(map(_encode_time, days)) for source, days in memory.barren.items()},
     ).model_dump_json()
@@ -243,7 +243,7 @@ def decode_memory(text: str) -> Memory:
         },
         held={(each.fixing.source, each.fixing.symbol): each for each in held},
         doubted=frozenset(map(_fixing, message.doubted)),
-        unproven=frozenset((source, Pair.parse(symbol)) for source, symbol in message.unproven),
+        unproven=frozenset(map(_fixing, message.unproven)),
         kept=frozenset(map(Pair.parse, message.kept)),
         barren={source: frozenset(map(date.fromisoformat, days)) for source, days in message.barren.items()},
     )
@@ -294,7 +294,7 @@ def _held_message(held: Held) -> _HeldMessage:
         first_seen=held.first_seen.isoformat(),
         last_seen=held.last_seen.isoformat(),
         coherent=held.coherent,
-        days=held.days,
+        earlier=[_fixing_message(fixing) for fixing in held.earlier],
     )
 
 
@@ -305,7 +305,7 @@ def _held(message: _HeldMessage) -> Held:
         first_seen=_decode_moment(message.first_seen),
         last_seen=_decode_moment(message.last_seen),
         coherent=message.coherent,
-        days=message.days,
+        earlier=tuple(map(_fixing, message.earlier)),
     )
 
 

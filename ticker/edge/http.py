@@ -244,6 +244,7 @@ class Routes:
             "missed": known.missed,
             "held": list(known.held),
             "history": known.history,
+            "gaps": known.gaps,
             "checked_at": _moment(known.checked_at),
             "succeeded_at": _moment(known.succeeded_at),
             "next_poll_at": _moment(known.next_poll_at) if enabled else None,
