@@ -82,8 +82,8 @@ async def store(redis_url: str) -> AsyncIterator[Store]:
         yield store
 
 
-@pytest.fixture(autouse=True)
-def _everything_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.fixture
+def everything_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="ticker")
 
 

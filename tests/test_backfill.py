@@ -28,6 +28,8 @@ from ticker.source import MalformedFeed, Source
 from ticker.sources import SOURCES
 from ticker.store import Done, Store
 
+pytestmark = pytest.mark.usefixtures("everything_is_logged")
+
 KGS, KZT, TJS, UZS = map(Pair.parse, ("KGS", "KZT", "TJS", "UZS"))
 PAYLOADS = Path(__file__).parent / "payloads"
 NBKR = (PAYLOADS / "nbkr" / "daily_2026-05-24.xml").read_bytes()

@@ -65,6 +65,9 @@ ALONE = replace(RULE, chain=("nbkr",), panel=())
 PEGGED = Rule(symbol=TMT, chain=("cbt", "cbr"), authorities=frozenset({"cbt"}), peg=PEG)
 
 
+NOBODY_ELSE = SOURCES.keys() - {"nbkr", "cbr", *PANEL}
+
+
 def board(*rules: Rule, **others: Any) -> Board:
     return Board(rules or (RULE,), sources=SOURCES, **others)
 
@@ -592,8 +595,8 @@ def test_the_tolerance_is_the_symbol_s_own() -> None:
 
 
 def test_an_official_rate_that_stands_still_is_believed_while_the_market_runs_away() -> None:
-    one = board(RULE)
-    one.post(table("87.4500", WED), now=noon(WED))
+    one = board(RULE, absent=NOBODY_ELSE)
+    one.post([*table("87.4500", WED), *cbr_table(WED)], now=noon(WED))
     with_others(one, "87.40", WED)
     with_others(one, "90.00", THU)
 
@@ -910,6 +913,18 @@ def test_a_first_rate_is_believed_until_the_others_say_something_else() -> None:
     assert shown_after(one.post(cbr_table(WED), now=noon(WED))) == "cbr"
 
 
+def test_a_first_rate_is_proven_by_nobody_before_everybody_has_spoken() -> None:
+    one = board(RULE)
+    one.post([som("91.4000", WED)], now=noon(WED))
+    one.post([market("frankfurter", "91.30", WED), *cbr_table(WED, kgs="84.4000")], now=noon(WED))
+    assert shown(one)[3] == "live"
+
+    one.post([market("fawazahmed0", "87.40", WED)], now=noon(WED))
+    one.post([market("floatrates", "87.40", WED)], now=noon(WED))
+
+    assert one.held_back("nbkr")
+
+
 def test_what_the_archive_says_of_the_last_days_is_measured_by_the_others_too() -> None:
     """A bank's own bad days would else speak for its bad day today: each moves but little."""
     one = board()
@@ -971,12 +986,12 @@ def test_a_devaluation_on_the_day_of_a_first_start_is_confirmed_by_where_the_oth
 
 
 def test_a_first_rate_is_believed_for_good_when_the_others_agree() -> None:
-    one = board(RULE)
-    one.post([som("87.4500", WED)], now=noon(WED))
+    one = board(RULE, absent=NOBODY_ELSE)
+    one.post([som("87.4500", WED), *cbr_table(WED)], now=noon(WED))
     with_others(one, "87.40", WED)
     with_others(one, "90.00", THU)
 
-    assert one.memory.unproven.isdisjoint({("nbkr", KGS)})
+    assert one.memory.unproven == frozenset()
     assert shown(one)[3] in ("live", "fallback", "stale")
 
 

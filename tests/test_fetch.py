@@ -27,6 +27,8 @@ from ticker.model import Pair, Rate
 from ticker.source import MalformedFeed, Source
 from ticker.sources import SOURCES
 
+pytestmark = pytest.mark.usefixtures("everything_is_logged")
+
 PAYLOADS = Path(__file__).parent / "payloads"
 NBKR = (PAYLOADS / "nbkr" / "daily_2026-05-24.xml").read_bytes()
 NBT = (PAYLOADS / "nbt" / "export_2026-05-19.xml").read_bytes()

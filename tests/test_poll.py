@@ -38,6 +38,8 @@ from ticker.source import Source
 from ticker.sources import SOURCES
 from ticker.store import Done, Publication, Store
 
+pytestmark = pytest.mark.usefixtures("everything_is_logged")
+
 KGS, KZT, TJS, UZS = map(Pair.parse, ("KGS", "KZT", "TJS", "UZS"))
 PAYLOADS = Path(__file__).parent / "payloads"
 NBKR = (PAYLOADS / "nbkr" / "daily_2026-05-24.xml").read_bytes()

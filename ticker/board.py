@@ -443,7 +443,7 @@ class Board:
             doubt = self._doubt(rule, held.fixing)
             if doubt is None or self._confirmed(held, doubt):
                 del self._held[key]
-                self._release(held, now)
+                self._release(held, now, proven=doubt is not None)
         for key, first in list(self._unproven.items()):
             self._prove(key, first, now)
 
@@ -461,8 +461,9 @@ class Board:
         is_first = (newest.day, newest.figures) == (first.day, first.figures)
         doubt = self._doubt(rule, newest) if is_first else None
         if self._reference(newest) is not None:
-            del self._unproven[key]
             doubt = doubt or self._doubt(rule, newest, alone=True)
+            if doubt or not any(map(self._is_unheard, self._sources)):
+                del self._unproven[key]
         if doubt is None:
             return
         days = series.around(newest.day - guard.FRESH, newest.day, 0)
@@ -485,18 +486,19 @@ class Board:
         self._fresh.pop((fixing.source, fixing.symbol, fixing.day), None)
         self._withdrawn[fixing.source, fixing.symbol, fixing.day] = fixing
 
-    def _release(self, held: Held, now: datetime) -> None:
+    def _release(self, held: Held, now: datetime, *, proven: bool = True) -> None:
         """Believe what was held back, for every day for which the source has said so."""
         for fixing in held.said:
             self._accept(fixing, now)
-        self._unproven.pop((held.fixing.source, held.fixing.symbol), None)
+        if proven:
+            self._unproven.pop((held.fixing.source, held.fixing.symbol), None)
 
     def _accept(self, fixing: Fixing, now: datetime) -> None:
         key = fixing.source, fixing.symbol
         series, source = self._series_of(*key), self._sources[fixing.source]
         self._doubted.discard(fixing)
         self._withdrawn.pop((*key, fixing.day), None)
-        if not len(series) and self._reference(fixing) is None:
+        if not len(series) and (self._reference(fixing) is None or any(map(self._is_unheard, self._sources))):
             self._unproven[key] = fixing
         replaced = series.on(fixing.day)
         late = fixing.day <= self._today(fixing.source, now)
