@@ -684,7 +684,7 @@ def test_a_jump_that_was_said_only_once_is_not_confirmed_by_witnesses() -> None:
 
 
 def test_who_follows_the_banks_is_no_witness() -> None:
-    one = board()
+    one = board(absent=SOURCES.keys() - {"nbkr", "cbr", "frankfurter"})
     one.post([*cbr_table(WED, kgs="91.8000"), market("frankfurter", "84.00", WED)], now=noon(WED))
     devalued(one, others="1")
     one.post(table("93.8700", THU), now=noon(THU) + 2 * HOURS)
@@ -925,6 +925,19 @@ def test_a_first_rate_is_proven_by_nobody_before_everybody_has_spoken() -> None:
     assert one.held_back("nbkr")
 
 
+def test_a_first_rate_that_two_wrong_voices_released_is_not_proven_by_them() -> None:
+    one = board(RULE)
+    one.post([market("frankfurter", "95.00", WED), *cbr_table(WED, kgs="77.1770")], now=noon(WED))  # 100.00
+    one.post([som("91.4000", WED)], now=noon(WED))
+    assert one.held_back("nbkr")
+
+    one.post([market("fawazahmed0", "88.00", WED)], now=noon(WED))  # the middle of 88, 95 and 100 is 91.37
+    assert not one.held_back("nbkr")
+    one.post([market("floatrates", "88.00", WED)], now=noon(WED))
+
+    assert one.held_back("nbkr")
+
+
 def test_what_the_archive_says_of_the_last_days_is_measured_by_the_others_too() -> None:
     """A bank's own bad days would else speak for its bad day today: each moves but little."""
     one = board()
@@ -939,6 +952,11 @@ def test_what_the_archive_says_of_the_last_days_is_measured_by_the_others_too() 
     assert shown(one) == ("87.4000", WED - 4 * DAY, "nbkr", "unconfirmed")
     assert {fixing.day for fixing in one.withdrawn()} == {THU, FRI}
     assert one.withdrawn() == []
+    one.confirm(KGS, now=noon(FRI))
+    assert {fixing.day for fixing in one.fixings("nbkr")} >= {
+        THU,
+        FRI,
+    }  # what was given up with it is back with it
 
 
 def test_an_archive_that_only_repeats_what_is_held_back_is_not_learned() -> None:

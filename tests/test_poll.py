@@ -1162,6 +1162,63 @@ async def test_an_order_that_can_not_be_carried_out_is_answered_and_polling_goes
     assert not done.done
 
 
+async def test_what_an_operator_keeps_is_told_with_its_source(store: Store, bank: Bank, clock: Clock) -> None:
+    async with polling(store, bank, clock):
+        await until(lambda: shown(store, day(0)))
+        await decided(store, "hold", "KGS")
+        await until(lambda: holds(store))
+        kept = (await outcome(store)).held
+        await decided(store, "confirm", "KGS")
+        await until(lambda: holds_nothing(store))
+
+    assert kept == ("KGS/USD is kept as it is; `ticker confirm KGS/USD` ends that",)
+
+
+async def holds(store: Store) -> bool:
+    return bool((await outcome(store)).held)
+
+
+async def holds_nothing(store: Store) -> bool:
+    return not (await outcome(store)).held
+
+
+async def test_a_restart_remembers_what_a_source_told_last(store: Store, bank: Bank, clock: Clock) -> None:
+    async with polling(store, bank, clock, nbkr(SELDOM)):
+        await until(lambda: outcome_is_whole(store))
+        before = await outcome(store)
+    bank.answer = answer(b"", 403)
+
+    async with polling(store, bank, clock, nbkr(SELDOM)):
+        await until(lambda: is_failing(store))
+        after = await outcome(store)
+
+    assert (after.as_of, after.published, after.succeeded_at) == (
+        before.as_of,
+        before.published,
+        before.succeeded_at,
+    )
+    assert before.published == day(0).isoformat()
+
+
+async def is_failing(store: Store) -> bool:
+    return (await outcome(store)).failures > 0
+
+
+@pytest.mark.parametrize(("usd", "again"), [("98,0000", True), ("120,0000", False)])
+async def test_a_source_is_asked_again_soon_only_where_that_can_release_a_rate(
+    usd: str, again: bool, store: Store, bank: Bank, clock: Clock, scheduled: Scheduled
+) -> None:
+    async with polling(store, bank, clock, nbkr(SELDOM)):
+        await until(lambda: shown(store, day(0)))
+        bank.answer = answer(table(day(1), usd))
+        clock.go_to(1)
+        next(job for job in scheduled() if job.id == "nbkr").modify(next_run_time=datetime.now(UTC))
+        await until(lambda: holds(store))
+        jobs = [job.id for job in scheduled()]
+
+    assert ("nbkr:again" in jobs) is again
+
+
 async def test_an_order_is_obeyed_when_a_process_polls(store: Store, bank: Bank, clock: Clock) -> None:
     async with polling(store, bank, clock):
         await until(lambda: shown(store, day(0)))
