@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp import web
+from stage import site, until
 
 from ticker import __version__, app, cli, watch
 from ticker.cli import main
@@ -490,6 +491,25 @@ async def test_where_no_service_runs_a_back_fill_is_done_on_the_spot_and_kept(
     assert len(known) > 9
     assert [quote.source for _, quote in snapshot.rows] == ["nbkr"]
     assert capsys.readouterr().out == f"fixings that are known now: nbkr {len(known)}\n"
+
+
+async def test_a_back_fill_whose_lease_is_taken_over_says_so(
+    remote: Path, store: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def hang(request: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(30)
+        return web.Response()
+
+    async with site(hang) as url:
+        only = "\n".join(f"[sources.{key}]\nenabled = false" for key in SOURCES if key != "nbkr")
+        add(remote, f'[sources.nbkr]\nbase_url = "{url}"\n{only}\n')
+        filling = asyncio.create_task(command("backfill", "--config", str(remote)))
+        await until(store.led)
+        await store.acquire("another", seconds=30, now_ms=1, force=True)
+        code = await filling
+
+    assert code == 1
+    assert "broken off: LEASELOST another poller holds the lease" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "1831"])

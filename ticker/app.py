@@ -210,7 +210,10 @@ async def backfill(settings: Settings, days: int) -> str:
         if led:
             return await order(settings, "backfill", str(days))
         sources = enabled_sources(settings)
-        return await _poller(settings, store, sources, _utc_now).fill(days)
+        try:
+            return await _poller(settings, store, sources, _utc_now).fill(days)
+        except ExceptionGroup as group:  # another process took the lease over, or Redis went
+            raise OrderFailed(f"broken off: {group.exceptions[0]}; what was told is kept") from None
 
 
 async def checked(settings: Settings) -> tuple[str, bool]:
