@@ -653,6 +653,25 @@ def dollar(value: str, day: date) -> list[Rate]:
     return [market("fawazahmed0", value, day)]
 
 
+def test_a_devaluation_may_come_as_a_correction_of_the_day_s_whole_table() -> None:
+    one = board(ALONE)
+    one.post(table("84.0000", WED), now=noon(WED))
+    one.post(table("93.8700", WED, others="1.1175"), now=noon(WED) + HOURS)
+    assert shown(one)[0] == "84.0000"
+
+    quote = of(one.post(table("93.8700", WED, others="1.1175"), now=noon(WED) + 2 * HOURS))
+
+    assert (str(quote.inverse), quote.status, quote.corrected) == ("93.8700", "live", True)
+
+
+def test_a_correction_of_one_currency_alone_waits_for_a_witness() -> None:
+    one = board(ALONE)
+    one.post(table("84.0000", WED), now=noon(WED))
+    one.post(table("93.8700", WED, others="1.001"), now=noon(WED) + HOURS)
+
+    assert one.post(table("93.8700", WED, others="1.001"), now=noon(WED) + 2 * HOURS) == []
+
+
 def test_a_jump_of_one_currency_alone_waits_for_a_witness() -> None:
     one = board()
     one.post(dollar("84.10", WED), now=noon(WED))

@@ -394,6 +394,12 @@ class Board:
         elif held.fixing.day <= table[0].day:
             del self._held[key]
 
+    def _table_replaced(self, table: Table) -> Table:
+        """What a table replaces: another one of its day, or else the one before."""
+        source, day = table[0].source, table[0].day
+        same = (known for known in self._tables.get(source, ()) if known[0].day == day and known != table)
+        return next(same, self._table_before(source, day))
+
     def _table_before(self, source: str, day: date) -> Table:
         """The newest table of a source that is of an earlier day; empty if none is known."""
         return max(
@@ -633,7 +639,7 @@ class Board:
 
     def _coherent(self, fixing: Fixing, table: Table) -> bool:
         """Whether the whole table moved as this rate did; a cross has two and is no single one."""
-        before, last = self._before(fixing), self._table_before(fixing.source, fixing.day)
+        before, last = self._before(fixing), self._table_replaced(table)
         if before is None or len(fixing.legs) != 1 or before.legs[0].pair != fixing.legs[0].pair:
             return False
         leg = fixing.legs[0]
