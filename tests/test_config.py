@@ -110,7 +110,7 @@ def test_the_environment_replaces_the_address_of_redis(tmp_path: Path) -> None:
     [
         ("[server]\nprot = 1", "server.prot: Extra inputs are not permitted"),
         ("[server]\nport = 70000", "server.port: "),
-        ("[server]\nworkers = 2", "server.workers: "),
+        ("[server]\nworkers = 0", "server.workers: "),
         ('symbols = ["KGS", "KGS/USD"]', "symbols: Value error, give 1 to 200 symbols, each once"),
         ("symbols = []", "give 1 to 200 symbols"),
         ('symbols = ["KG"]', "'KG' is not a symbol like KGS or KGS/USD"),

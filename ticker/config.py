@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -40,6 +41,8 @@ def _pair(value: object) -> Pair:
 
 Symbol = Annotated[Pair, BeforeValidator(_pair)]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+Network = IPv4Network | IPv6Network
+Origin = Annotated[str, Field(pattern=r"^[a-z][a-z0-9+.-]*://[^/?#@]+$")]
 Percent = Annotated[Decimal, Field(gt=0, le=100)]
 Policy = Literal["official", "market"] | Annotated[tuple[str, ...], Field(min_length=1)]
 
@@ -53,11 +56,38 @@ class ServerSettings(_Section):
 
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
-    workers: int = Field(1, ge=1, le=1)
+    workers: int = Field(1, ge=1, le=64)
+    admin: str = ""
+    origins: tuple[Origin, ...] = ()
+    trusted_proxies: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+    proxy_protocol: bool = False
     heartbeat_seconds: int = Field(25, ge=1, le=300)
     silent_seconds: int = Field(80, ge=2, le=3600)
     slow_seconds: int = Field(30, ge=1, le=3600)
-    max_message_bytes: int = Field(4096, ge=128, le=1 << 20)
+    drain_seconds: float = Field(10, ge=0, le=600)
+
+    @field_validator("admin")
+    @classmethod
+    def _is_an_address(cls, text: str) -> str:
+        host, _, port = text.rpartition(":")
+        if text and not (host and port.isascii() and port.isdecimal() and int(port) <= 65535):
+            raise ValueError(f"{text!r} is not an address like 127.0.0.1:9090")
+        return text
+
+
+class LimitSettings(_Section):
+    """What one process takes upon itself; beyond it, a client is told when to come back."""
+
+    subscribers: int = Field(100_000, ge=1)
+    subscribers_per_address: int = Field(10_000, ge=1)
+    symbols: int = Field(200, ge=1, le=200)
+    message_bytes: int = Field(4096, ge=128, le=1 << 24)
+    messages_per_second: int = Field(20, ge=1)
+    handshakes_per_second: int = Field(2_000, ge=1)
+    handshakes_at_once: int = Field(20_000, ge=1)
+    handshakes_in_flight: int = Field(4_096, ge=1)
+    head_bytes: int = Field(16_384, ge=1024, le=1 << 16)
+    head_seconds: float = Field(5, gt=0, le=60)
 
 
 class RedisSettings(_Section):
@@ -148,6 +178,7 @@ class Settings(_Section):
     label: str = Field("", pattern=r"^[a-z0-9-]{0,20}$")
     policy: Policy | dict[str, Policy] = "official"
     server: ServerSettings = ServerSettings()
+    limits: LimitSettings = LimitSettings()
     redis: RedisSettings = RedisSettings()
     poll: PollSettings = PollSettings()
     history: HistorySettings = HistorySettings()

@@ -337,12 +337,14 @@ def decode_subscribe(text: str) -> tuple[str, ...]:
         raise BadFrame(f"{_EXPECTED}, but {where}: {fault['msg']}") from None
 
 
-def select(texts: Sequence[str], symbols: tuple[Pair, ...]) -> Selection:
+def select(texts: Sequence[str], symbols: tuple[Pair, ...], *, most: int = 200) -> Selection:
     """
     The selection that a client names, out of the `symbols` that are served; none named: all of them.
 
-    Raises BadFrame that names the symbol and lists those that are there.
+    Raises BadFrame that names the symbol and lists those that are there, or says that `most` were too few.
     """
+    if len(texts) > most:
+        raise BadFrame(f"{len(texts)} symbols are too many, name {most} at most")
     try:
         wanted = {Pair.parse(text) for text in texts}
     except ValueError as error:

@@ -7,10 +7,11 @@ It only reads Redis, so any number of these can run beside one poller.
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
-from collections.abc import AsyncIterator, Iterable
+import socket
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager, suppress
+from typing import cast
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
@@ -18,21 +19,21 @@ from aiohttp.http import HttpProcessingError
 from ticker import wire
 from ticker.config import Settings
 from ticker.edge.http import Routes
+from ticker.edge.port import Port, PortBusy, address_of, listeners
 from ticker.edge.stream import Broadcast
+from ticker.metrics import Tally
 from ticker.model import Cursor, Pair, Quote
 from ticker.source import Source
 from ticker.store import UNAVAILABLE, Store
 
 log = logging.getLogger(__name__)
 
+__all__ = ["Edge", "PortBusy", "listeners"]
+
 CLOSE_SECONDS = 0.5
 """How long a shutdown waits for the subscribers' goodbyes, and then as long for answers under way."""
 IDLE_SECONDS = 75.0
 """How long a connection may send no whole request; a reverse proxy keeps its own for 60 s."""
-
-
-class PortBusy(Exception):
-    """The port can't be had. Says which, why and what to do."""
 
 
 class Edge:
@@ -46,17 +47,28 @@ class Edge:
         *,
         enabled: frozenset[str],
         notice: str = "",
+        tally: Tally | None = None,
     ) -> None:
         self._store = store
         self._settings = settings
-        self._broadcast = Broadcast(settings.symbols, settings.server)
+        tally = tally or Tally.alone()
+        self._broadcast = Broadcast(settings.symbols, settings.server, settings.limits, tally)
+        self._port = Port(self._broadcast, settings.server, settings.limits)
         self._loaded = asyncio.Event()
-        self._routes = Routes(self._broadcast, store, settings, sources, enabled=enabled, notice=notice)
+        self._routes = Routes(
+            self._broadcast, store, settings, sources, port=self._port, enabled=enabled, notice=notice
+        )
 
     @asynccontextmanager
-    async def serving(self) -> AsyncIterator[str]:
-        """Answer on the port, whose address is given; at the end tell every subscriber 1001."""
+    async def serving(self, listening: tuple[socket.socket, ...] | None = None) -> AsyncIterator[str]:
+        """
+        Answer on the listening sockets (none given: on those of the settings); gives the address.
+
+        At the end nobody is accepted any more, every subscriber is told 1001, spread over
+        `server.drain_seconds` if they are many, and answers under way are finished. Raises PortBusy.
+        """
         server = self._settings.server
+        listening = listening or listeners(server)[0]
         runner = web.AppRunner(
             self._routes.application(),
             access_log=None,
@@ -67,16 +79,15 @@ class Edge:
             shutdown_timeout=CLOSE_SECONDS / 2,
         )
         await runner.setup()
+        self._broadcast.open()
+        self._port.open(listening, cast(Callable[[], asyncio.Protocol], runner.server))
         try:
-            site = web.TCPSite(runner, server.host, server.port, backlog=1024)
-            try:
-                await site.start()
-            except OSError as error:
-                raise PortBusy(_busy(server.host, server.port, error)) from None
-            yield f"http://{_in_url(server.host)}:{runner.addresses[0][1]}/"
+            yield address_of(server.host, listening)
         finally:
-            await self.goodbye()
+            self._port.close()
+            await self._broadcast.close(server.drain_seconds, CLOSE_SECONDS)
             await runner.cleanup()
+            self._broadcast.sockets.close()
 
     async def follow(self) -> None:
         """
@@ -117,13 +128,11 @@ class Edge:
             async with asyncio.timeout(seconds):
                 await self._loaded.wait()
 
-    async def goodbye(self) -> None:
-        """Tell every subscriber that the server goes away."""
-        await self._broadcast.close(CLOSE_SECONDS)
-
     async def beat(self) -> None:
-        """Heartbeats, until cancelled."""
-        await self._broadcast.beat()
+        """Heartbeats, and the end of those who are slow, silent or stuck; until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._broadcast.beat())
+            group.create_task(self._port.beat())
 
     def _apply(self, cursor: Cursor, rows: Iterable[tuple[Cursor, Quote]]) -> None:
         self._broadcast.apply(cursor, [_encoded(at, quote) for at, quote in rows])
@@ -140,17 +149,3 @@ def _server_log() -> logging.Logger:
 
 def _encoded(at: Cursor, quote: Quote) -> tuple[Pair, Cursor, str]:
     return quote.symbol, at, wire.encode_quote(quote)
-
-
-def _in_url(host: str) -> str:
-    """The host as a person can open it: a wildcard is reached on loopback."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - read, not bound
-    return f"[{host}]" if ":" in host else host
-
-
-def _busy(host: str, port: int, error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return f"{host}:{port} is in use by another process: choose another port (--port, server.port)"
-    if error.errno == errno.EACCES:
-        return f"{host}:{port} needs rights that this user has not: choose a port above 1023"
-    return f"can't listen on {host}:{port}: {error.strerror or error}"

@@ -8,10 +8,13 @@ import hashlib
 import html
 import json
 import logging
+import os
+import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from email.utils import formatdate
 from http import HTTPStatus
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -24,7 +27,9 @@ from websockets.server import ServerProtocol
 from ticker import __version__, wire
 from ticker.board import published
 from ticker.config import Settings
-from ticker.edge.stream import Broadcast, Subscriber
+from ticker.edge.admission import Refused
+from ticker.edge.port import Port, Visit
+from ticker.edge.stream import EVENTS, WEBSOCKET, Broadcast, Framing, retry_event
 from ticker.health import judge
 from ticker.model import Fixing, Pair, Selection
 from ticker.source import Outcome, Source
@@ -34,6 +39,8 @@ from ticker.wire import BadFrame
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 2
+WRITTEN_SECONDS = 5.0
+"""How long a pipelining client may take to read earlier answers before its upgrade."""
 PEG = "peg"
 """The source of a rate that a country has fixed."""
 ASSETS = {
@@ -84,10 +91,12 @@ class Routes:
         settings: Settings,
         sources: dict[str, Source],
         *,
+        port: Port,
         enabled: frozenset[str],
         notice: str = "",
     ) -> None:
         self._broadcast = broadcast
+        self._port = port
         self._store = store
         self._settings = settings
         self._sources = sources
@@ -97,7 +106,6 @@ class Routes:
         self._page = widget.joinpath("index.html").read_text(encoding="utf-8")
         dist = widget.joinpath("dist") if widget.joinpath("dist").is_dir() else widget
         self._assets = {name: _Asset.read(dist.joinpath(name), kind) for name, kind in ASSETS.items()}
-        self._everything = wire.select((), broadcast.symbols)
         self._outcomes: dict[str, Outcome] = {}
 
     def application(self) -> web.Application:
@@ -106,6 +114,7 @@ class Routes:
         for name in ASSETS:
             app.router.add_get(f"/{name}", self.asset)
         app.router.add_get("/v1/stream", self.stream, allow_head=False)
+        app.router.add_get("/v1/events", self.events, allow_head=False)
         app.router.add_get("/v1/quotes", self.quotes)
         app.router.add_get("/v1/quotes/{symbol:.+}", self.quote)
         app.router.add_get("/v1/history/{symbol:.+}", self.history)
@@ -118,8 +127,12 @@ class Routes:
     # The stream.
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
-        """Shake hands, then hand the transport to a Subscriber; aiohttp never sees it again."""
-        protocol, transport = ServerProtocol(), request.transport
+        """
+        An upgrade that came on a connection which aiohttp had already, or one that is wrong.
+
+        Shakes hands, then takes the socket away from aiohttp.
+        """
+        protocol = ServerProtocol()
         headers = Headers(
             [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers]
         )
@@ -130,35 +143,42 @@ class Routes:
                 (response.body or b"").decode().strip() or "a WebSocket needs HTTP/1.1",
                 headers={"Upgrade": "websocket", "Sec-WebSocket-Version": "13"},
             )
-        if self._broadcast.closing or not self._broadcast.loaded or transport is None:
-            raise _away("the stream is not ready yet")
         protocol.send_response(response)
-        self._hand_over(request, transport, b"".join(protocol.data_to_send()))
-        return _HandedOver()
+        return await self._subscribe(request, b"".join(protocol.data_to_send()), WEBSOCKET)
 
-    def _hand_over(self, request: web.Request, transport: asyncio.Transport, handshake: bytes) -> None:
-        fault, cursor = "", None
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """The same stream as Server-Sent Events; `Last-Event-ID` is the cursor."""
         try:
-            selection = self._selection(request)
+            self._selection(request)
         except BadFrame as error:
-            fault, selection = str(error), self._everything
-        if text := request.query.get("cursor"):
-            cursor = wire.read_cursor(text, selection)
-        subscriber = Subscriber(self._broadcast, transport, selection)
-        if fault:
-            subscriber.refuse(handshake, fault)
-        else:
-            self._broadcast.join(subscriber, cursor, handshake=handshake)
-        # What came behind the handshake, then aiohttp's own books.
-        request.protocol.set_parser(_Tail(subscriber))  # type: ignore[arg-type]
-        request.protocol.transport = None
-        request.protocol.connection_lost(None)
-        transport.resume_reading()
+            raise _problem(400, str(error)) from None
+        return await self._subscribe(request, _event_head(), EVENTS)
+
+    async def _subscribe(self, request: web.Request, preface: bytes, framing: Framing) -> web.StreamResponse:
+        transport = request.transport
+        if transport is None:
+            raise _away("the connection has ended")
+        name = transport.get_extra_info("peername")
+        visit = Visit(
+            query=request.rel_url.raw_query_string,
+            peer=self._port.peer(transport.get_extra_info("socket").fileno(), name),
+            origin=request.headers.get("Origin"),
+            forwarded=",".join(request.headers.getall("X-Forwarded-For", [])),
+            last_event_id=request.headers.get("Last-Event-ID", "") if framing is EVENTS else "",
+        )
+        try:
+            self._port.check(visit)
+            await _written(transport)
+            sock, tail = _taken(request, transport)
+            self._port.adopt(sock, preface, visit, framing=framing, tail=tail)
+        except Refused as refused:
+            retry = {"Retry-After": str(refused.retry_seconds)} if refused.retry_seconds else {}
+            raise _problem(refused.status, refused.detail, headers=retry) from None
+        return _HandedOver()
 
     def _selection(self, request: web.Request) -> Selection:
         """The symbols of the query: `?symbols=KGS,TJS/USD`. Raises BadFrame."""
-        texts = [text for text in request.query.get("symbols", "").replace(" ", ",").split(",") if text]
-        return wire.select(texts, self._broadcast.symbols)
+        return self._port.selection(request.query.get("symbols", ""))
 
     # Quotes.
 
@@ -286,7 +306,7 @@ class Routes:
                 "label": self._settings.label or None,
                 "notes": reasons,
                 "cursor": str(self._broadcast.mirror.cursor),
-                "subscribers": len(self._broadcast.subscribers),
+                "subscribers": self._broadcast.size,
                 "redis": redis_error or "pass",
                 "quotes": {str(each.symbol): each.status for each in quotes},
                 "sources": {
@@ -326,17 +346,51 @@ class _HandedOver(web.Response):
 
 
 class _Tail:
-    """Takes what a client sent right behind its handshake."""
+    """Takes what a client sent right behind its request."""
 
-    def __init__(self, subscriber: Subscriber) -> None:
-        self._subscriber = subscriber
+    def __init__(self) -> None:
+        self.data = b""
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        self._subscriber.data_received(data)
+        self.data += data
         return False, b""
 
     def feed_eof(self) -> None:
         return None
+
+
+async def _written(transport: asyncio.Transport) -> None:
+    """Wait until earlier answers are out, to a client that pipelines its requests."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(WRITTEN_SECONDS):
+            while transport.get_write_buffer_size():  # noqa: ASYNC110 - aiohttp has the protocol's callbacks
+                await asyncio.sleep(0.02)
+            return
+    transport.abort()
+    raise _away("earlier answers were not read")
+
+
+def _taken(request: web.Request, transport: asyncio.Transport) -> tuple[socket.socket, bytes]:
+    """The socket of a request and what came behind it; aiohttp and the loop know nothing of it any more."""
+    tail = _Tail()
+    transport.pause_reading()
+    request.protocol.set_parser(tail)  # type: ignore[arg-type]
+    request.protocol.transport = None
+    request.protocol.connection_lost(None)
+    transport.set_protocol(asyncio.Protocol())
+    sock = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
+    sock.setblocking(False)
+    # Closes its own descriptor without a word to the client, as ours keeps the connection open.
+    transport.abort()
+    return sock, tail.data
+
+
+def _event_head() -> bytes:
+    return (
+        f"HTTP/1.1 200 OK\r\nDate: {formatdate(usegmt=True)}\r\nContent-Type: text/event-stream\r\n"
+        "Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n"
+        "Access-Control-Allow-Origin: *\r\nConnection: close\r\n\r\n"
+    ).encode() + retry_event()
 
 
 def _widget() -> Traversable:

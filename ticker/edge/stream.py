@@ -1,17 +1,20 @@
 """
-The subscribers of the stream: one frame per selection, written straight to every caught-up transport.
+The subscribers of the stream: one frame per selection, written straight to every caught-up socket.
 
-A subscriber is an asyncio.Protocol that took its transport over from aiohttp after the handshake.
-While it is idle it owns no parser; the Sans-I/O protocol of `websockets` is made when the client
-speaks. A subscriber whose transport is full leaves the round and gets `since(cursor)` when it is
-writable again, so there is no queue for it anywhere.
+A delivery is one send() of bytes that were made once for all. A socket that does not take them leaves
+the round and gets `since(cursor)` when it can be written again, so there is no queue for it anywhere. An
+idle subscriber owns a socket and a few words of memory; the Sans-I/O protocol of `websockets` is made
+when its client speaks. WebSocket and Server-Sent Events differ in their framing alone.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import random
+import socket
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import cast
 
@@ -21,15 +24,44 @@ from websockets.server import ServerProtocol
 
 from ticker import wire
 from ticker.board import Delta, Mirror
-from ticker.config import ServerSettings
+from ticker.config import LimitSettings, ServerSettings
+from ticker.edge.admission import Admission
+from ticker.edge.sockets import Sockets
+from ticker.metrics import Count, Tally
 from ticker.model import Cursor, Pair, Selection
 from ticker.wire import BadFrame, CloseCode
 
+TICK_SECONDS = 0.1
+"""How often the wheel turns by one slot."""
 LATE_CLOSE_SECONDS = 1.0
 """How long a client may take to answer a close frame."""
+CROWD_PER_SECOND = 1000
+"""Goodbyes a second that a site takes without noticing; only a larger crowd is spread over the drain."""
+RETRY_MS = 2_000, 10_000
+"""Within which time an EventSource comes back; drawn, so that they do not come together."""
 MOST_BAD_FRAMES = 3
 MOST_REASON_BYTES = 123
 """A control frame has at most 125 bytes, and two are the code."""
+READ_BYTES = 65536
+NOTHING = b""
+
+_OURS = frozenset({CloseCode.GOING_AWAY, CloseCode.TRY_AGAIN_LATER, CloseCode.SILENT})
+"""Ends that are no fault of what the client sent."""
+
+
+# The two framings.
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How the messages of stream protocol 1 travel."""
+
+    message: Callable[[str, str], bytes]
+    """The bytes of a message; its cursor (none: empty) and its JSON text."""
+    ping: bytes
+    """What asks the client for a sign of life, if it can give one."""
+    goodbye: Callable[[int, str], bytes]
+    """The last bytes: a close code and its reason."""
 
 
 def frame(text: str) -> bytes:
@@ -43,14 +75,35 @@ def _close_frame(code: int, reason: str) -> bytes:
     return Frame(Opcode.CLOSE, code.to_bytes(2, "big") + text.encode()).serialize(mask=False)
 
 
-_PING = Frame(Opcode.PING, b"").serialize(mask=False)
+def event(cursor: str, text: str) -> bytes:
+    """A message as a server-sent event; its id is what comes back as `Last-Event-ID`."""
+    return (f"id: {cursor}\ndata: {text}\n\n" if cursor else f"data: {text}\n\n").encode()
+
+
+def retry_event() -> bytes:
+    """When an EventSource comes back after the end of this connection, in ms."""
+    return f"retry: {random.randint(*RETRY_MS)}\n\n".encode()  # noqa: S311 - spreads load, guards nothing
+
+
+def _come_back(code: int, reason: str) -> bytes:
+    """An event stream has no close code; a comment says why it ends, `retry` when to come back."""
+    return f": {code} {reason}\n".encode() + retry_event()
+
+
+WEBSOCKET = Framing(
+    message=lambda _, text: frame(text),
+    ping=Frame(Opcode.PING, b"").serialize(mask=False),
+    goodbye=_close_frame,
+)
+EVENTS = Framing(message=event, ping=b"", goodbye=_come_back)
 
 
 class Group:
     """The subscribers of one selection; those in `caught_up` have everything up to the mirror's cursor."""
 
-    def __init__(self, selection: Selection, mirror: Mirror[str]) -> None:
+    def __init__(self, selection: Selection, framing: Framing, mirror: Mirror[str]) -> None:
         self.selection = selection
+        self.framing = framing
         self.caught_up: set[Subscriber] = set()
         self.size = 0
         self._mirror = mirror
@@ -68,44 +121,92 @@ class Group:
 
     def since(self, cursor: Cursor | None) -> bytes:
         """The frame with what a subscriber at `cursor` has not seen; equal ones share the same bytes."""
-        delta = self.delta(cursor)
+        return self.encoded(self.delta(cursor))
+
+    def delta(self, cursor: Cursor | None) -> Delta[str]:
+        return self._mirror.since(cursor, self.selection.symbols)
+
+    def encoded(self, delta: Delta[str]) -> bytes:
         # Of two updates with equally many quotes both have the same: those that changed last. Kept by
         # cursor, which clients make up as they like, the frames would fill the memory.
         key = delta.kind, len(delta.items)
         known = self._frames.get(key)
         if known is None:
             stamp = wire.stamp(delta.cursor, self.selection)
-            known = self._frames[key] = frame(wire.encode_quotes(delta.kind, stamp, delta.items))
+            text = wire.encode_quotes(delta.kind, stamp, delta.items)
+            known = self._frames[key] = self.framing.message(stamp, text)
         return known
 
-    def delta(self, cursor: Cursor | None) -> Delta[str]:
-        return self._mirror.since(cursor, self.selection.symbols)
+    def deliver(self, before: Cursor) -> int:
+        """Write what is new since `before` to everybody who is caught up; return how many that was."""
+        data = self.since(before)
+        whole, crowd = len(data), tuple(self.caught_up)
+        # The path of every delivery: one send(), and Python around it as little as can be.
+        for subscriber in crowd:
+            try:
+                sent = subscriber.sock.send(data)
+            except OSError as error:
+                subscriber.failed(error, before)
+            else:
+                if sent != whole:
+                    subscriber.block(data[sent:], self._mirror.cursor)
+        return len(crowd)
 
     @property
     def heartbeat(self) -> bytes:
         """A heartbeat frame and a ping, to be written as one."""
         if not self._heartbeat:
             stamp = wire.stamp(self._mirror.cursor, self.selection)
-            self._heartbeat = frame(wire.encode_heartbeat(stamp)) + _PING
+            self._heartbeat = self.framing.message(stamp, wire.encode_heartbeat(stamp)) + self.framing.ping
         return self._heartbeat
 
 
 class Broadcast:
     """Everything published, to every subscriber, in order and once."""
 
-    def __init__(self, symbols: tuple[Pair, ...], settings: ServerSettings) -> None:
+    def __init__(
+        self,
+        symbols: tuple[Pair, ...],
+        server: ServerSettings,
+        limits: LimitSettings,
+        tally: Tally,
+    ) -> None:
         self.symbols = symbols
-        self.settings = settings
+        self.server = server
+        self.limits = limits
+        self.tally = tally
+        self.admission = Admission(server, limits, tally)
+        self.sockets = Sockets()
         self.mirror: Mirror[str] = Mirror(symbols)
-        self.subscribers: set[Subscriber] = set()
         self.loaded = False
         """Whether what Redis holds was read once; before that there is nothing to say to anybody."""
         self.closing = False
+        self.size = 0
+        self.now = 0.0
+        """The time of the last tick; one number for all, where a second more or less is the same."""
+        self.blocked: dict[Subscriber, float] = {}
+        """Who reads too slowly, since when, the longest first."""
+        self.leaving: dict[Subscriber, float] = {}
+        """Whom goodbye was said, when, the longest first."""
+        self.spoken: dict[Subscriber, int] = {}
+        """Frames that came from each within this second."""
+        self.buffer = bytearray(READ_BYTES)
         self._emptied = asyncio.Event()
-        self._groups: dict[tuple[Pair, ...], Group] = {}
+        self._groups: dict[tuple[Framing, tuple[Pair, ...]], Group] = {}
         # Each slot is greeted once in heartbeat_seconds: no task and no timer per subscriber.
-        self._wheel: list[set[Subscriber]] = [set() for _ in range(settings.heartbeat_seconds)]
+        self._wheel: list[set[Subscriber]] = [
+            set() for _ in range(round(server.heartbeat_seconds / TICK_SECONDS))
+        ]
         self._slot = 0
+
+    def open(self) -> None:
+        """Begin to read, in the running loop."""
+        self.now = asyncio.get_running_loop().time()
+        self.sockets.open()
+
+    @property
+    def subscribers(self) -> set[Subscriber]:
+        return set().union(*self._wheel)
 
     def apply(self, cursor: Cursor, rows: Iterable[tuple[Pair, Cursor, str]]) -> None:
         """Take a publication and send every subscriber what it has not seen of it."""
@@ -113,38 +214,50 @@ class Broadcast:
         changed = self.mirror.apply(cursor, rows)
         if self.mirror.cursor == before:
             return
+        delivered = 0
         for group in list(self._groups.values()):
             group.changed()
             if group.wants(changed) or before.epoch != cursor.epoch:
-                data = group.since(before)
-                for subscriber in tuple(group.caught_up):
-                    subscriber.write(data)
+                delivered += group.deliver(before)
+        self.tally.add(Count.PUBLICATIONS)
+        self.tally.add(Count.DELIVERIES, delivered)
 
-    def join(self, subscriber: Subscriber, cursor: Cursor | None, *, handshake: bytes) -> None:
-        """Take a subscriber in; send the handshake and what it has not seen since `cursor` in one write."""
-        self.subscribers.add(subscriber)
-        slot = self._wheel[(self._slot + len(self._wheel) - 1) % len(self._wheel)]
+    def join(self, subscriber: Subscriber) -> None:
+        """Take a subscriber in: its socket is read, its heartbeats come."""
+        slot = self._wheel[self._slot - 1]
         slot.add(subscriber)
         subscriber.slot = slot
-        subscriber.catch_up(cursor, preface=handshake)
-        if subscriber.transport.get_write_buffer_size():
-            # Earlier answers may be stuck in it (a pipelining client), which only aiohttp was told.
-            subscriber.pause_writing()
+        self.size += 1
+        self.tally.set(Count.SUBSCRIBERS, self.size)
+        self.tally.add(Count.JOINED)
+        self.sockets.watch(subscriber.sock, subscriber)
 
     def leave(self, subscriber: Subscriber) -> None:
-        self.subscribers.discard(subscriber)
-        if self.closing and not self.subscribers:
-            self._emptied.set()
-        if subscriber.slot is not None:
-            subscriber.slot.discard(subscriber)
-        self.part(subscriber.group)
+        """Forget a subscriber and close its socket."""
+        if subscriber.slot is None:
+            return
+        subscriber.slot.discard(subscriber)
+        subscriber.slot = None
         subscriber.group.caught_up.discard(subscriber)
+        self.part(subscriber.group)
+        self.blocked.pop(subscriber, None)
+        self.leaving.pop(subscriber, None)
+        self.spoken.pop(subscriber, None)
+        self.sockets.forget(subscriber.sock)
+        subscriber.sock.close()
+        self.admission.leave(subscriber.address)
+        self.size -= 1
+        self.tally.set(Count.SUBSCRIBERS, self.size)
+        self.tally.set(Count.BLOCKED, len(self.blocked))
+        if self.closing and not self.size:
+            self._emptied.set()
 
-    def group(self, selection: Selection) -> Group:
+    def group(self, selection: Selection, framing: Framing) -> Group:
         """The group of a selection, counted up by one member."""
-        group = self._groups.get(selection.symbols)
+        key = framing, selection.symbols
+        group = self._groups.get(key)
         if group is None:
-            group = self._groups[selection.symbols] = Group(selection, self.mirror)
+            group = self._groups[key] = Group(selection, framing, self.mirror)
         group.size += 1
         return group
 
@@ -152,224 +265,377 @@ class Broadcast:
         """One member less; nobody left, the group is forgotten."""
         group.size -= 1
         if not group.size:
-            self._groups.pop(group.selection.symbols, None)
+            self._groups.pop((group.framing, group.selection.symbols), None)
 
     async def beat(self) -> None:
         """Heartbeats, pings and the end of those who are silent or stuck; runs until cancelled."""
+        loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(1)
-            now = asyncio.get_running_loop().time()
+            await asyncio.sleep(TICK_SECONDS)
+            second, self.now = int(self.now), loop.time()
+            if int(self.now) != second:
+                self.spoken.clear()
             for subscriber in tuple(self._wheel[self._slot]):
-                subscriber.beat(now)
+                subscriber.beat()
             self._slot = (self._slot + 1) % len(self._wheel)
+            for subscriber in _older(self.blocked, self.now - self.server.slow_seconds):
+                del self.blocked[subscriber]
+                self.tally.add(Count.CLOSED_SLOW)
+                subscriber.close(CloseCode.TRY_AGAIN_LATER, "reads too slowly")
+            for subscriber in _older(self.leaving, self.now - LATE_CLOSE_SECONDS):
+                self.leave(subscriber)
 
-    async def close(self, seconds: float) -> None:
-        """Tell everybody that the server goes away (1001); whoever is left after `seconds` is cut off."""
+    async def close(self, drain_seconds: float, last_seconds: float) -> None:
+        """
+        Tell everybody that the server goes away (1001), spread over `drain_seconds` if they are many.
+
+        Whoever has not gone `last_seconds` after the last goodbye is cut off.
+        """
         if self.closing:
             return
         self.closing = True
-        for subscriber in tuple(self.subscribers):
+        crowd = list(self.subscribers)
+        random.shuffle(crowd)
+        pause = min(drain_seconds / len(crowd), 1 / CROWD_PER_SECOND) if crowd else 0
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        for number, subscriber in enumerate(crowd):
+            if len(crowd) > CROWD_PER_SECOND / 10 and (ahead := start + number * pause - loop.time()) > 0:
+                await asyncio.sleep(max(ahead, TICK_SECONDS / 10))
             subscriber.close(CloseCode.GOING_AWAY, "the server goes away, come back soon")
-        if self.subscribers:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
+        end = loop.time() + last_seconds
+        while self.size and loop.time() < end:
+            self._emptied.clear()
+            try:
+                async with asyncio.timeout(end - loop.time()):
                     await self._emptied.wait()
+            except TimeoutError:
+                break
         for subscriber in tuple(self.subscribers):
-            subscriber.transport.abort()
+            self.leave(subscriber)
 
 
-class Subscriber(asyncio.Protocol):
-    """One client of the stream."""
+def _older(some: dict[Subscriber, float], moment: float) -> list[Subscriber]:
+    """Those at the front of an ordered dict that are older than `moment`."""
+    found = []
+    for subscriber, since in some.items():
+        if since > moment:
+            break
+        found.append(subscriber)
+    return found
+
+
+class _Speech:
+    """What a client is in the middle of saying."""
+
+    __slots__ = ("bad_frames", "deaf", "parser", "parts", "pending")
+
+    def __init__(self) -> None:
+        self.pending = NOTHING
+        """The beginning of a frame."""
+        self.parser: ServerProtocol | None = None
+        self.parts: bytes | None = None
+        self.bad_frames = 0
+        self.deaf = False
+        """The client broke the protocol and is not listened to any more."""
+
+    def is_over(self) -> bool:
+        return not (self.pending or self.parser or self.bad_frames or self.deaf)
+
+
+class Subscriber:
+    """One client of the stream; owns its socket from the handshake on."""
 
     __slots__ = (
-        "_bad_frames",
-        "_blocked_at",
         "_broadcast",
         "_closing",
         "_cursor",
-        "_parser",
-        "_parts",
-        "_pending",
         "_seen",
+        "_speech",
+        "_unsent",
+        "address",
         "group",
         "slot",
-        "transport",
+        "sock",
     )
 
-    def __init__(self, broadcast: Broadcast, transport: asyncio.Transport, selection: Selection) -> None:
+    def __init__(
+        self,
+        broadcast: Broadcast,
+        sock: socket.socket,
+        selection: Selection,
+        framing: Framing = WEBSOCKET,
+        *,
+        address: str = "",
+    ) -> None:
         self._broadcast = broadcast
-        self.transport = transport
-        self.group = broadcast.group(selection)
+        self.sock = sock
+        self.group = broadcast.group(selection, framing)
         self.slot: set[Subscriber] | None = None
+        self.address = address
+        """Whom it counts for; who makes a subscriber has admitted it."""
         self._cursor: Cursor | None = None
-        self._blocked_at = 0.0
-        self._seen = asyncio.get_running_loop().time()
-        self._parser: ServerProtocol | None = None
-        self._pending: bytes | None = b""
-        """The beginning of a frame; None once the client broke the protocol and is not listened to."""
-        self._parts: bytes | None = None
-        self._bad_frames = 0
+        self._unsent: bytes | None = None
+        """What the kernel did not take; None while it takes everything."""
+        self._seen = broadcast.now
+        self._speech: _Speech | None = None
         self._closing = False
-        transport.set_protocol(self)
-        # The first byte that the kernel does not take marks a slow reader.
-        transport.set_write_buffer_limits(high=0)
 
     # Writing.
 
-    def write(self, data: bytes) -> None:
-        """Write one frame; if the kernel takes it all, the subscriber stays in the round."""
-        self.transport.write(data)
+    def start(self, preface: bytes, cursor: Cursor | None) -> None:
+        """Answer the handshake and send what is new since `cursor` in one write; join the round."""
+        self._broadcast.join(self)
+        self.catch_up(cursor, preface=preface)
 
-    def catch_up(self, cursor: Cursor | None, *, preface: bytes = b"") -> None:
+    def refuse(self, preface: bytes, reason: str) -> None:
+        """Shake hands only to say what was wrong: a browser's script can't read an HTTP error."""
+        self._broadcast.join(self)
+        error = wire.encode_error("bad_request", reason)
+        self.write(preface + self.group.framing.message("", error))
+        self.close(CloseCode.BAD_REQUEST, reason)
+
+    def catch_up(self, cursor: Cursor | None, *, preface: bytes = NOTHING) -> None:
         """Send what is new since `cursor` and join the round."""
+        self._broadcast.tally.add(Count.DELIVERIES)
         self.group.caught_up.add(self)
         self.write(preface + self.group.since(cursor))
 
-    def pause_writing(self) -> None:
-        """The client reads too slowly: out of the round, until the transport is empty again."""
-        # What was written last is in the buffer already, so the mirror's cursor is where it stands.
-        self.group.caught_up.discard(self)
-        self._cursor = self._broadcast.mirror.cursor
-        self._blocked_at = asyncio.get_running_loop().time()
-
-    def resume_writing(self) -> None:
-        """The transport is empty: one frame with the newest of what was missed, and back into the round."""
-        if self._closing or not self._blocked_at:
+    def write(self, data: bytes) -> None:
+        """Write bytes that belong together; what the kernel does not take is kept, and the reader is slow."""
+        if self._unsent is not None:
+            self._unsent += data
             return
-        self._blocked_at, cursor = 0.0, self._cursor
+        try:
+            sent = self.sock.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._broadcast.leave(self)
+            return
+        if sent != len(data):
+            self.block(data[sent:], self._broadcast.mirror.cursor)
+
+    def failed(self, error: OSError, before: Cursor) -> None:
+        """A delivery could not be sent: for now, and the client stands at `before`; or for ever."""
+        if isinstance(error, BlockingIOError):
+            self.block(NOTHING, before)
+        else:
+            self._broadcast.leave(self)
+
+    def block(self, unsent: bytes, cursor: Cursor) -> None:
+        """The client reads too slowly: out of the round, until the kernel takes bytes again."""
+        self.group.caught_up.discard(self)
+        self._unsent, self._cursor = unsent, cursor
+        self._broadcast.blocked[self] = asyncio.get_running_loop().time()
+        self._broadcast.tally.set(Count.BLOCKED, len(self._broadcast.blocked))
+        self._broadcast.sockets.change(self.sock, writing=True)
+
+    def writable(self) -> None:
+        """The kernel takes bytes: the rest of the old ones, then one frame with what is new."""
+        if self._unsent is None:
+            return
+        try:
+            sent = self.sock.send(self._unsent) if self._unsent else 0
+        except BlockingIOError:
+            return
+        except OSError:
+            self._broadcast.leave(self)
+            return
+        self._unsent = self._unsent[sent:]
+        if not self._unsent:
+            self._unblock()
+
+    def _unblock(self) -> None:
+        self._unsent, cursor = None, self._cursor
+        self._broadcast.blocked.pop(self, None)
+        self._broadcast.tally.set(Count.BLOCKED, len(self._broadcast.blocked))
+        self._broadcast.sockets.change(self.sock, writing=False)
+        if self._closing:
+            self._hang_up()
+            return
         delta = self.group.delta(cursor)
         if delta.kind == "snapshot" or delta.items:
+            self._broadcast.tally.add(Count.CONFLATED)
             self.catch_up(cursor)
         else:
             self.group.caught_up.add(self)
 
-    def beat(self, now: float) -> None:
-        settings = self._broadcast.settings
-        if self._blocked_at:
-            if now - self._blocked_at > settings.slow_seconds:
-                self.close(CloseCode.TRY_AGAIN_LATER, "reads too slowly")
-        elif now - self._seen > settings.silent_seconds:
+    def beat(self) -> None:
+        """A heartbeat and a ping; or the end, if the last ones were not answered."""
+        if self._closing or self._unsent is not None:
+            return
+        framing = self.group.framing
+        if framing.ping and self._broadcast.now - self._seen > self._broadcast.server.silent_seconds:
+            self._broadcast.tally.add(Count.CLOSED_SILENT)
             self.close(CloseCode.SILENT, "answered no ping")
-        elif not self._closing:
+        else:
             self.write(self.group.heartbeat)
 
     def close(self, code: CloseCode, reason: str) -> None:
         """Say why and end; the client has a second to answer before it is cut off."""
-        if not self._closing:
-            self.transport.write(_close_frame(code, reason))
-            self._end()
+        if self._closing:
+            return
+        if code not in _OURS:
+            self._broadcast.tally.add(Count.CLOSED_BAD)
+        self.write(self.group.framing.goodbye(code, reason))
+        self._end()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        """The end of an event stream is the end of its answer; a WebSocket's client says goodbye first."""
+        if self.group.framing is EVENTS and self._unsent is None and self.slot is not None:
+            with suppress(OSError):
+                self.sock.shutdown(socket.SHUT_WR)
 
     def _end(self) -> None:
         """Out of the round for good. Whoever has not closed in a second, or does not read, is cut off."""
-        if not self._closing:
+        if not self._closing and self.slot is not None:
             self._closing = True
             self.group.caught_up.discard(self)
-            asyncio.get_running_loop().call_later(LATE_CLOSE_SECONDS, self.transport.abort)
+            self._broadcast.leaving[self] = asyncio.get_running_loop().time()
 
     # Reading.
 
-    def connection_lost(self, error: Exception | None) -> None:
-        self._closing = True
-        self._broadcast.leave(self)
-
-    def eof_received(self) -> None:
-        self._end()
-
-    def data_received(self, data: bytes) -> None:
-        self._seen = asyncio.get_running_loop().time()
-        if self._pending is None:
+    def readable(self) -> None:
+        buffer = self._broadcast.buffer
+        try:
+            size = self.sock.recv_into(buffer)
+        except BlockingIOError:
             return
-        most = self._broadcast.settings.max_message_bytes
-        data = self._pending + data
-        ready = whole_frames(data, most)
-        self._pending = data[ready:]
-        if ready:
-            parser = self._parser or ServerProtocol(state=OPEN, max_size=most)
-            parser.receive_data(data[:ready])
-            self._take(parser)
+        except OSError:
+            size = 0
+        if size:
+            self.received(bytes(memoryview(buffer)[:size]))
+        else:
+            self._broadcast.leave(self)
 
-    def _take(self, parser: ServerProtocol) -> None:
+    def received(self, data: bytes) -> None:
+        """Take bytes of the client, in any pieces."""
+        self._seen = self._broadcast.now
+        # The answer to our ping, alone, as nearly always.
+        if self.group.framing is EVENTS or (len(data) == 6 and data[:2] == b"\x8a\x80" and not self._speech):
+            return
+        speech = self._speech or _Speech()
+        if not speech.deaf:
+            self._speech = speech
+            self._listen(speech, data)
+            if speech.is_over():
+                self._speech = None
+
+    def _listen(self, speech: _Speech, data: bytes) -> None:
+        most = self._broadcast.limits.message_bytes
+        data = speech.pending + data
+        ready, frames = whole_frames(data, most, self._broadcast.limits.messages_per_second)
+        speech.pending = data[ready:]
+        if self._is_flood(frames):
+            self._broadcast.tally.add(Count.CLOSED_BAD)
+            self.close(CloseCode.TRY_AGAIN_LATER, "too many messages a second")
+            speech.deaf, speech.pending = True, NOTHING
+        elif ready:
+            parser = speech.parser or ServerProtocol(state=OPEN, max_size=most)
+            parser.receive_data(data[:ready])
+            self._take(speech, parser)
+
+    def _is_flood(self, frames: int) -> bool:
+        spoken = self._broadcast.spoken
+        spoken[self] = count = spoken.get(self, 0) + frames
+        self._broadcast.tally.add(Count.MESSAGES, frames)
+        return count > self._broadcast.limits.messages_per_second
+
+    def _take(self, speech: _Speech, parser: ServerProtocol) -> None:
         """Act on what the parser made of whole frames; keep it only half way through a message."""
         for event in parser.events_received():
-            self._received(cast(Frame, event))
+            self._received(speech, cast(Frame, event))
         for answer in parser.data_to_send():
-            self._send(answer)
-        self._parser = parser if self._parts is not None else None
+            self._answer(answer)
+        speech.parser = parser if speech.parts is not None else None
         if parser.close_expected():
-            self._end()
             if parser.parser_exc is None:
-                self.transport.close()
+                self._depart()
             else:
                 # Closed with bytes unread, the kernel would send a reset, which eats the close frame.
-                self._pending = None
+                self._broadcast.tally.add(Count.CLOSED_BAD)
+                speech.deaf, speech.pending = True, NOTHING
+                self._end()
 
-    def _send(self, data: bytes) -> None:
+    def _depart(self) -> None:
+        """Both have said goodbye: close, as soon as ours is out."""
+        if self._unsent is None:
+            self._broadcast.leave(self)
+        else:
+            self._end()
+
+    def _answer(self, data: bytes) -> None:
         """
         Answer (by a pong, an error, a close frame), unless we have said goodbye already.
 
         A client that does not read gets no answers either: they would pile up.
         """
-        if data and not self._closing and not self._blocked_at:
-            self.transport.write(data)
+        if data and not self._closing and self._unsent is None:
+            self.write(data)
 
-    def _received(self, event: Frame) -> None:
+    def _received(self, speech: _Speech, event: Frame) -> None:
         if self._closing:
             return
         if event.opcode is Opcode.BINARY:
-            self.close(CloseCode.BAD_REQUEST, "frames of this protocol are JSON text")
+            self.binary(speech, event)
         elif event.opcode is Opcode.TEXT:
-            self._message(bytes(event.data), last=event.fin)
-        elif event.opcode is Opcode.CONT and self._parts is not None:
-            self._message(self._parts + bytes(event.data), last=event.fin)
+            self._message(speech, bytes(event.data), last=event.fin)
+        elif event.opcode is Opcode.CONT and speech.parts is not None:
+            self._message(speech, speech.parts + bytes(event.data), last=event.fin)
 
-    def _message(self, data: bytes, *, last: bool) -> None:
-        self._parts = None if last else data
+    def binary(self, speech: _Speech, event: Frame) -> None:
+        """A binary frame, of which this protocol has none."""
+        self.close(CloseCode.BAD_REQUEST, "frames of this protocol are JSON text")
+
+    def _message(self, speech: _Speech, data: bytes, *, last: bool) -> None:
+        speech.parts = None if last else data
         if not last:
             return
         try:
-            self.subscribe(wire.decode_subscribe(data.decode()))
+            self.message(data.decode())
         except UnicodeDecodeError:
             self.close(CloseCode.INVALID_DATA, "text that is not UTF-8")
         except BadFrame as error:
-            self.complain(str(error))
+            self.complain(speech, str(error))
         else:
-            self._bad_frames = 0
+            speech.bad_frames = 0
+
+    def message(self, text: str) -> None:
+        """A whole message of the client. Raises BadFrame."""
+        self.subscribe(wire.decode_subscribe(text))
 
     def subscribe(self, texts: tuple[str, ...]) -> None:
         """Replace the selection; answered by a snapshot. Raises BadFrame."""
-        selection = wire.select(texts, self._broadcast.symbols)
-        old, blocked = self.group, self._blocked_at
-        self.group = self._broadcast.group(selection)
+        selection = wire.select(texts, self._broadcast.symbols, most=self._broadcast.limits.symbols)
+        old = self.group
+        self.group = self._broadcast.group(selection, old.framing)
         old.caught_up.discard(self)
         self._broadcast.part(old)
-        if blocked:
-            self._cursor = None
-        else:
+        if self._unsent is None:
             self.catch_up(None)
+        else:
+            self._cursor = None
 
-    def refuse(self, handshake: bytes, reason: str) -> None:
-        """Shake hands only to say what was wrong: a browser's script can't read an HTTP error."""
-        self._broadcast.subscribers.add(self)
-        self.transport.write(handshake + frame(wire.encode_error("bad_request", reason)))
-        self.close(CloseCode.BAD_REQUEST, reason)
-
-    def complain(self, message: str) -> None:
+    def complain(self, speech: _Speech, message: str) -> None:
         """Say what was wrong; three in a row and the client is a stranger to the protocol."""
-        self._bad_frames += 1
-        self._send(frame(wire.encode_error("bad_request", message)))
-        if self._bad_frames >= MOST_BAD_FRAMES:
+        speech.bad_frames += 1
+        self._answer(frame(wire.encode_error("bad_request", message)))
+        if speech.bad_frames >= MOST_BAD_FRAMES:
             self.close(CloseCode.BAD_REQUEST, "three bad frames in a row")
 
 
-def whole_frames(data: bytes, most: int) -> int:
+def whole_frames(data: bytes, most: int, count: int) -> tuple[int, int]:
     """
-    How many bytes at the start of `data` are whole frames of a client.
+    How many bytes at the start of `data` are whole frames of a client, and how many frames.
 
     So a parser never waits half way through a frame and can be dropped between two. A frame that
-    claims more than `most` bytes counts as whole: the parser refuses it by its head alone.
+    claims more than `most` bytes counts as whole: the parser refuses it by its head alone. Counting ends
+    one frame after `count`.
     """
-    at = 0
-    while len(data) - at >= 2:
+    at = frames = 0
+    while len(data) - at >= 2 and frames <= count:
         length, head = data[at + 1] & 0x7F, 2
         if length >= 126:
             size = 2 if length == 126 else 8
@@ -377,8 +643,9 @@ def whole_frames(data: bytes, most: int) -> int:
                 break
             length, head = int.from_bytes(data[at + 2 : at + 2 + size], "big"), 2 + size
         if length > most or not data[at + 1] & 0x80:
-            return len(data)
+            return len(data), frames + 1
         if len(data) - at < head + 4 + length:
             break
         at += head + 4 + length
-    return at
+        frames += 1
+    return at, frames

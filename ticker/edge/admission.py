@@ -1,0 +1,132 @@
+"""Who may come in: how many in all, from one address, a second; and who a client behind a proxy is."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from ticker.config import LimitSettings, ServerSettings
+from ticker.metrics import Count, Tally
+
+SOONEST_SECONDS, LATEST_SECONDS = 2, 10
+"""When those who were turned away are asked to come back; drawn, so that they do not come together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused(Exception):
+    """A client is turned away. The words are for the client; `retry_seconds` is 0 if it is for good."""
+
+    status: int
+    detail: str
+    retry_seconds: int = 0
+
+
+class Admission:
+    """Counts who is in. An address is what one client or one household has: IPv4 whole, IPv6 by its /64."""
+
+    def __init__(self, server: ServerSettings, limits: LimitSettings, tally: Tally) -> None:
+        self._server = server
+        self._limits = limits
+        self._tally = tally
+        self._inside: dict[str, int] = {}
+        self._size = 0
+        self._saved = float(limits.handshakes_at_once)
+        self._saved_at = 0.0
+        self.is_trusted = lru_cache(maxsize=4096)(self._is_trusted)
+
+    def handshake(self, now: float) -> bool:
+        """Whether one more connection may be opened at `now` (seconds, a steady clock): a token bucket."""
+        earned = (now - self._saved_at) * self._limits.handshakes_per_second
+        self._saved = min(self._saved + earned, self._limits.handshakes_at_once)
+        self._saved_at = now
+        if self._saved < 1:
+            self._tally.add(Count.REFUSED_RATE)
+            return False
+        self._saved -= 1
+        return True
+
+    def client(self, peer: str, forwarded: str) -> str:
+        """
+        The address that a connection counts for, empty if nobody's: a proxy that does not say whose.
+
+        `forwarded` is X-Forwarded-For, to which each proxy appends whom it talks to; so the last one that
+        is no trusted proxy is as far as we can know, and what stands before it is hearsay.
+        """
+        if not self.is_trusted(peer):
+            return _household(peer)
+        for each in reversed(forwarded.split(",")):
+            address = _without_port(each.strip())
+            if not _is_address(address):
+                return ""
+            if not self.is_trusted(address):
+                return _household(address)
+        return ""
+
+    def check_origin(self, origin: str | None) -> None:
+        """Raise Refused for a script of a site that is not on the list; who names no site is no script."""
+        if self._server.origins and origin is not None and origin not in self._server.origins:
+            self._tally.add(Count.REFUSED_ORIGIN)
+            raise Refused(403, f"{origin:.100} may not read here (server.origins)")
+
+    def enter(self, address: str) -> None:
+        """Take one more subscriber in. Raises Refused."""
+        if self._size >= self._limits.subscribers:
+            self._tally.add(Count.REFUSED_FULL)
+            raise Refused(503, "no more subscribers fit in here", retry_after())
+        if address and self._inside.get(address, 0) >= self._limits.subscribers_per_address:
+            self._tally.add(Count.REFUSED_ADDRESS)
+            raise Refused(503, "no more subscribers from your address", retry_after())
+        self._size += 1
+        if address:
+            self._inside[address] = self._inside.get(address, 0) + 1
+
+    def leave(self, address: str) -> None:
+        """One subscriber less."""
+        self._size -= 1
+        if not address:
+            return
+        self._inside[address] -= 1
+        if not self._inside[address]:
+            del self._inside[address]
+
+    def _is_trusted(self, peer: str) -> bool:
+        if not _is_address(peer):
+            return False
+        address = _parsed(peer)
+        return any(address in network for network in self._server.trusted_proxies)
+
+
+def retry_after() -> int:
+    """Seconds until somebody who was turned away may come back."""
+    return random.randint(SOONEST_SECONDS, LATEST_SECONDS)  # noqa: S311 - spreads load, guards nothing
+
+
+def _parsed(text: str) -> IPv4Address | IPv6Address:
+    address = ip_address(text.partition("%")[0])
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+
+
+def _is_address(text: str) -> bool:
+    try:
+        _parsed(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _household(text: str) -> str:
+    if not _is_address(text):
+        return ""
+    address = _parsed(text)
+    if isinstance(address, IPv4Address):
+        return str(address)
+    return str(ip_network((int(address) >> 64 << 64, 64)))
+
+
+def _without_port(text: str) -> str:
+    """Some proxies write the port as well: `192.0.2.1:4711`, `[2001:db8::1]:4711`."""
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0] if text.count(":") == 1 else text

@@ -1,0 +1,491 @@
+"""
+The one port for HTTP and WebSocket: accepts, waits for one whole request head, and hands it on.
+
+An upgrade on `/v1/stream`, which is what a hundred thousand readers do, becomes a subscriber at once; its
+head is parsed by `websockets`. Everything else becomes aiohttp's: its parser gets the bytes read so far.
+Both ways lead to `Port.subscribe`, so that there is one door.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import logging
+import resource
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from email.utils import formatdate
+from http import HTTPStatus
+from ipaddress import ip_address
+from itertools import chain
+from urllib.parse import parse_qsl
+
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
+
+from ticker import wire
+from ticker.config import LimitSettings, ServerSettings
+from ticker.edge import proxy
+from ticker.edge.admission import Refused, retry_after
+from ticker.edge.stream import WEBSOCKET, Broadcast, Framing, Subscriber
+from ticker.metrics import Count
+from ticker.model import Selection
+from ticker.wire import BadFrame
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 4096
+"""Connections that the kernel keeps while we are busy; the system may allow less (net.core.somaxconn)."""
+ACCEPTS_AT_ONCE = 32
+"""How many connections are taken before the loop's other work gets its turn."""
+SPARE_FILES = 64
+"""Open files that are kept for Redis, files and the banks."""
+NO_FILES_SECONDS = 0.5
+STREAM = b"GET /v1/stream"
+SWITCHING = HTTPStatus.SWITCHING_PROTOCOLS
+HEAD_END = b"\r\n\r\n"
+Address = tuple[str | int | bytes, ...]
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+class PortBusy(Exception):
+    """The port can't be had. Says which, why and what to do."""
+
+
+def listeners(server: ServerSettings, count: int = 1) -> list[tuple[socket.socket, ...]]:
+    """
+    So many sets of listening sockets on the one port, each with one socket for every address of the host.
+
+    Several sets share the port (SO_REUSEPORT): the kernel spreads the connections over them. A port of 0 is
+    chosen once for all. Raises PortBusy.
+    """
+    with ExitStack() as opened:
+
+        def bound(family: socket.AddressFamily, address: Address, *, shared: bool = False) -> socket.socket:
+            return opened.enter_context(_bound(family, address, shared=shared))
+
+        try:
+            addresses = _addresses(server.host, server.port)
+            # Whoever shares a port would get a part of our connections, so it must be nobody's at first.
+            sets = [tuple(bound(family, address) for family, address in addresses)]
+            if count > 1:
+                port = sets[0][0].getsockname()[1]
+                opened.close()
+                sets = [
+                    tuple(
+                        bound(family, (address[0], port, *address[2:]), shared=True)
+                        for family, address in addresses
+                    )
+                    for _ in range(count)
+                ]
+            for each in chain.from_iterable(sets):
+                each.listen(BACKLOG)
+        except OSError as error:
+            raise PortBusy(_busy(server.host, server.port, error)) from None
+        opened.pop_all()
+    return sets
+
+
+def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, Address]]:
+    with suppress(ValueError):
+        # An address needs no name server, which may be silent.
+        family = socket.AF_INET if ip_address(host).version == 4 else socket.AF_INET6
+        return [(family, (host, port))]
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    distinct: dict[tuple[socket.AddressFamily, Address], None] = {
+        (family, address): None for family, _, _, _, address in found
+    }
+    # A free port is chosen once, and only one family can choose it.
+    return list(distinct) if port else list(distinct)[:1]
+
+
+def _bound(family: socket.AddressFamily, address: Address, *, shared: bool) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Taken over by every accepted connection.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.setblocking(False)
+        sock.bind(address)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def address_of(host: str, listening: tuple[socket.socket, ...]) -> str:
+    """`http://HOST:PORT/` as a person can open it: a wildcard is reached on loopback."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - read, not bound
+    return f"http://{f'[{host}]' if ':' in host else host}:{listening[0].getsockname()[1]}/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """What a request for the stream says: its address's query, its headers (empty: none), who sent it."""
+
+    query: str
+    peer: str
+    origin: str | None = None
+    forwarded: str = ""
+    last_event_id: str = ""
+
+
+class _Opening:
+    """A connection whose request head is not whole yet."""
+
+    __slots__ = ("_port", "client", "data", "proxied", "refusal", "sock")
+
+    def __init__(self, port: Port, sock: socket.socket, client: str, *, proxied: bool, refusal: str) -> None:
+        self._port = port
+        self.sock = sock
+        self.client = client
+        self.data = b""
+        self.proxied = proxied
+        """Whether a PROXY header must come first."""
+        self.refusal = refusal
+        """Why it is turned away as soon as it has asked."""
+
+    def readable(self) -> None:
+        try:
+            data = self.sock.recv(self._port.limits.head_bytes)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data:
+            self.data += data
+            self._port.heard(self)
+        else:
+            self._port.drop(self)
+
+    def writable(self) -> None:
+        """Nothing is written before the request has come."""
+
+
+class Port:
+    """The listening side: from a connection to a request, and from a request to a subscriber."""
+
+    def __init__(self, broadcast: Broadcast, server: ServerSettings, limits: LimitSettings) -> None:
+        self.limits = limits
+        self._broadcast = broadcast
+        self._server = server
+        self._everything = wire.select((), broadcast.symbols)
+        self._listening: tuple[socket.socket, ...] = ()
+        self._handler: Callable[[], asyncio.Protocol] = asyncio.Protocol
+        self._openings: dict[_Opening, float] = {}
+        self._handing: set[asyncio.Task[None]] = set()
+        self._clients: dict[int, str] = {}
+        """By descriptor: who is behind a connection of aiohttp's, as its PROXY header said."""
+        self._most_files = _most_files()
+        self._is_full = False
+
+    def open(self, listening: tuple[socket.socket, ...], handler: Callable[[], asyncio.Protocol]) -> None:
+        """Begin to accept; `handler` makes the protocol of a connection that is plain HTTP."""
+        self._listening, self._handler = listening, handler
+        for each in listening:
+            asyncio.get_running_loop().add_reader(each.fileno(), self._accept, each)
+
+    def close(self) -> None:
+        """Accept no more; who has not asked yet is left."""
+        for each in self._listening:
+            asyncio.get_running_loop().remove_reader(each.fileno())
+            each.close()
+        self._listening = ()
+        for opening in tuple(self._openings):
+            self.drop(opening)
+
+    async def beat(self) -> None:
+        """End those who do not come to the point; runs until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(min(0.5, self.limits.head_seconds / 4))
+            late = loop.time() - self.limits.head_seconds
+            for opening, since in tuple(self._openings.items()):
+                if since > late:
+                    break
+                self._broadcast.tally.add(Count.BAD_HEADS)
+                if opening.data:
+                    seconds = self.limits.head_seconds
+                    self._answer(opening, 408, f"the request did not come within {seconds:g} s")
+                else:
+                    self.drop(opening)
+
+    # From a connection to a request.
+
+    def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(ACCEPTS_AT_ONCE):
+            try:
+                sock, peer = listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    self._rest(listener, error)
+                    return
+                continue  # whoever asked has gone again
+            sock.setblocking(False)
+            self._broadcast.tally.add(Count.ACCEPTED)
+            self._open(sock, str(peer[0]), loop.time())
+
+    def _open(self, sock: socket.socket, peer: str, now: float) -> None:
+        self._clients.pop(sock.fileno(), None)
+        proxied = self._server.proxy_protocol and self._broadcast.admission.is_trusted(peer)
+        refusal = ""
+        if not self._broadcast.admission.handshake(now):
+            refusal = "too many new connections a second"
+        elif sock.fileno() >= self._most_files:
+            self._broadcast.tally.add(Count.REFUSED_FULL)
+            refusal = "no more connections fit in here"
+            self._say_full()
+        opening = _Opening(self, sock, peer, proxied=proxied, refusal=refusal)
+        if len(self._openings) >= self.limits.handshakes_in_flight:
+            self._broadcast.tally.add(Count.REFUSED_RATE)
+            self._send_and_close(sock, _problem(503, "too many connections under way", retry_after()))
+            return
+        self._openings[opening] = now
+        self._broadcast.sockets.watch(sock, opening)
+        # The request is often there already.
+        opening.readable()
+
+    def _rest(self, listener: socket.socket, error: OSError) -> None:
+        """Open files are used up: let the kernel keep new connections for a moment."""
+        self._say_full(error)
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(listener.fileno())
+
+        def again() -> None:
+            if listener in self._listening:
+                loop.add_reader(listener.fileno(), self._accept, listener)
+
+        loop.call_later(NO_FILES_SECONDS, again)
+
+    def _say_full(self, error: OSError | None = None) -> None:
+        if not self._is_full:
+            self._is_full = True
+            log.error(
+                "port: no more connections fit in: %s; allow more open files (ulimit -n) or more workers",
+                error.strerror if error else f"{self._most_files} files are open",
+            )
+
+    def heard(self, opening: _Opening) -> None:
+        """More of a request has come."""
+        if opening.proxied and not self._unwrapped(opening):
+            return
+        data = opening.data
+        if not data:
+            return
+        end = data.find(HEAD_END) + len(HEAD_END)
+        if end >= len(HEAD_END) and end <= self.limits.head_bytes:
+            self._asked(opening, end)
+        elif len(data) >= self.limits.head_bytes:
+            self._broadcast.tally.add(Count.BAD_HEADS)
+            status = 431 if b"\r\n" in data else 414
+            self._answer(opening, status, f"a request head may have {self.limits.head_bytes} bytes")
+        elif not (65 <= data[0] <= 90 or data[0] in b"\r\n"):
+            # No method begins like this (TLS does): aiohttp says so at once.
+            self._hand_over(opening)
+
+    def _unwrapped(self, opening: _Opening) -> bool:
+        """Take the PROXY header off; whether it was there."""
+        try:
+            found = proxy.read(opening.data)
+        except proxy.BadHeader as error:
+            self._broadcast.tally.add(Count.BAD_HEADS)
+            self._answer(opening, 400, str(error))
+            return False
+        if found is None:
+            return False
+        client, length = found
+        opening.client = client or opening.client
+        opening.data = opening.data[length:]
+        opening.proxied = False
+        return True
+
+    def _asked(self, opening: _Opening, end: int) -> None:
+        if opening.refusal:
+            self._answer(opening, 503, opening.refusal, retry_after())
+        elif opening.data.startswith((STREAM + b"?", STREAM + b" ")):
+            self._shake_hands(opening, end)
+        else:
+            self._hand_over(opening)
+
+    def _shake_hands(self, opening: _Opening, end: int) -> None:
+        """An upgrade; whatever is wrong with it is aiohttp's to say."""
+        protocol = ServerProtocol()
+        protocol.receive_data(opening.data[:end])
+        events = protocol.events_received()
+        request = events[0] if events else None
+        response = protocol.accept(request) if isinstance(request, Request) else None
+        if not isinstance(request, Request) or response is None or response.status_code != SWITCHING:
+            self._hand_over(opening)
+            return
+        protocol.send_response(response)
+        visit = Visit(
+            query=request.path.partition("?")[2],
+            peer=opening.client,
+            origin=next(iter(request.headers.get_all("Origin")), None),
+            forwarded=",".join(request.headers.get_all("X-Forwarded-For")),
+        )
+        sock, handshake = self._taken(opening), b"".join(protocol.data_to_send())
+        try:
+            self.subscribe(sock, handshake, visit, tail=opening.data[end:])
+        except Refused as refused:
+            self._send_and_close(sock, _problem(refused.status, refused.detail, refused.retry_seconds))
+
+    def _hand_over(self, opening: _Opening) -> None:
+        """The connection becomes aiohttp's."""
+        sock = self._taken(opening)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # Nobody counts how long an answer of aiohttp's is not read, or an event stream: the kernel does.
+            silent_ms = self._server.silent_seconds * 1000
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, silent_ms)
+        self._clients[sock.fileno()] = opening.client
+        task = asyncio.get_running_loop().create_task(self._handed(sock, opening.data))
+        self._handing.add(task)
+        task.add_done_callback(self._handing.discard)
+
+    async def _handed(self, sock: socket.socket, data: bytes) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: _First(self._handler(), data), sock
+            )
+        except OSError as error:
+            log.debug("port: a connection ended before it was served: %s", error)
+            sock.close()
+
+    def _taken(self, opening: _Opening) -> socket.socket:
+        """The socket, which is not read here any more."""
+        del self._openings[opening]
+        self._broadcast.sockets.forget(opening.sock)
+        return opening.sock
+
+    def drop(self, opening: _Opening) -> None:
+        """End a connection without a word."""
+        self._taken(opening).close()
+
+    def _answer(self, opening: _Opening, status: int, detail: str, retry_seconds: int = 0) -> None:
+        self._send_and_close(self._taken(opening), _problem(status, detail, retry_seconds))
+
+    def _send_and_close(self, sock: socket.socket, answer: bytes) -> None:
+        """A few hundred bytes, which an empty socket always takes."""
+        try:
+            sock.send(answer)
+            sock.shutdown(socket.SHUT_WR)
+            # Closed with bytes unread, the kernel would send a reset, which eats the answer.
+            sock.recv(self.limits.head_bytes)
+        except OSError:
+            pass
+        finally:
+            sock.close()
+
+    # From a request to a subscriber.
+
+    def peer(self, descriptor: int, name: object) -> str:
+        """Who is at the other end of a connection of aiohttp's, given its descriptor and peer name."""
+        return self._clients.get(descriptor) or (str(name[0]) if isinstance(name, tuple) else "")
+
+    def check(self, visit: Visit) -> None:
+        """Raise Refused while nobody can subscribe, or if this site's script may not."""
+        if self._broadcast.closing or not self._broadcast.loaded:
+            raise Refused(503, "the stream is not ready yet", retry_after())
+        self._broadcast.admission.check_origin(visit.origin)
+
+    def subscribe(
+        self,
+        sock: socket.socket,
+        preface: bytes,
+        visit: Visit,
+        *,
+        framing: Framing = WEBSOCKET,
+        tail: bytes = b"",
+    ) -> None:
+        """
+        Make a subscriber of a socket: answer `preface` and what is new, in one write. Raises Refused.
+
+        `tail` is what the client sent behind its request.
+        """
+        self.check(visit)
+        admission = self._broadcast.admission
+        address = admission.client(visit.peer, visit.forwarded)
+        admission.enter(address)
+        asked, fault, selection = dict(parse_qsl(visit.query)), "", self._everything
+        try:
+            selection = self.selection(asked.get("symbols", ""))
+        except BadFrame as error:
+            fault = str(error)
+        text = visit.last_event_id or asked.get("cursor", "")
+        cursor = wire.read_cursor(text, selection) if text else None
+        subscriber = Subscriber(self._broadcast, sock, selection, framing, address=address)
+        if fault:
+            subscriber.refuse(preface, fault)
+        else:
+            subscriber.start(preface, cursor)
+        if tail and subscriber.slot is not None:
+            subscriber.received(tail)
+
+    def adopt(
+        self, sock: socket.socket, preface: bytes, visit: Visit, *, framing: Framing, tail: bytes
+    ) -> None:
+        """Subscribe a socket that was aiohttp's, which can't answer on it any more."""
+        try:
+            self.subscribe(sock, preface, visit, framing=framing, tail=tail)
+        except Refused as refused:
+            self._send_and_close(sock, _problem(refused.status, refused.detail, refused.retry_seconds))
+
+    def selection(self, text: str) -> Selection:
+        """The symbols of a query: `KGS,TJS/USD`; empty: all. Raises BadFrame."""
+        texts = [each for each in text.replace(" ", ",").split(",") if each]
+        return wire.select(texts, self._broadcast.symbols, most=self.limits.symbols)
+
+
+class _First(asyncio.Protocol):
+    """Gives the bytes that came first to who takes the connection over, before any other."""
+
+    def __init__(self, handler: asyncio.Protocol, data: bytes) -> None:
+        self._handler = handler
+        self._data = data
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.set_protocol(self._handler)
+        self._handler.connection_made(transport)
+        self._handler.data_received(self._data)
+
+
+def _problem(status: int, detail: str, retry_seconds: int = 0) -> bytes:
+    """A whole answer: problem+json, and the end of the connection."""
+    title = HTTPStatus(status).phrase
+    body = json.dumps({"type": "about:blank", "title": title, "status": status, "detail": detail})
+    retry = f"Retry-After: {retry_seconds}\r\n" if retry_seconds else ""
+    return (
+        f"HTTP/1.1 {status} {title}\r\nDate: {formatdate(usegmt=True)}\r\n"
+        f"Content-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n"
+        f"Access-Control-Allow-Origin: *\r\n{retry}Connection: close\r\n\r\n{body}"
+    ).encode()
+
+
+def _most_files() -> int:
+    """Allow as many open files as the system lets us, and return the first descriptor that is too many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY:
+        hard = max(soft, 1 << 20)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError):
+        hard = soft
+    return hard - SPARE_FILES
+
+
+def _busy(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"{host}:{port} is in use by another process: choose another port (--port, server.port)"
+    if error.errno == errno.EACCES:
+        return f"{host}:{port} needs rights that this user has not: choose a port above 1023"
+    return f"can't listen on {host}:{port}: {error.strerror or error}"

@@ -1,0 +1,124 @@
+"""
+Many sockets behind one descriptor of the event loop.
+
+A transport of asyncio costs over a kilobyte and a few calls for every write; a hundred thousand
+subscribers that mostly listen need neither. Their sockets are watched by a selector of ours, which is
+itself one descriptor that the loop watches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import selectors
+import socket
+from typing import Protocol
+
+AT_ONCE = 256
+"""How many sockets are served before the loop's other work gets its turn."""
+
+
+class Owner(Protocol):
+    """Whoever reads and writes a socket. Both calls may come without need, and must not block."""
+
+    def readable(self) -> None:
+        """There is something to read, or the connection has ended."""
+
+    def writable(self) -> None:
+        """The kernel takes bytes again."""
+
+
+class Selector(Protocol):
+    """What is asked of the kernel, by descriptor."""
+
+    def fileno(self) -> int: ...
+    def watch(self, descriptor: int) -> None: ...
+    def change(self, descriptor: int, *, writing: bool) -> None: ...
+    def forget(self, descriptor: int) -> None: ...
+    def ready(self, most: int) -> list[tuple[int, bool, bool]]: ...
+    def close(self) -> None: ...
+
+
+class Epoll:
+    """Linux: the kernel gives as many as are asked for, each in its turn."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self.fileno, self.forget, self.close = self._epoll.fileno, self._epoll.unregister, self._epoll.close
+
+    def watch(self, descriptor: int) -> None:
+        self._epoll.register(descriptor, select.EPOLLIN)
+
+    def change(self, descriptor: int, *, writing: bool) -> None:
+        self._epoll.modify(descriptor, select.EPOLLIN | select.EPOLLOUT if writing else select.EPOLLIN)
+
+    def ready(self, most: int) -> list[tuple[int, bool, bool]]:
+        out = select.EPOLLOUT
+        return [(each, bool(mask & ~out), bool(mask & out)) for each, mask in self._epoll.poll(0, most)]
+
+
+class Portable:
+    """Any system whose selector has a descriptor, such as kqueue's."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self.close, self.forget = self._selector.close, self._selector.unregister
+
+    def fileno(self) -> int:
+        return self._selector.fileno()
+
+    def watch(self, descriptor: int) -> None:
+        self._selector.register(descriptor, selectors.EVENT_READ)
+
+    def change(self, descriptor: int, *, writing: bool) -> None:
+        both = selectors.EVENT_READ | selectors.EVENT_WRITE
+        self._selector.modify(descriptor, both if writing else selectors.EVENT_READ)
+
+    def ready(self, most: int) -> list[tuple[int, bool, bool]]:
+        read, write = selectors.EVENT_READ, selectors.EVENT_WRITE
+        found = self._selector.select(0)[:most]
+        return [(key.fd, bool(mask & read), bool(mask & write)) for key, mask in found]
+
+
+class Sockets:
+    """Wakes the owner of each socket; `open` in the loop, `close` at the end."""
+
+    def __init__(self, selector: Selector | None = None) -> None:
+        self._selector = selector or (Epoll() if hasattr(select, "epoll") else Portable())
+        self._owners: dict[int, Owner] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def open(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._selector.fileno(), self._wake)
+
+    def close(self) -> None:
+        """Forget everybody; their sockets are theirs to close."""
+        if self._loop:
+            self._loop.remove_reader(self._selector.fileno())
+        self._owners.clear()
+        self._selector.close()
+
+    def watch(self, sock: socket.socket, owner: Owner) -> None:
+        """Tell the owner whenever there is something to read."""
+        descriptor = sock.fileno()
+        self._selector.watch(descriptor)
+        self._owners[descriptor] = owner
+
+    def change(self, sock: socket.socket, *, writing: bool) -> None:
+        """Whether the owner is told, too, when the kernel takes bytes."""
+        self._selector.change(sock.fileno(), writing=writing)
+
+    def forget(self, sock: socket.socket) -> None:
+        """Watch the socket no more; to be called before it is closed."""
+        if self._owners.pop(sock.fileno(), None):
+            self._selector.forget(sock.fileno())
+
+    def _wake(self) -> None:
+        for descriptor, readable, writable in self._selector.ready(AT_ONCE):
+            # Whoever was served before may have closed this one, and the number may be another's by now:
+            # then its new owner is asked for nothing, which does no harm.
+            if readable and (owner := self._owners.get(descriptor)):
+                owner.readable()
+            if writable and (owner := self._owners.get(descriptor)):
+                owner.writable()
