@@ -1182,6 +1182,39 @@ async def test_polite_clients_make_the_end_quick(store: Store) -> None:
     await asyncio.gather(*partings)
 
 
+async def test_a_crowd_is_told_over_a_while_and_gets_every_update_until_then(
+    store: Store, publisher: Publisher, quote_of: QuoteOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ticker.edge.stream, "CROWD_PER_SECOND", 10)
+    ends: list[float] = []
+    known: list[str] = []
+
+    async def follow(reader: Client) -> None:
+        newest = ""
+        while True:
+            opcode, data = await reader.frame()
+            if opcode is Opcode.CLOSE:
+                break
+            newest = digest(json.loads(data))[1].get("KGS", newest) if opcode is Opcode.TEXT else newest
+        ends.append(time.monotonic())
+        known.append(newest)
+        await reader.leave()
+
+    async with running(store, drain_seconds=1) as site:
+        clients = [await (await Client.dial(site)).shake() for _ in range(40)]
+        following = [asyncio.create_task(follow(each)) for each in clients]
+        start = time.monotonic()
+        stopping = asyncio.create_task(site.stop())
+        await asyncio.sleep(0.5)
+        await publisher.say(quote_of("KGS", "87"))
+        await stopping
+        await asyncio.gather(*following)
+
+    assert 0.9 < ends[-1] - start < 1.5
+    assert 10 < sum(end - start < 0.5 for end in ends) < 30
+    assert known.count("87") > 10
+
+
 async def test_a_port_that_is_taken_is_said_in_words(site: Site, store: Store) -> None:
     settings = Settings(server=ServerSettings(port=site.port))
     with pytest.raises(PortBusy, match=f"127.0.0.1:{site.port} is in use .* choose another port"):

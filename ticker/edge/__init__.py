@@ -80,7 +80,8 @@ class Edge:
         )
         await runner.setup()
         self._broadcast.open()
-        self._port.open(listening, cast(Callable[[], asyncio.Protocol], runner.server))
+        http = cast(web.Server, runner.server)
+        self._port.open(listening, cast(Callable[[], asyncio.Protocol], http), lambda: len(http.connections))
         try:
             yield address_of(server.host, listening)
         finally:

@@ -168,6 +168,9 @@ class _Opening:
     def writable(self) -> None:
         """Nothing is written before the request has come."""
 
+    def abandon(self) -> None:
+        self._port.drop(self)
+
 
 class Port:
     """The listening side: from a connection to a request, and from a request to a subscriber."""
@@ -179,6 +182,7 @@ class Port:
         self._everything = wire.select((), broadcast.symbols)
         self._listening: tuple[socket.socket, ...] = ()
         self._handler: Callable[[], asyncio.Protocol] = asyncio.Protocol
+        self._served: Callable[[], int] = lambda: 0
         self._openings: dict[_Opening, float] = {}
         self._handing: set[asyncio.Task[None]] = set()
         self._clients: dict[int, str] = {}
@@ -186,9 +190,14 @@ class Port:
         self._most_files = _most_files()
         self._is_full = False
 
-    def open(self, listening: tuple[socket.socket, ...], handler: Callable[[], asyncio.Protocol]) -> None:
-        """Begin to accept; `handler` makes the protocol of a connection that is plain HTTP."""
-        self._listening, self._handler = listening, handler
+    def open(
+        self,
+        listening: tuple[socket.socket, ...],
+        handler: Callable[[], asyncio.Protocol],
+        served: Callable[[], int],
+    ) -> None:
+        """Begin to accept; `handler` makes the protocol of what is plain HTTP, `served` counts those."""
+        self._listening, self._handler, self._served = listening, handler, served
         for each in listening:
             asyncio.get_running_loop().add_reader(each.fileno(), self._accept, each)
 
@@ -202,10 +211,12 @@ class Port:
             self.drop(opening)
 
     async def beat(self) -> None:
-        """End those who do not come to the point; runs until cancelled."""
+        """Count connections, and end those who do not come to the point; runs until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(min(0.5, self.limits.head_seconds / 4))
+            open_ones = len(self._openings) + self._broadcast.size + self._served()
+            self._broadcast.tally.set(Count.CONNECTIONS, open_ones)
             late = loop.time() - self.limits.head_seconds
             for opening, since in tuple(self._openings.items()):
                 if since > late:
@@ -245,6 +256,9 @@ class Port:
             self._broadcast.tally.add(Count.REFUSED_FULL)
             refusal = "no more connections fit in here"
             self._say_full()
+        elif self._is_full and sock.fileno() < self._most_files - SPARE_FILES:
+            self._is_full = False
+            log.info("port: new connections fit in again")
         opening = _Opening(self, sock, peer, proxied=proxied, refusal=refusal)
         if len(self._openings) >= self.limits.handshakes_in_flight:
             self._broadcast.tally.add(Count.REFUSED_RATE)
@@ -369,7 +383,9 @@ class Port:
 
     def drop(self, opening: _Opening) -> None:
         """End a connection without a word."""
-        self._taken(opening).close()
+        if opening in self._openings:
+            self._taken(opening)
+        opening.sock.close()
 
     def _answer(self, opening: _Opening, status: int, detail: str, retry_seconds: int = 0) -> None:
         self._send_and_close(self._taken(opening), _problem(status, detail, retry_seconds))

@@ -12,6 +12,7 @@ import asyncio
 import select
 import selectors
 import socket
+from collections.abc import Callable
 from typing import Protocol
 
 AT_ONCE = 256
@@ -26,6 +27,9 @@ class Owner(Protocol):
 
     def writable(self) -> None:
         """The kernel takes bytes again."""
+
+    def abandon(self) -> None:
+        """End the connection: serving it failed by a fault of ours."""
 
 
 class Selector(Protocol):
@@ -119,6 +123,17 @@ class Sockets:
             # Whoever was served before may have closed this one, and the number may be another's by now:
             # then its new owner is asked for nothing, which does no harm.
             if readable and (owner := self._owners.get(descriptor)):
-                owner.readable()
+                self._serve(owner, owner.readable)
             if writable and (owner := self._owners.get(descriptor)):
-                owner.writable()
+                self._serve(owner, owner.writable)
+
+    def _serve(self, owner: Owner, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except (
+            Exception
+        ) as error:  # one connection's fault must not end, or for ever repeat, everybody's turn
+            owner.abandon()
+            if self._loop:
+                message = f"port: a connection was ended by a fault of ours: {error}"
+                self._loop.call_exception_handler({"message": message, "exception": error})

@@ -270,8 +270,11 @@ class Broadcast:
     async def beat(self) -> None:
         """Heartbeats, pings and the end of those who are silent or stuck; runs until cancelled."""
         loop = asyncio.get_running_loop()
+        due = loop.time()
         while True:
-            await asyncio.sleep(TICK_SECONDS)
+            # Held up, it catches up by at most a second; what is later than that is not made good in a burst.
+            due = max(due + TICK_SECONDS, loop.time() - 1)
+            await asyncio.sleep(due - loop.time())
             second, self.now = int(self.now), loop.time()
             if int(self.now) != second:
                 self.spoken.clear()
@@ -509,6 +512,9 @@ class Subscriber:
             self.received(bytes(memoryview(buffer)[:size]))
         else:
             self._broadcast.leave(self)
+
+    def abandon(self) -> None:
+        self._broadcast.leave(self)
 
     def received(self, data: bytes) -> None:
         """Take bytes of the client, in any pieces."""
