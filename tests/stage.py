@@ -1,15 +1,25 @@
-"""What tests of the poller share: a site on loopback, waiting for a fact, what Redis and the log say."""
+"""What tests share: a site on loopback, waiting for a fact, Redis, the log, the published schemas."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import gzip
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import cache, reduce
+from operator import getitem
+from typing import Any
+from urllib.parse import unquote
 
+import brotli
 import pytest
 from aiohttp import web
 from apscheduler.job import Job
+from jsonschema import Draft202012Validator
 
+from ticker import schemas
 from ticker.model import Pair, Quote
 from ticker.source import Outcome
 from ticker.store import Store
@@ -63,3 +73,80 @@ async def outcome(store: Store, key: str = "nbkr") -> Outcome:
 
 def said(caplog: pytest.LogCaptureFixture, words: str) -> list[str]:
     return [record.getMessage() for record in caplog.records if words in record.getMessage()]
+
+
+# What the service says, held against what it says of itself.
+
+
+def frame_holds_to_the_schema(message: Mapping[str, Any]) -> None:
+    """Fail unless a frame of the server is one of those in /asyncapi.json, key for key."""
+    kind = message.get("type")
+    assert kind in schemas.SENT, f"{kind!r} is no frame of the server"
+    name = schemas.SENT[kind].__name__
+    _validator(schemas.asyncapi, f'{{"$ref": "#/components/schemas/{name}"}}').validate(message)
+
+
+def answer_holds_to_the_schema(
+    path: str, status: int, headers: Mapping[str, str], body: bytes, *, method: str = "GET"
+) -> None:
+    """Fail unless an answer is as /openapi.json says: status, headers, kind of content, body key for key."""
+    document, where = _document(schemas.openapi), f"{method} {path} {status}"
+    response = _documented(document, method, path, status)
+    for name, header in response.get("headers", {}).items():
+        said = _resolved(document, header)
+        assert name in headers or not said["required"], f"{where}: no {name}"
+        if name in headers and (allowed := said["schema"].get("enum")):
+            assert headers[name] in allowed, f"{where}: {name}: {headers[name]}"
+    if method == "HEAD" or "content" not in response:
+        assert body == b"", f"{where}: it has a body"
+        return
+    kind = headers["Content-Type"].partition(";")[0]
+    assert kind in response["content"], f"{where}: {kind}"
+    plain = _UNPACK[headers.get("Content-Encoding", "identity")](body)
+    if "json" in kind:
+        schema = json.dumps(response["content"][kind]["schema"])
+        _validator(schemas.openapi, schema).validate(json.loads(plain))
+    if kind == "application/problem+json":
+        assert json.loads(plain)["status"] == status
+
+
+_UNPACK: dict[str, Callable[[bytes], bytes]] = {
+    "br": brotli.decompress,
+    "gzip": gzip.decompress,
+    "identity": bytes,
+}
+
+
+def _documented(document: Any, method: str, path: str, status: int) -> Any:
+    """The answer that the document has for a request."""
+    address = unquote(path.partition("?")[0])
+    patterns = {re.sub(r"\\{\w+\\}", ".+", re.escape(template)): template for template in document["paths"]}
+    fitting = [template for pattern, template in patterns.items() if re.fullmatch(pattern, address)]
+    responses = {"default": {"$ref": "#/components/responses/problem"}}
+    if fitting and method in ("GET", "HEAD"):
+        responses = document["paths"][fitting[0]]["get"]["responses"]
+    assert str(status) in responses or status >= 400, f"{method} {path}: {status} is not in the document"
+    return _resolved(document, responses.get(str(status), responses["default"]))
+
+
+def _resolved(document: Any, item: Any) -> Any:
+    """The item itself, or what it refers to."""
+    if "$ref" not in item:
+        return item
+    return reduce(getitem, item["$ref"].split("/")[1:], document)
+
+
+@cache
+def _document(build: Callable[[], Any]) -> Any:
+    """A document whose objects have no other keys: clients must bear new ones, but ours come with a word."""
+    document = build()
+    for each in document["components"]["schemas"].values():
+        if "properties" in each:
+            each.setdefault("additionalProperties", False)
+    return document
+
+
+@cache
+def _validator(build: Callable[[], Any], schema: str) -> Draft202012Validator:
+    whole = {**_document(build), **json.loads(schema)}
+    return Draft202012Validator(whole, format_checker=Draft202012Validator.FORMAT_CHECKER)

@@ -8,18 +8,21 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from ticker import check
+from ticker import check, workers
 from ticker.config import ConfigError, Settings, SourceSettings
 from ticker.demo import NOTICE, Banks, DemoClock
 from ticker.edge import Edge
+from ticker.edge.admin import administering
 from ticker.embedded import embedded, running
 from ticker.fetch import in_words
+from ticker.metrics import Tally, shared_memory
 from ticker.poll import Clock, Poller
 from ticker.rules import enabled_sources, new_board, rule, without_source
 from ticker.source import Source
@@ -28,18 +31,31 @@ from ticker.store import UNAVAILABLE, Store
 
 log = logging.getLogger(__name__)
 
-LOADING_SECONDS = 5.0
 ANSWER_SECONDS = 10.0
 """How long an operator waits for the process that polls."""
-ENDING_SECONDS = 0.8
-"""How long the tasks may take to end before they are cancelled again."""
+ENDING_SECONDS = workers.ENDING_SECONDS
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+Result = TypeVar("Result")
 
 
 def default_data_dir(name: str) -> Path:
     """Where the embedded Redis keeps its data, if nothing is said: one folder for each way to run."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(state) / "currency-ticker" / name
+
+
+def run(coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """Run it to its end: on uvloop where that is installed, as on Linux and macOS, else on asyncio alone."""
+    with asyncio.Runner(loop_factory=_new_loop()) as runner:
+        return runner.run(coroutine)
+
+
+def _new_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 async def until_stopped(service: Coroutine[Any, Any, None]) -> None:
@@ -74,21 +90,79 @@ async def serve(settings: Settings, *, replay: DemoClock | None = None, notice: 
     Run the whole service until cancelled; prints `ready http://HOST:PORT/` when it answers.
 
     `replay` is another clock, with the days of a recording, which begins anew at its end. Raises
-    ConfigError, EmbeddedServerError or PortBusy in words.
+    ConfigError, EmbeddedServerError, PortBusy or WorkerFailed in words.
     """
     sources = enabled_sources(settings)
     for symbol in without_source(settings.symbols, settings, sources):
         log.warning("symbols: no enabled source has %s, it stays without a quote", symbol)
-    async with _redis_url(settings) as url, _store(url, settings) as store:
+    async with _redis_url(settings) as url, _store(url, settings) as store, AsyncExitStack() as port:
         if replay:
             await _resume(replay, store)
         poller = _poller(settings, store, sources, replay.now if replay else _utc_now)
-        edge = Edge(
-            store, settings, dict(SOURCES), enabled=frozenset(each.key for each in sources), notice=notice
+        enabled = frozenset(each.key for each in sources)
+        front = _Front(settings, store, url, enabled, notice)
+        address, jobs = await front.open(port)
+        others = [poller.run()] + ([_rounds(replay, poller)] if replay else [])
+
+        async def loaded() -> None:
+            await front.loaded()
+            print(f"ready {address}", flush=True)
+
+        await workers.attended(jobs, others, port, loaded)
+
+
+class _Front:
+    """What answers: an edge in this process or workers, and the admin address beside it."""
+
+    def __init__(
+        self, settings: Settings, store: Store, url: str, enabled: frozenset[str], notice: str
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._url = url
+        self._enabled = enabled
+        self._notice = notice
+        self._alone = settings.server.workers == 1
+        self._memory = shared_memory(settings.server.workers)
+        # Beside workers, ours is the row that only reads: this process has no subscriber.
+        row = 0 if self._alone else settings.server.workers
+        self._tally = Tally.shared(self._memory, row, settings.server.workers)
+
+    @cached_property
+    def _edge(self) -> Edge:
+        return Edge(
+            self._store,
+            self._settings,
+            dict(SOURCES),
+            enabled=self._enabled,
+            notice=self._notice,
+            tally=self._tally,
         )
-        async with AsyncExitStack() as port:
-            address = await port.enter_async_context(edge.serving())
-            await _run(poller, edge, replay, address, port)
+
+    async def open(self, port: AsyncExitStack) -> tuple[str, list[Coroutine[Any, Any, None]]]:
+        """Begin to answer, until `port` is closed; gives the address and the jobs to run meanwhile."""
+        port.callback(os.close, self._memory)
+        if admin := self._settings.server.admin:
+            log.info("admin: %s", await port.enter_async_context(administering(self._edge, admin)))
+        if self._alone:
+            address = await port.enter_async_context(self._edge.serving())
+            return address, [self._edge.follow(), self._edge.beat()]
+        front = workers.Workers(
+            self._settings,
+            self._url,
+            enabled=self._enabled,
+            notice=self._notice,
+            memory=self._memory,
+            tally=self._tally,
+        )
+        address = await port.enter_async_context(front.serving())
+        # What operators are told by this process, it has to know itself.
+        return address, [front.keep()] + ([self._edge.follow()] if admin else [])
+
+    async def loaded(self) -> None:
+        """Wait until there is something to tell; workers have done so before they are open."""
+        if self._alone:
+            await workers.load(self._edge, self._tally)
 
 
 def _poller(settings: Settings, store: Store, sources: Sequence[Source], clock: Clock) -> Poller:
@@ -101,34 +175,6 @@ def _poller(settings: Settings, store: Store, sources: Sequence[Source], clock: 
         owner=f"{socket.gethostname()}:{os.getpid()}",
         alone=settings.redis.url == "embedded",
     )
-
-
-async def _run(
-    poller: Poller, edge: Edge, replay: DemoClock | None, address: str, port: AsyncExitStack
-) -> None:
-    jobs = [edge.follow(), edge.beat(), poller.run()] + ([_rounds(replay, poller)] if replay else [])
-    async with asyncio.TaskGroup() as group:
-        work = {group.create_task(job) for job in jobs}
-        try:
-            await edge.until_loaded(LOADING_SECONDS)
-            print(f"ready {address}", flush=True)
-            await asyncio.Event().wait()
-        finally:
-            # Side by side: banks, Redis and clients may each take as long as they are given.
-            await asyncio.gather(_end(work), port.aclose())
-
-
-async def _end(work: set[asyncio.Task[None]]) -> None:
-    """
-    Cancel the tasks until they have ended.
-
-    A library may swallow a cancellation: wait_for() of Python 3.11 does, when it comes just as the
-    thing waited for is done, and with it a shutdown hung for ever (in redis-py, seen 2026-11-24).
-    """
-    while work:
-        for task in work:
-            task.cancel()
-        _, work = await asyncio.wait(work, timeout=ENDING_SECONDS)
 
 
 async def demo(settings: Settings, *, every: float) -> None:
@@ -240,12 +286,7 @@ async def _redis_url(settings: Settings) -> AsyncIterator[str]:
 
 def _store(url: str, settings: Settings) -> Store:
     try:
-        return Store(
-            url,
-            prefix=settings.redis.prefix,
-            stream_length=settings.redis.stream_length,
-            history_days=settings.history.days,
-        )
+        return workers.store_of(settings, url)
     except ValueError as error:
         raise ConfigError(f"redis.url: {error}") from None
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ticker import __version__, app, watch
+from ticker import __version__, app, watch, workers
 from ticker.config import ConfigError, Settings, load
 from ticker.edge import PortBusy
 from ticker.embedded import EmbeddedServerError
+from ticker.workers import WorkerFailed
 
 log = logging.getLogger(__name__)
 
@@ -22,10 +22,17 @@ FAILED, MISUSED = 1, 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0 if it did its work, 1 if it could not, 2 if it was asked wrongly."""
     options = _parser().parse_args(arguments)
-    _start_logging()
+    _start_logging(f"worker {options.number}: " if options.command == "worker" else "")
     try:
         return int(options.run(options) or 0)
-    except (ConfigError, EmbeddedServerError, PortBusy, app.OrderFailed, watch.Unreachable) as error:
+    except (
+        ConfigError,
+        EmbeddedServerError,
+        PortBusy,
+        WorkerFailed,
+        app.OrderFailed,
+        watch.Unreachable,
+    ) as error:
         print(f"ticker {options.command}: {error}", file=sys.stderr)
         return MISUSED if isinstance(error, ConfigError) else FAILED
     except KeyboardInterrupt:
@@ -35,9 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
 
 
-def _start_logging() -> None:
+def _start_logging(who: str) -> None:
     logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr
+        level=logging.INFO, format=f"%(asctime)s %(levelname)-7s {who}%(message)s", stream=sys.stderr
     )
     # A line for every client, and for every poll that found the one before still under way.
     logging.getLogger("websockets").setLevel(logging.WARNING)
@@ -49,7 +56,7 @@ def _start_logging() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="ticker", description="Official FX rates, live on any page.")
     parser.add_argument("--version", action="version", version=f"currency-ticker {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     serve = commands.add_parser("serve", help="poll the live banks and serve the quotes")
     serve.add_argument("--config", type=Path, metavar="FILE", help="a TOML file; see config.example.toml")
@@ -84,12 +91,17 @@ def _parser() -> argparse.ArgumentParser:
 
     for command in (check, backfill, confirm, hold):
         command.add_argument("--config", type=Path, metavar="FILE", help="the service's TOML file")
+
+    # Not for people, and so without help: `serve` starts its workers by it.
+    worker = commands.add_parser("worker")
+    worker.add_argument("number", type=int)
+    worker.set_defaults(run=_worker)
     return parser
 
 
 def _serve(options: argparse.Namespace) -> None:
     settings = _listening(load(options.config), options)
-    asyncio.run(app.until_stopped(app.serve(settings)))
+    app.run(app.until_stopped(app.serve(settings)))
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -98,15 +110,15 @@ def _demo(options: argparse.Namespace) -> None:
     directory = options.data_dir or app.default_data_dir("demo")
     redis = settings.redis.model_copy(update={"data_dir": str(directory)})
     service = app.demo(settings.model_copy(update={"redis": redis}), every=options.every)
-    asyncio.run(app.until_stopped(service))
+    app.run(app.until_stopped(service))
 
 
 def _quotes(options: argparse.Namespace) -> None:
-    print(watch.line(asyncio.run(watch.quotes(options.url)), digits=options.digits))
+    print(watch.line(app.run(watch.quotes(options.url)), digits=options.digits))
 
 
 def _check(options: argparse.Namespace) -> int:
-    table, whole = asyncio.run(app.checked(load(options.config)))
+    table, whole = app.run(app.checked(load(options.config)))
     print(table)
     return 0 if whole else FAILED
 
@@ -116,11 +128,17 @@ def _backfill(options: argparse.Namespace) -> None:
     days = settings.history.backfill_days if options.days is None else options.days
     if not 1 <= days <= settings.history.days:
         raise ConfigError(f"--days {days}: 1 to {settings.history.days} days are kept (history.days)")
-    print(asyncio.run(app.backfill(settings, days)))
+    print(app.run(app.backfill(settings, days)))
 
 
 def _decide(options: argparse.Namespace) -> None:
-    print(asyncio.run(app.order(load(options.config), options.command, options.symbol)))
+    print(app.run(app.order(load(options.config), options.command, options.symbol)))
+
+
+def _worker(options: argparse.Namespace) -> None:
+    # Nothing comes if the parent has gone already.
+    if line := sys.stdin.buffer.readline():
+        app.run(workers.work(line))
 
 
 def _listening(settings: Settings, options: argparse.Namespace) -> Settings:

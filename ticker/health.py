@@ -12,13 +12,18 @@ Verdict = Literal["pass", "warn", "fail"]
 
 
 def judge(
-    *, redis_error: str, symbols: int, quotes: Sequence[Quote], outcomes: Iterable[Outcome]
+    *,
+    redis_error: str,
+    symbols: int,
+    quotes: Sequence[Quote],
+    outcomes: Iterable[Outcome],
+    lag: int = 0,
 ) -> tuple[Verdict, list[str]]:
     """
     The verdict and its reasons. `fail` only when quotes can't be trusted: no bank's word that holds.
 
     A lost Redis or a failing source is a warning: what is shown was true when it was published.
-    A peg alone says nothing about the banks.
+    A peg alone says nothing about the banks. `lag` counts publications that Redis has and readers not.
     """
     reasons = []
     for each in outcomes:
@@ -27,6 +32,8 @@ def judge(
         reasons += [f"{each.source}: {words}" for words in told if words]
     if redis_error:
         reasons.append(f"redis: {redis_error}")
+    if lag:
+        reasons.append(f"stream: {lag} publication{'s' if lag > 1 else ''} behind Redis")
     if len(quotes) < symbols:
         reasons.append(f"{symbols - len(quotes)} of {symbols} symbols have no quote yet")
     reasons += [

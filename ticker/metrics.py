@@ -1,9 +1,28 @@
-"""What a service counts: one row of numbers for each of its processes, in memory that all of them share."""
+"""
+What a service counts: one row of numbers for each of its processes, in memory that all of them share;
+and the text in which Prometheus reads that and what else is known.
+"""
 
 from __future__ import annotations
 
 import mmap
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import IntEnum, auto
+from typing import Literal, Self, get_args
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.registry import Collector
+
+from ticker.model import Cursor, Pair, Quote, Status
+from ticker.source import Outcome
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 
 class Count(IntEnum):
@@ -45,9 +64,11 @@ class Count(IntEnum):
     """Publications that were brought to the subscribers."""
     STARTS = auto()
     """Starts of this process, the first one counted."""
+    SERVING = auto()
+    """Gauge: 1 while this process serves."""
 
 
-GAUGES = frozenset({Count.SUBSCRIBERS, Count.BLOCKED, Count.CONNECTIONS})
+GAUGES = frozenset({Count.SUBSCRIBERS, Count.BLOCKED, Count.CONNECTIONS, Count.SERVING})
 _ROW = 8 * len(Count)
 
 
@@ -64,13 +85,21 @@ class Tally:
         self._rows = rows
         start = row * len(Count)
         self._own = self._all[start : start + len(Count)]
-        for gauge in GAUGES:
-            self._own[gauge] = 0
+        self.lost(row)
 
     @classmethod
-    def alone(cls) -> Tally:
+    def alone(cls) -> Self:
         """For a process that shares with nobody."""
         return cls(mmap.mmap(-1, _ROW), 0, 1)
+
+    @classmethod
+    def shared(cls, descriptor: int, row: int, rows: int) -> Self:
+        """
+        A row of the memory that `shared_memory(rows)` made.
+
+        The row `rows`, one past the last, is for who only reads: it is in no sum.
+        """
+        return cls(mmap.mmap(descriptor, (rows + 1) * _ROW), row, rows)
 
     def add(self, count: Count, amount: int = 1) -> None:
         """Count up."""
@@ -82,4 +111,229 @@ class Tally:
 
     def total(self, count: Count) -> int:
         """The sum over all processes."""
-        return sum(self._all[count :: len(Count)].tolist())
+        return sum(self._all[count : self._rows * len(Count) : len(Count)].tolist())
+
+    def lost(self, row: int) -> None:
+        """The process of a row is gone: nothing that is now is there any more."""
+        for gauge in GAUGES:
+            self._all[row * len(Count) + gauge] = 0
+
+
+def shared_memory(rows: int) -> int:
+    """A descriptor of memory for so many rows, which processes that inherit it share. It has no name."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("ticker-metrics")
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    os.ftruncate(descriptor, (rows + 1) * _ROW)
+    return descriptor
+
+
+# For Prometheus.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """What one name of `/metrics` means; README.md shows them all."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...] = ()
+    counts: Mapping[str, Count] = field(default_factory=dict)
+    """The counts that it shows, by the value of its one label (empty: it has none); none: see `_facts`."""
+
+    @property
+    def kind(self) -> Literal["counter", "gauge"]:
+        return "counter" if self.name.endswith("_total") else "gauge"
+
+
+METRICS = (
+    Metric(
+        name="ticker_subscribers",
+        help="Subscribers of the stream now, by WebSocket or Server-Sent Events.",
+        counts={"": Count.SUBSCRIBERS},
+    ),
+    Metric(
+        name="ticker_subscribers_blocked",
+        help="Subscribers that read too slowly at this moment.",
+        counts={"": Count.BLOCKED},
+    ),
+    Metric(
+        name="ticker_connections",
+        help="Open connections now, subscribers among them.",
+        counts={"": Count.CONNECTIONS},
+    ),
+    Metric(
+        name="ticker_connections_accepted_total",
+        help="Connections that were accepted.",
+        counts={"": Count.ACCEPTED},
+    ),
+    Metric(
+        name="ticker_subscribers_joined_total",
+        help="Subscribers that were taken in.",
+        counts={"": Count.JOINED},
+    ),
+    Metric(
+        name="ticker_refused_total",
+        help="Clients turned away: all full, too many from one address, too many at once, a foreign site.",
+        labels=("reason",),
+        counts={
+            "full": Count.REFUSED_FULL,
+            "address": Count.REFUSED_ADDRESS,
+            "rate": Count.REFUSED_RATE,
+            "origin": Count.REFUSED_ORIGIN,
+        },
+    ),
+    Metric(
+        name="ticker_bad_requests_total",
+        help="Connections ended because their first request was too long, too slow or none.",
+        counts={"": Count.BAD_HEADS},
+    ),
+    Metric(
+        name="ticker_deliveries_total",
+        help="Publications written to a subscriber, each subscriber counted.",
+        counts={"": Count.DELIVERIES},
+    ),
+    Metric(
+        name="ticker_conflations_total",
+        help="Frames that brought a slow reader up to the newest quotes at once.",
+        counts={"": Count.CONFLATED},
+    ),
+    Metric(
+        name="ticker_messages_total",
+        help="Frames that subscribers sent, their pongs not counted.",
+        counts={"": Count.MESSAGES},
+    ),
+    Metric(
+        name="ticker_closed_total",
+        help="Subscribers ended by us: they did not read, answered no ping, or broke the protocol.",
+        labels=("reason",),
+        counts={"slow": Count.CLOSED_SLOW, "silent": Count.CLOSED_SILENT, "bad": Count.CLOSED_BAD},
+    ),
+    Metric(
+        name="ticker_publications_total",
+        help="Publications that reached the subscribers of a process, each process counted.",
+        counts={"": Count.PUBLICATIONS},
+    ),
+    Metric(
+        name="ticker_workers",
+        help="Processes that serve subscribers now; server.workers if all is well.",
+        counts={"": Count.SERVING},
+    ),
+    Metric(
+        name="ticker_worker_starts_total",
+        help="Starts of these processes; more than server.workers if one died.",
+        counts={"": Count.STARTS},
+    ),
+    Metric(name="ticker_redis_up", help="1 if Redis answers, 0 if not."),
+    Metric(
+        name="ticker_stream_lag_publications",
+        help="Publications that Redis had a second ago and that the process asked has not brought yet.",
+    ),
+    Metric(
+        name="ticker_source_up",
+        help="1 if the source's last poll succeeded, 0 if it failed; missing before the first.",
+        labels=("source",),
+    ),
+    Metric(name="ticker_source_failures", help="Failed polls of the source in a row.", labels=("source",)),
+    Metric(
+        name="ticker_source_last_success_timestamp_seconds",
+        help="When the source answered last with a whole table, in seconds since 1970.",
+        labels=("source",),
+    ),
+    Metric(
+        name="ticker_source_latency_seconds",
+        help="How long the source's last answer took.",
+        labels=("source",),
+    ),
+    Metric(
+        name="ticker_quote_status",
+        help="1 for the status that the symbol's quote has, 0 for the others; all 0 without a quote.",
+        labels=("symbol", "status"),
+    ),
+    Metric(
+        name="ticker_quote_age_seconds",
+        help="Time since the symbol's quote was published; it changes when the bank's word does.",
+        labels=("symbol",),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known beside the counts."""
+
+    now: datetime
+    symbols: tuple[Pair, ...]
+    quotes: tuple[Quote, ...]
+    outcomes: tuple[Outcome, ...]
+    """Of the sources that are asked; none while Redis is away."""
+    redis_error: str
+    lag: int | None
+    """Publications that Redis has and this process has not brought; None while Redis is away."""
+
+
+def exposition(tally: Tally, facts: Facts) -> bytes:
+    """Everything that is counted and known, in Prometheus's text format (`CONTENT_TYPE`)."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Everything(tally, facts))
+    return generate_latest(registry)
+
+
+def lag(mine: Cursor, newest: Cursor) -> int:
+    """How many publications lie between two places: each has the next sequence of its epoch."""
+    if mine.epoch != newest.epoch:
+        return newest.sequence if mine < newest else 0
+    return max(0, newest.sequence - mine.sequence)
+
+
+class _Everything(Collector):
+    def __init__(self, tally: Tally, facts: Facts) -> None:
+        self._tally = tally
+        self._facts = dict(_told(facts))
+
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        for metric in METRICS:
+            make = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
+            family = make(metric.name, metric.help, labels=metric.labels)
+            for label, count in metric.counts.items():
+                family.add_metric([label] if label else [], self._tally.total(count))
+            for labels, value in self._facts.get(metric.name, ()):
+                family.add_metric(labels, value)
+            yield family
+
+
+Samples = Iterable[tuple[tuple[str, ...], float]]
+
+
+def _told(facts: Facts) -> Iterator[tuple[str, Samples]]:
+    asked, quotes = facts.outcomes, {each.symbol: each for each in facts.quotes}
+    yield "ticker_redis_up", [((), not facts.redis_error)]
+    if facts.lag is not None:
+        yield "ticker_stream_lag_publications", [((), facts.lag)]
+    yield "ticker_source_up", [((o.source,), o.status == "ok") for o in asked if o.status != "waiting"]
+    yield "ticker_source_failures", [((o.source,), o.failures) for o in asked]
+    yield (
+        "ticker_source_last_success_timestamp_seconds",
+        [((o.source,), o.succeeded_at.timestamp()) for o in asked if o.succeeded_at],
+    )
+    yield (
+        "ticker_source_latency_seconds",
+        [((o.source,), o.latency_ms / 1000) for o in asked if o.latency_ms is not None],
+    )
+    yield (
+        "ticker_quote_status",
+        [
+            ((str(symbol), status), symbol in quotes and quotes[symbol].status == status)
+            for symbol in facts.symbols
+            for status in get_args(Status)
+        ],
+    )
+    yield (
+        "ticker_quote_age_seconds",
+        [
+            ((str(symbol),), max(0.0, (facts.now - quote.published_at).total_seconds()))
+            for symbol, quote in quotes.items()
+        ],
+    )

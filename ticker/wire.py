@@ -42,35 +42,54 @@ Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}/[A-Z]{3}$")]
 
 
 class _Message(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # A docstring below a field is its description in the published schema.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
 
 class AnnouncementMessage(_Message):
     """A price that takes effect at midnight of a later day, in its source's country."""
 
     price: Positive
+    """Units of the symbol's second currency for one unit of its first."""
     inverse: Positive
+    """Units of the symbol's first currency for one unit of its second."""
     as_of: str
+    """The day from which it holds, `2026-09-29`."""
 
 
 class QuoteMessage(_Message):
     """A quote as it travels: decimals as strings, unknown is null, never 0."""
 
     symbol: Symbol
+    """The price of one unit of the first currency, counted in the second: `KGS/USD`."""
     price: Positive
+    """Units of the symbol's second currency for one unit of its first: dollars for one som."""
     inverse: Positive
+    """Units of the symbol's first currency for one unit of its second: som for one dollar."""
     previous: Positive | None
+    """The price of the same source's earlier publication; null if it is unknown."""
     change: Number | None
+    """`price` less `previous`, in units of the symbol's second currency."""
     change_percent: Number | None
+    """`change` in percent of `previous`; positive when the first currency rose."""
     as_of: str
+    """The day from which the price is valid, `2026-09-29`; of an intraday price an instant in UTC."""
     source: Annotated[str, StringConstraints(min_length=1, max_length=60)]
+    """The key of the source that said it."""
     status: Status
+    """`unconfirmed` is held back by the guard, `stale` missed its slot, `fallback` is not the authority's."""
     published_at: str
+    """When this service published it, an instant in UTC."""
     value: Positive | None = None
+    """The source's own figure, digit for digit; null for a cross, which no single figure gives."""
     nominal: Annotated[int, Field(ge=1)] | None = None
+    """Units of the first currency of `direction` that cost `value`."""
     direction: Symbol | None = None
+    """The source's own direction: `USD/KGS` is som for `nominal` dollars."""
     next: AnnouncementMessage | None = None
+    """What the same source has told for a later day already."""
     corrected: bool = False
+    """Whether the source replaced its own figure of this day after that had taken effect."""
 
 
 class SnapshotMessage(_Message):
@@ -78,6 +97,7 @@ class SnapshotMessage(_Message):
 
     type: Literal["snapshot"]
     cursor: str
+    """The place in the stream up to which this goes; opaque, to be given back at the next connection."""
     quotes: list[QuoteMessage]
 
 
@@ -86,6 +106,7 @@ class UpdateMessage(_Message):
 
     type: Literal["update"]
     cursor: str
+    """The place in the stream up to which this goes; opaque, to be given back at the next connection."""
     quotes: list[QuoteMessage]
 
 
@@ -94,6 +115,7 @@ class HeartbeatMessage(_Message):
 
     type: Literal["heartbeat"]
     cursor: str
+    """The place in the stream up to which everything was sent."""
 
 
 class ErrorMessage(_Message):
@@ -101,7 +123,9 @@ class ErrorMessage(_Message):
 
     type: Literal["error"]
     code: str
+    """What kind of fault, for a program: `bad_request`."""
     message: str
+    """What was wrong, for a person."""
 
 
 class SubscribeMessage(_Message):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
-import hashlib
 import html
 import json
 import logging
@@ -12,26 +10,41 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from email.utils import formatdate
+from functools import cache
 from http import HTTPStatus
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 from aiohttp import web
+from pydantic import BaseModel
 from websockets.datastructures import Headers
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-from ticker import __version__, wire
+from ticker import __version__, answers, metrics, schemas, wire
+from ticker.answers import (
+    AliveAnswer,
+    FixingAnswer,
+    HealthAnswer,
+    HistoryAnswer,
+    ProblemAnswer,
+    ReadyAnswer,
+    SourceAnswer,
+    SourceHealth,
+    SourcesAnswer,
+    VerdictAnswer,
+)
 from ticker.board import published
 from ticker.config import Settings
 from ticker.edge.admission import Refused
+from ticker.edge.packed import NotAcceptable, Packed, Shelf, asset, digest
 from ticker.edge.port import Port, Visit
 from ticker.edge.stream import EVENTS, WEBSOCKET, Broadcast, Framing, retry_event
-from ticker.health import judge
-from ticker.model import Fixing, Pair, Selection
+from ticker.health import Verdict, judge
+from ticker.metrics import Count, Facts
+from ticker.model import NOWHERE, Fixing, Pair, Selection
 from ticker.source import Outcome, Source
 from ticker.store import UNAVAILABLE, Store
 from ticker.wire import BadFrame
@@ -39,6 +52,8 @@ from ticker.wire import BadFrame
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 2
+LAG_SECONDS = 1.0
+"""How long a publication may be under way from Redis to the subscribers."""
 WRITTEN_SECONDS = 5.0
 """How long a pipelining client may take to read earlier answers before its upgrade."""
 PEG = "peg"
@@ -49,36 +64,13 @@ ASSETS = {
     "ticker.js.map": "application/json",
     "page.js.map": "application/json",
 }
-PUBLIC = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "ETag"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Asset:
-    """A file of the widget, compressed once."""
-
-    body: bytes
-    packed: bytes
-    etag: str
-    content_type: str
-
-    @classmethod
-    def read(cls, file: Traversable, content_type: str) -> _Asset:
-        return cls.of(file.read_bytes(), content_type)
-
-    @classmethod
-    def of(cls, body: bytes, content_type: str) -> _Asset:
-        etag = f'"{hashlib.sha256(body).hexdigest()[:20]}"'
-        return cls(body, gzip.compress(body, mtime=0), etag, content_type)
-
-    def answer(self, request: web.Request, *, cache: str) -> web.Response:
-        headers = {**PUBLIC, "ETag": self.etag, "Cache-Control": cache, "Vary": "Accept-Encoding"}
-        if self.etag in request.headers.get("If-None-Match", ""):
-            return web.Response(status=304, headers=headers)
-        headers["Content-Type"] = self.content_type
-        headers["X-Content-Type-Options"] = "nosniff"
-        if "gzip" in request.headers.get("Accept-Encoding", ""):
-            return web.Response(body=self.packed, headers={**headers, "Content-Encoding": "gzip"})
-        return web.Response(body=self.body, headers=headers)
+QUOTES_CACHE = "public, max-age=5, stale-while-revalidate=25, stale-if-error=3600"
+ASSETS_CACHE = "public, max-age=300, stale-while-revalidate=86400"
+JSON = "application/json; charset=utf-8"
+SHELF_BYTES = 4 << 20
+"""What the packed answers to all the selections that clients think of may take."""
+PAGES_BYTES = 1 << 20
+DOCUMENTS = {"/openapi.json": schemas.openapi, "/asyncapi.json": schemas.asyncapi}
 
 
 class Routes:
@@ -105,14 +97,22 @@ class Routes:
         widget = _widget()
         self._page = widget.joinpath("index.html").read_text(encoding="utf-8")
         dist = widget.joinpath("dist") if widget.joinpath("dist").is_dir() else widget
-        self._assets = {name: _Asset.read(dist.joinpath(name), kind) for name, kind in ASSETS.items()}
+        self._assets = {
+            f"/{name}": asset(dist.joinpath(name).read_bytes(), kind, ASSETS_CACHE)
+            for name, kind in ASSETS.items()
+        }
+        self._answers = Shelf(SHELF_BYTES)
+        self._pages = Shelf(PAGES_BYTES)
         self._outcomes: dict[str, Outcome] = {}
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[_problems], client_max_size=16384)
+        app.on_response_prepare.append(self._share)
         app.router.add_get("/", self.page)
-        for name in ASSETS:
-            app.router.add_get(f"/{name}", self.asset)
+        for path in self._assets:
+            app.router.add_get(path, self.asset)
+        for path in DOCUMENTS:
+            app.router.add_get(path, self.document)
         app.router.add_get("/v1/stream", self.stream, allow_head=False)
         app.router.add_get("/v1/events", self.events, allow_head=False)
         app.router.add_get("/v1/quotes", self.quotes)
@@ -121,7 +121,19 @@ class Routes:
         app.router.add_get("/v1/sources", self.sources)
         app.router.add_get("/healthz", self.alive)
         app.router.add_get("/readyz", self.ready)
+        if self._settings.server.admin:
+            app.router.add_get("/health", self.verdict)
+        else:
+            app.router.add_get("/health", self.health)
+            app.router.add_get("/metrics", self.metrics)
+        return app
+
+    def administration(self) -> web.Application:
+        """What `server.admin` answers: the details that are not for the public then."""
+        app = web.Application(middlewares=[_problems])
+        app.router.add_get("/healthz", self.alive)
         app.router.add_get("/health", self.health)
+        app.router.add_get("/metrics", self.metrics)
         return app
 
     # The stream.
@@ -132,17 +144,23 @@ class Routes:
 
         Shakes hands, then takes the socket away from aiohttp.
         """
+        upgrade = {
+            "Connection": "Upgrade" if request.keep_alive else "Upgrade, close",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Version": "13",
+        }
+        if request.version != (1, 1):
+            raise _problem(400, "a WebSocket is opened by HTTP/1.1", headers=upgrade)
+        if request.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in request.headers:
+            raise _problem(400, "a request for a WebSocket has no body", headers=upgrade)
         protocol = ServerProtocol()
         headers = Headers(
             [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers]
         )
         response = protocol.accept(Request(request.raw_path, headers))
-        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS or request.version < (1, 1):
-            raise _problem(
-                response.status_code if response.status_code >= 400 else 400,
-                (response.body or b"").decode().strip() or "a WebSocket needs HTTP/1.1",
-                headers={"Upgrade": "websocket", "Sec-WebSocket-Version": "13"},
-            )
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            detail = (response.body or b"").decode().strip()
+            raise _problem(response.status_code, detail, headers=upgrade)
         protocol.send_response(response)
         return await self._subscribe(request, b"".join(protocol.data_to_send()), WEBSOCKET)
 
@@ -152,7 +170,7 @@ class Routes:
             self._selection(request)
         except BadFrame as error:
             raise _problem(400, str(error)) from None
-        return await self._subscribe(request, _event_head(), EVENTS)
+        return await self._subscribe(request, _event_head(self._reader(request)), EVENTS)
 
     async def _subscribe(self, request: web.Request, preface: bytes, framing: Framing) -> web.StreamResponse:
         transport = request.transport
@@ -169,11 +187,15 @@ class Routes:
         try:
             self._port.check(visit)
             await _written(transport)
+            if transport.is_closing():
+                raise _away("the connection has ended")
             sock, tail = _taken(request, transport)
             self._port.adopt(sock, preface, visit, framing=framing, tail=tail)
         except Refused as refused:
             retry = {"Retry-After": str(refused.retry_seconds)} if refused.retry_seconds else {}
             raise _problem(refused.status, refused.detail, headers=retry) from None
+        except OSError as error:
+            raise _away(f"no more connections fit in here: {error.strerror}") from None
         return _HandedOver()
 
     def _selection(self, request: web.Request) -> Selection:
@@ -190,9 +212,16 @@ class Routes:
             selection = self._selection(request)
         except BadFrame as error:
             raise _problem(400, str(error)) from None
+        cursor = self._broadcast.mirror.cursor
+        # Hashing every symbol of the usual question would take half as long as all the rest here.
+        key = selection.symbols if selection.tag else None
+        return self._answers.get(cursor, key, lambda: self._pack_quotes(selection)).answer(request)
+
+    def _pack_quotes(self, selection: Selection) -> Packed:
         delta = self._broadcast.mirror.since(None, selection.symbols)
         cursor = wire.stamp(delta.cursor, selection)
-        return _tagged(request, cursor, f'{{"cursor":"{cursor}","quotes":[{",".join(delta.items)}]}}')
+        text = answers.encode_quotes(cursor, delta.items)
+        return Packed(text.encode(), JSON, tag=f'"{cursor}"', cache=QUOTES_CACHE)
 
     async def quote(self, request: web.Request) -> web.Response:
         """The newest quote of one symbol."""
@@ -200,7 +229,8 @@ class Routes:
         text = self._broadcast.mirror.get(symbol)
         if text is None:
             raise _away(f"{symbol} has no quote yet")
-        return _tagged(request, hashlib.sha256(text.encode()).hexdigest()[:20], text)
+        cursor = self._broadcast.mirror.cursor
+        return self._answers.get(cursor, symbol, lambda: _pack_quote(text)).answer(request)
 
     async def history(self, request: web.Request) -> web.Response:
         """What one source said of a symbol, by day: `?from=&to=` (inclusive) and `source=`."""
@@ -213,16 +243,16 @@ class Routes:
         except UNAVAILABLE as error:
             raise _away(f"the history is out of reach: {type(error).__name__}") from None
         rows = [_history_row(fixing) for fixing in fixings] or self._peg_row(symbol, key)
-        return _json({"symbol": str(symbol), "source": source, "fixings": rows}, cache="public, max-age=60")
+        answer = HistoryAnswer(symbol=str(symbol), source=source, fixings=rows)
+        return _json(answer, cache="public, max-age=60")
 
-    def _peg_row(self, symbol: Pair, source: str) -> list[dict[str, object]]:
+    def _peg_row(self, symbol: Pair, source: str) -> list[FixingAnswer]:
         """The whole history of a peg: what is fixed, since when."""
         text = self._broadcast.mirror.get(symbol)
         quote = json.loads(text) if text else {}
         if source != PEG or not str(quote.get("source")).endswith(PEG):
             return []
-        names = ("as_of", "price", "inverse", "value", "nominal", "direction", "corrected")
-        return [{name: quote.get(name) for name in names}]
+        return [FixingAnswer(**{name: quote[name] for name in FixingAnswer.model_fields})]
 
     def _symbol(self, request: web.Request) -> Pair:
         try:
@@ -246,93 +276,162 @@ class Routes:
             self._outcomes = await self._store.outcomes(list(self._sources))
         now = datetime.now(UTC)
         rows = [self._source_row(source, now) for source in self._sources.values()]
-        return _json({"label": self._settings.label or None, "sources": rows}, cache="no-cache")
+        return _json(SourcesAnswer(label=self._settings.label or None, sources=rows), cache="no-cache")
 
-    def _source_row(self, source: Source, now: datetime) -> dict[str, object]:
+    def _source_row(self, source: Source, now: datetime) -> SourceAnswer:
         known = self._outcomes.get(source.key) or Outcome(source=source.key)
         enabled = source.key in self._enabled
         label = f"{self._settings.label}:" if self._settings.label else ""
-        return {
-            "key": source.key,
-            "name": label + source.name,
-            "short": label + source.short,
-            "kind": source.kind,
-            "authority_for": source.authority_for,
-            "status": known.status if enabled else "disabled",
-            "message": known.message(now) if enabled else "",
-            "as_of": known.as_of or None,
-            "missed": known.missed,
-            "held": list(known.held),
-            "history": known.history,
-            "gaps": known.gaps,
-            "checked_at": _moment(known.checked_at),
-            "succeeded_at": _moment(known.succeeded_at),
-            "next_poll_at": _moment(known.next_poll_at) if enabled else None,
-            "failures": known.failures,
-            "latency_ms": known.latency_ms,
-            "attribution": source.attribution,
-            "terms": source.terms,
-            "coverage": source.coverage,
-        }
+        return SourceAnswer(
+            key=source.key,
+            name=label + source.name,
+            short=label + source.short,
+            kind=source.kind,
+            authority_for=source.authority_for,
+            status=known.status if enabled else "disabled",
+            message=known.message(now) if enabled else "",
+            as_of=known.as_of or None,
+            missed=known.missed,
+            held=list(known.held),
+            history=known.history,
+            gaps=known.gaps,
+            checked_at=_moment(known.checked_at),
+            succeeded_at=_moment(known.succeeded_at),
+            next_poll_at=_moment(known.next_poll_at) if enabled else None,
+            failures=known.failures,
+            latency_ms=known.latency_ms,
+            attribution=source.attribution,
+            terms=source.terms,
+            coverage=source.coverage,
+        )
 
     async def alive(self, request: web.Request) -> web.Response:
         """The process runs."""
-        return _json({"status": "pass"}, cache="no-store")
+        return _json(AliveAnswer(), cache="no-store")
 
     async def ready(self, request: web.Request) -> web.Response:
         """The process can serve: it has read what Redis holds, and is not about to leave."""
         fit = self._broadcast.loaded and not self._broadcast.closing
-        return _json({"status": "pass" if fit else "fail"}, status=200 if fit else 503, cache="no-store")
+        answer = ReadyAnswer(status="pass" if fit else "fail")
+        return _json(answer, status=200 if fit else 503, cache="no-store")
 
     async def health(self, request: web.Request) -> web.Response:
         """Every source, Redis and the quotes; 503 only when the quotes can't be trusted."""
-        outcomes, redis_error = {}, ""
-        try:
-            outcomes = await self._store.outcomes(sorted(self._enabled))
-        except UNAVAILABLE as error:
-            redis_error = f"{type(error).__name__} {error}".strip()[:200]
-        now = datetime.now(UTC)
-        quotes = [wire.decode_quote(text) for text in self._broadcast.mirror.since(None).items]
-        verdict, reasons = judge(
-            redis_error=redis_error,
-            symbols=len(self._broadcast.symbols),
-            quotes=quotes,
-            outcomes=outcomes.values(),
-        )
+        facts = await self._facts()
+        verdict, reasons = self._judge(facts)
         return _json(
-            {
-                "status": verdict,
-                "version": __version__,
-                "label": self._settings.label or None,
-                "notes": reasons,
-                "cursor": str(self._broadcast.mirror.cursor),
-                "subscribers": self._broadcast.size,
-                "redis": redis_error or "pass",
-                "quotes": {str(each.symbol): each.status for each in quotes},
-                "sources": {
-                    key: {"status": each.status, "message": each.message(now), "as_of": each.as_of or None}
-                    for key, each in outcomes.items()
+            HealthAnswer(
+                status=verdict,
+                version=__version__,
+                label=self._settings.label or None,
+                notes=reasons,
+                cursor=str(self._broadcast.mirror.cursor),
+                subscribers=self._broadcast.tally.total(Count.SUBSCRIBERS),
+                redis=facts.redis_error or "pass",
+                quotes={str(each.symbol): each.status for each in facts.quotes},
+                sources={
+                    each.source: SourceHealth(
+                        status=each.status, message=each.message(facts.now), as_of=each.as_of or None
+                    )
+                    for each in facts.outcomes
                 },
-            },
+            ),
             status=503 if verdict == "fail" else 200,
             cache="no-store",
             content_type="application/health+json",
+        )
+
+    async def verdict(self, request: web.Request) -> web.Response:
+        """The verdict of the health and nothing else, where operators have an address of their own."""
+        verdict, _ = self._judge(await self._facts())
+        return _json(
+            VerdictAnswer(status=verdict),
+            status=503 if verdict == "fail" else 200,
+            cache="no-store",
+            content_type="application/health+json",
+        )
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """What Prometheus reads: the counts of all processes, sources and quotes."""
+        body = metrics.exposition(self._broadcast.tally, await self._facts())
+        headers = {"Content-Type": metrics.CONTENT_TYPE, "Cache-Control": "no-store"}
+        return web.Response(body=body, headers=headers)
+
+    async def _facts(self) -> Facts:
+        """What is known now, whether Redis answers or not."""
+        outcomes: dict[str, Outcome] = {}
+        lag, redis_error = None, ""
+        try:
+            outcomes = await self._store.outcomes(sorted(self._enabled))
+            lag = await self._lag()
+        except UNAVAILABLE as error:
+            redis_error = f"{type(error).__name__} {error}".strip()[:200]
+        mirror = self._broadcast.mirror
+        return Facts(
+            now=datetime.now(UTC),
+            symbols=mirror.symbols,
+            quotes=tuple(wire.decode_quote(text) for text in mirror.since(None).items),
+            outcomes=tuple(outcomes.values()),
+            redis_error=redis_error,
+            lag=lag,
+        )
+
+    async def _lag(self) -> int:
+        """How many publications Redis had LAG_SECONDS ago that are not in the mirror yet; none: at once."""
+        newest, mirror = (await self._store.snapshot()).cursor, self._broadcast.mirror
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAG_SECONDS):
+                while mirror.cursor < newest:  # noqa: ASYNC110 - the mirror moves several times a second
+                    await asyncio.sleep(0.05)
+        return metrics.lag(mirror.cursor, newest)
+
+    def _judge(self, facts: Facts) -> tuple[Verdict, list[str]]:
+        return judge(
+            redis_error=facts.redis_error,
+            symbols=len(facts.symbols),
+            quotes=facts.quotes,
+            outcomes=facts.outcomes,
+            lag=facts.lag or 0,
         )
 
     # Files.
 
     async def asset(self, request: web.Request) -> web.Response:
         """The widget, the page's script, and their source maps."""
-        return self._assets[request.path[1:]].answer(
-            request, cache="public, max-age=300, stale-while-revalidate=86400"
-        )
+        return self._assets[request.path].answer(request)
+
+    async def document(self, request: web.Request) -> web.Response:
+        """What this page says of HTTP (OpenAPI) or of the stream (AsyncAPI), for machines."""
+        return _document(request.path).answer(request)
 
     async def page(self, request: web.Request) -> web.Response:
         """The page: the line, the quotes, the sources, and how to embed it."""
+        key = request.scheme, request.host
+        return self._pages.get(NOWHERE, key, lambda: self._pack_page(*key)).answer(request)
+
+    def _pack_page(self, scheme: str, host: str) -> Packed:
         notice = f'<p class="notice" role="note">{html.escape(self._notice)}</p>' if self._notice else ""
         text = self._page.replace("<!--notice-->", notice)
-        text = text.replace("{{origin}}", html.escape(f"{request.scheme}://{request.host}"))
-        return _Asset.of(text.encode(), "text/html; charset=utf-8").answer(request, cache="no-cache")
+        body = text.replace("{{origin}}", html.escape(f"{scheme}://{host}")).encode(errors="replace")
+        return Packed(body, "text/html; charset=utf-8", tag=digest(body), cache="no-cache")
+
+    # Who may read.
+
+    async def _share(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Let scripts of any site read the answers, or of those of `server.origins`, each by its name."""
+        headers = response.headers
+        headers["Access-Control-Expose-Headers"] = "ETag, Retry-After"
+        if reader := self._reader(request):
+            headers["Access-Control-Allow-Origin"] = reader
+        if self._settings.server.origins:
+            headers["Vary"] = f"{headers['Vary']}, Origin" if "Vary" in headers else "Origin"
+
+    def _reader(self, request: web.Request) -> str:
+        """Whose scripts may read the answer: anybody's (`*`), the asking site's, or nobody's (empty)."""
+        if not (origins := self._settings.server.origins):
+            return "*"
+        origin = request.headers.get("Origin", "")
+        return origin if origin in origins else ""
 
 
 class _HandedOver(web.Response):
@@ -371,26 +470,37 @@ async def _written(transport: asyncio.Transport) -> None:
 
 
 def _taken(request: web.Request, transport: asyncio.Transport) -> tuple[socket.socket, bytes]:
-    """The socket of a request and what came behind it; aiohttp and the loop know nothing of it any more."""
+    """
+    The socket of a request and what came behind it; aiohttp and the loop know nothing of it any more.
+
+    Raises OSError, with everything as it was, when no more files can be opened.
+    """
+    sock = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
+    sock.setblocking(False)
     tail = _Tail()
     transport.pause_reading()
     request.protocol.set_parser(tail)  # type: ignore[arg-type]
     request.protocol.transport = None
     request.protocol.connection_lost(None)
     transport.set_protocol(asyncio.Protocol())
-    sock = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
-    sock.setblocking(False)
     # Closes its own descriptor without a word to the client, as ours keeps the connection open.
     transport.abort()
     return sock, tail.data
 
 
-def _event_head() -> bytes:
-    return (
-        f"HTTP/1.1 200 OK\r\nDate: {formatdate(usegmt=True)}\r\nContent-Type: text/event-stream\r\n"
-        "Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n"
-        "Access-Control-Allow-Origin: *\r\nConnection: close\r\n\r\n"
-    ).encode() + retry_event()
+def _event_head(reader: str) -> bytes:
+    """The head of an answer that ends with the connection; `reader` is whose scripts may read it."""
+    headers = {
+        "Date": formatdate(usegmt=True),
+        "Content-Type": "text/event-stream",
+        "Cache-Control": "no-store, no-transform",
+        "X-Accel-Buffering": "no",
+        "Connection": "close",
+    }
+    if reader:
+        headers["Access-Control-Allow-Origin"] = reader
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1 200 OK\r\n{lines}\r\n".encode() + retry_event()
 
 
 def _widget() -> Traversable:
@@ -400,17 +510,17 @@ def _widget() -> Traversable:
     return installed if installed.is_dir() else package.joinpath("..", "widget")
 
 
-def _history_row(fixing: Fixing) -> dict[str, object]:
+def _history_row(fixing: Fixing) -> FixingAnswer:
     leg = fixing.legs[0] if len(fixing.legs) == 1 else None
-    return {
-        "as_of": fixing.as_of.isoformat(),
-        "price": wire.plain(published(fixing)),
-        "inverse": wire.plain(published(fixing, inverse=True)),
-        "value": wire.plain(leg.value) if leg else None,
-        "nominal": leg.nominal if leg else None,
-        "direction": str(leg.pair) if leg else None,
-        "corrected": fixing.corrected,
-    }
+    return FixingAnswer(
+        as_of=fixing.as_of.isoformat(),
+        price=wire.plain(published(fixing)),
+        inverse=wire.plain(published(fixing, inverse=True)),
+        value=wire.plain(leg.value) if leg else None,
+        nominal=leg.nominal if leg else None,
+        direction=str(leg.pair) if leg else None,
+        corrected=fixing.corrected,
+    )
 
 
 def _moment(at: datetime | None) -> str | None:
@@ -425,18 +535,23 @@ def _day(request: web.Request, name: str, default: date) -> date:
         raise _problem(400, f"{name}={text!r:.40} is not a date like 2026-09-29") from None
 
 
-def _tagged(request: web.Request, tag: str, text: str) -> web.Response:
-    headers = {**PUBLIC, "ETag": f'"{tag}"', "Cache-Control": "public, max-age=5, stale-if-error=3600"}
-    if f'"{tag}"' in request.headers.get("If-None-Match", ""):
-        return web.Response(status=304, headers=headers)
-    return web.Response(text=text, content_type="application/json", headers=headers)
+def _pack_quote(text: str) -> Packed:
+    body = text.encode()
+    return Packed(body, JSON, tag=digest(body), cache=QUOTES_CACHE)
+
+
+@cache
+def _document(path: str) -> Packed:
+    return asset(json.dumps(DOCUMENTS[path](), separators=(",", ":")).encode(), JSON, ASSETS_CACHE)
 
 
 def _json(
-    content: object, *, cache: str, status: int = 200, content_type: str = "application/json"
+    answer: BaseModel, *, cache: str, status: int = 200, content_type: str = "application/json"
 ) -> web.Response:
-    headers = {**PUBLIC, "Cache-Control": cache}
-    return web.Response(text=json.dumps(content), status=status, content_type=content_type, headers=headers)
+    headers = {"Cache-Control": cache}
+    return web.Response(
+        text=answers.encode(answer), status=status, content_type=content_type, headers=headers
+    )
 
 
 class _Problem(Exception):
@@ -462,12 +577,12 @@ async def _problems(
         return await handler(request)
     except _Problem as problem:
         status, detail, headers = problem.status, problem.detail, problem.headers
+    except NotAcceptable as error:
+        status, detail, headers = 406, str(error), {"Vary": "Accept-Encoding"}
     except web.HTTPException as error:
         status, detail, headers = error.status, f"{request.method} {request.path}", {}
         if allow := error.headers.get("Allow"):
             headers = {"Allow": allow}
-    title = HTTPStatus(status).phrase
-    body = json.dumps({"type": "about:blank", "title": title, "status": status, "detail": detail})
-    return web.Response(
-        text=body, status=status, content_type="application/problem+json", headers={**PUBLIC, **headers}
-    )
+    answer = ProblemAnswer(title=HTTPStatus(status).phrase, status=status, detail=detail)
+    kind = "application/problem+json"
+    return web.Response(text=answers.encode(answer), status=status, content_type=kind, headers=headers)

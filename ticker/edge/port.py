@@ -335,13 +335,10 @@ class Port:
         """An upgrade; whatever is wrong with it is aiohttp's to say."""
         protocol = ServerProtocol()
         protocol.receive_data(opening.data[:end])
-        events = protocol.events_received()
-        request = events[0] if events else None
-        response = protocol.accept(request) if isinstance(request, Request) else None
-        if not isinstance(request, Request) or response is None or response.status_code != SWITCHING:
+        request = next(iter(protocol.events_received()), None)
+        if not isinstance(request, Request) or not _agrees(protocol, request):
             self._hand_over(opening)
             return
-        protocol.send_response(response)
         visit = Visit(
             query=request.path.partition("?")[2],
             peer=opening.client,
@@ -473,6 +470,18 @@ class _First(asyncio.Protocol):
         transport.set_protocol(self._handler)
         self._handler.connection_made(transport)
         self._handler.data_received(self._data)
+
+
+def _agrees(protocol: ServerProtocol, request: Request) -> bool:
+    """Whether an upgrade is as it must be; then the answer lies in the protocol."""
+    # One host, no less and no more (RFC 9112, 3.2): `websockets` leaves that to its caller.
+    if len(request.headers.get_all("Host")) != 1:
+        return False
+    response = protocol.accept(request)
+    if response.status_code != SWITCHING:
+        return False
+    protocol.send_response(response)
+    return True
 
 
 def _problem(status: int, detail: str, retry_seconds: int = 0) -> bytes:

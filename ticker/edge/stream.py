@@ -45,6 +45,8 @@ MOST_REASON_BYTES = 123
 READ_BYTES = 65536
 NOTHING = b""
 
+_ANSWERED = frozenset({Opcode.PING, Opcode.CLOSE})
+"""What the parser answers by a frame of its own."""
 _OURS = frozenset({CloseCode.GOING_AWAY, CloseCode.TRY_AGAIN_LATER, CloseCode.SILENT})
 """Ends that are no fault of what the client sent."""
 
@@ -486,8 +488,13 @@ class Subscriber:
         self._hang_up()
 
     def _hang_up(self) -> None:
-        """The end of an event stream is the end of its answer; a WebSocket's client says goodbye first."""
-        if self.group.framing is EVENTS and self._unsent is None and self.slot is not None:
+        """
+        Nothing more is written to an event stream, nor to a client whose goodbye would not be heard.
+
+        Closed with bytes unread, the kernel would send a reset, which eats what was written last.
+        """
+        is_deaf = self._speech is not None and self._speech.deaf
+        if (is_deaf or self.group.framing is EVENTS) and self._unsent is None and self.slot is not None:
             with suppress(OSError):
                 self.sock.shutdown(socket.SHUT_WR)
 
@@ -536,8 +543,8 @@ class Subscriber:
         speech.pending = data[ready:]
         if self._is_flood(frames):
             self._broadcast.tally.add(Count.CLOSED_BAD)
-            self.close(CloseCode.TRY_AGAIN_LATER, "too many messages a second")
             speech.deaf, speech.pending = True, NOTHING
+            self.close(CloseCode.TRY_AGAIN_LATER, "too many messages a second")
         elif ready:
             parser = speech.parser or ServerProtocol(state=OPEN, max_size=most)
             parser.receive_data(data[:ready])
@@ -551,19 +558,24 @@ class Subscriber:
 
     def _take(self, speech: _Speech, parser: ServerProtocol) -> None:
         """Act on what the parser made of whole frames; keep it only half way through a message."""
-        for event in parser.events_received():
-            self._received(speech, cast(Frame, event))
-        for answer in parser.data_to_send():
+        answers = iter(parser.data_to_send())
+        for event in cast(list[Frame], parser.events_received()):
+            if event.opcode in _ANSWERED:
+                self._answer(next(answers))
+            else:
+                self._received(speech, event)
+        for answer in answers:
             self._answer(answer)
         speech.parser = parser if speech.parts is not None else None
         if parser.close_expected():
             if parser.parser_exc is None:
                 self._depart()
             else:
-                # Closed with bytes unread, the kernel would send a reset, which eats the close frame.
-                self._broadcast.tally.add(Count.CLOSED_BAD)
                 speech.deaf, speech.pending = True, NOTHING
-                self._end()
+                if not self._closing:
+                    self._broadcast.tally.add(Count.CLOSED_BAD)
+                    self._end()
+                    self._hang_up()
 
     def _depart(self) -> None:
         """Both have said goodbye: close, as soon as ours is out."""

@@ -1,0 +1,508 @@
+"""How HTTP answers: what is packed, what a client has already, who may read, what the documents say of it."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import random
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import brotli
+import pytest
+from stage import answer_holds_to_the_schema, until
+
+from ticker import schemas
+from ticker.config import LimitSettings, ServerSettings, Settings
+from ticker.edge import Edge
+from ticker.edge.http import ASSETS, Routes
+from ticker.edge.packed import ENTRY_BYTES, Packed, Shelf, chosen, is_known
+from ticker.model import Cursor, Pair
+from ticker.sources import SOURCES
+from ticker.store import Store
+
+if TYPE_CHECKING:
+    from tests.conftest import Publisher, QuoteOf
+
+FIVE = tuple(Pair(code, "USD") for code in ("KGS", "KZT", "TJS", "UZS", "TMT"))
+BROWSER = "gzip, deflate, br, zstd"
+
+
+@dataclass
+class Site:
+    """A running edge and a client of it that unpacks nothing and holds every answer to its schema."""
+
+    edge: Edge
+    url: str
+    session: aiohttp.ClientSession
+
+    async def get(
+        self, path: str, *, method: str = "GET", **headers: str
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        skip = ("Accept-Encoding",)
+        async with self.session.request(method, path, headers=names, skip_auto_headers=skip) as answer:
+            body = await answer.read()
+            answer_holds_to_the_schema(path, answer.status, answer.headers, body, method=method)
+            return answer.status, answer.headers, body
+
+    @property
+    def routes(self) -> Routes:
+        return self.edge._routes
+
+    async def reached(self, cursor: Cursor) -> None:
+        await until(lambda: self.edge._broadcast.mirror.cursor == cursor)
+
+
+@asynccontextmanager
+async def running(
+    store: Store,
+    symbols: tuple[Pair, ...] = FIVE,
+    *,
+    limits: LimitSettings = LimitSettings(),  # noqa: B008 - a frozen value
+    **server: Any,
+) -> AsyncIterator[Site]:
+    settings = Settings(symbols=symbols, server=ServerSettings(port=0, **server), limits=limits)
+    edge = Edge(store, settings, dict(SOURCES), enabled=frozenset({"nbkr"}))
+    async with (
+        edge.serving() as address,
+        aiohttp.ClientSession(address, auto_decompress=False) as session,
+        following(edge),
+    ):
+        await edge.until_loaded(5)
+        yield Site(edge, address, session)
+
+
+@asynccontextmanager
+async def following(edge: Edge) -> AsyncIterator[None]:
+    task: asyncio.Task[None] = asyncio.create_task(edge.follow())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+@pytest.fixture
+async def site(store: Store) -> AsyncIterator[Site]:
+    async with running(store) as site:
+        yield site
+
+
+@pytest.fixture
+async def five(site: Site, publisher: Publisher, quote_of: QuoteOf) -> Cursor:
+    """All five are quoted; the cursor at which they are."""
+    cursor = await publisher.say(*(quote_of(symbol.base, "87.45") for symbol in FIVE))
+    await site.reached(cursor)
+    return cursor
+
+
+# Codings.
+
+
+@pytest.mark.parametrize(
+    ("accepted", "large", "small"),
+    [
+        ("", "identity", "identity"),
+        ("br", "br", "identity"),
+        ("gzip", "gzip", "identity"),
+        (BROWSER, "br", "identity"),
+        ("GZIP", "gzip", "identity"),
+        ("x-gzip", "gzip", "identity"),
+        ("deflate", "identity", "identity"),
+        ("identity", "identity", "identity"),
+        ("*", "br", "identity"),
+        ("br;q=0", "identity", "identity"),
+        ("br;q=0, gzip", "gzip", "identity"),
+        ("br;q=0, *", "gzip", "identity"),
+        ("br;q=0.5, gzip;q=0.8", "gzip", "identity"),
+        ("br;q=0.8,gzip;q=0.8", "br", "identity"),
+        ("gzip; q=0.001", "gzip", "identity"),
+        ("gzip ;Q=1.000 , br;q=0.999", "gzip", "identity"),
+        ("gzip;q=0.5, identity", "identity", "identity"),
+        ("gzip, identity;q=0.5", "gzip", "gzip"),
+        ("br, identity;q=0", "br", "br"),
+        ("gzip, *;q=0", "gzip", "gzip"),
+        ("*;q=0", None, None),
+        ("identity;q=0", None, None),
+        ("identity;q=0.0, br;q=0, gzip;q=0", None, None),
+        ("zstd, *;q=0", None, None),
+        ("*;q=0, identity", "identity", "identity"),
+        ("*;q=0.1, identity;q=0", "br", "br"),
+        # What is none of RFC 9110's is overheard.
+        ("br;q=2, gzip;q=-1, x;q=", "identity", "identity"),
+        ("br;q=0.0001, gzip;q=nan", "identity", "identity"),
+        ("gzip;level=9, br", "br", "identity"),
+        ("bro, gzippy", "identity", "identity"),
+        (",, ,gzip,", "gzip", "identity"),
+    ],
+)
+def test_a_client_gets_the_coding_that_it_likes_best(
+    accepted: str, large: str | None, small: str | None
+) -> None:
+    assert (chosen(accepted, small=False), chosen(accepted, small=True)) == (large, small)
+
+
+async def test_quotes_are_packed_as_the_client_asks_and_say_the_same(site: Site, five: Cursor) -> None:
+    _, headers, plain = await site.get("/v1/quotes")
+    assert "Content-Encoding" not in headers
+    assert len(json.loads(plain)["quotes"]) == 5
+
+    for accepted, coding, unpack in (
+        (BROWSER, "br", brotli.decompress),
+        ("gzip", "gzip", gzip.decompress),
+        ("gzip;q=0.9, br;q=0.1", "gzip", gzip.decompress),
+        ("br;q=0, gzip;q=0, identity", None, bytes),
+        ("", None, bytes),
+    ):
+        status, headers, body = await site.get("/v1/quotes", Accept_Encoding=accepted)
+        assert (status, headers.get("Content-Encoding")) == (200, coding)
+        assert headers["Vary"] == "Accept-Encoding"
+        assert headers["ETag"] == f'"{five}"'
+        assert int(headers["Content-Length"]) == len(body)
+        assert unpack(body) == plain
+        assert coding is None or len(body) < len(plain) / 2
+
+
+async def test_what_fits_into_a_packet_is_packed_only_for_those_who_insist(site: Site, five: Cursor) -> None:
+    for path in ("/v1/quotes/KGS", "/v1/quotes?symbols=KGS"):
+        _, headers, plain = await site.get(path, Accept_Encoding=BROWSER)
+        assert "Content-Encoding" not in headers
+        _, headers, body = await site.get(path, Accept_Encoding="br, identity;q=0")
+        assert headers["Content-Encoding"] == "br"
+        assert brotli.decompress(body) == plain
+
+
+async def test_who_refuses_every_coding_is_told_so(site: Site, five: Cursor) -> None:
+    for path in ("/v1/quotes", "/v1/quotes/KGS", "/ticker.js", "/", "/openapi.json"):
+        status, headers, body = await site.get(path, Accept_Encoding="identity;q=0", If_None_Match="*")
+        assert (status, headers["Vary"]) == (406, "Accept-Encoding")
+        assert "you refuse all three" in json.loads(body)["detail"]
+
+
+@pytest.mark.parametrize("path", [f"/{name}" for name in ASSETS] + ["/openapi.json", "/asyncapi.json"])
+async def test_files_are_packed_as_tightly_as_can_be(path: str, site: Site) -> None:
+    _, headers, plain = await site.get(path)
+    _, packed_headers, packed = await site.get(path, Accept_Encoding=BROWSER)
+
+    assert packed_headers["Content-Encoding"] == "br"
+    assert packed_headers["ETag"] == headers["ETag"]
+    assert packed == brotli.compress(plain, quality=11)
+    assert (await site.get(path, Accept_Encoding="gzip"))[2] == gzip.compress(plain, 9, mtime=0)
+    assert (await site.get(path, If_None_Match=headers["ETag"]))[::2] == (304, b"")
+
+
+# What a client has already.
+
+
+@pytest.mark.parametrize(
+    ("known", "so"),
+    [
+        ('"1-1"', True),
+        ('W/"1-1"', True),
+        ('"x", "1-1"', True),
+        ('"x",W/"1-1" , "y"', True),
+        ('"a, b", "1-1"', True),
+        ("*", True),
+        (" * ", True),
+        ('"1-12"', False),
+        ('"11-1"', False),
+        ("1-1", False),
+        ('"x, 1-1"', False),
+        ('"x", "y"', False),
+        ('"1-1', False),
+        ("", False),
+        ("**", False),
+        ('w/"1-1', False),
+    ],
+)
+def test_a_tag_is_known_if_it_is_named_among_others_or_weakened(known: str, so: bool) -> None:
+    assert is_known('"1-1"', known) is so
+
+
+async def test_who_has_the_quotes_already_gets_none_of_them(
+    site: Site, five: Cursor, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    tag = f'"{five}"'
+    _, fresh, _ = await site.get("/v1/quotes")
+    for known in (tag, f"W/{tag}", f'"x", W/{tag}', "*"):
+        status, headers, body = await site.get("/v1/quotes", If_None_Match=known, Accept_Encoding="br")
+        assert (status, body) == (304, b"")
+        for name in ("ETag", "Cache-Control", "Vary", "Access-Control-Allow-Origin"):
+            assert headers[name] == fresh[name]
+        assert "Content-Encoding" not in headers
+    assert (await site.get("/v1/quotes", If_None_Match=str(five)))[0] == 200
+    assert (await site.get("/v1/quotes?symbols=KGS", If_None_Match=tag))[0] == 200
+
+    await site.reached(await publisher.say(quote_of("KGS", "88")))
+    status, headers, _ = await site.get("/v1/quotes", If_None_Match=tag)
+    assert (status, headers["ETag"]) == (200, f'"{publisher.seen}"')
+
+
+async def test_a_cache_may_show_quotes_while_it_asks_and_while_nobody_answers(site: Site) -> None:
+    _, headers, _ = await site.get("/v1/quotes")
+
+    rules = dict(rule.partition("=")[::2] for rule in headers["Cache-Control"].split(", "))
+    assert set(rules) == {"public", "max-age", "stale-while-revalidate", "stale-if-error"}
+    assert int(rules["max-age"]) < int(rules["stale-while-revalidate"]) < int(rules["stale-if-error"])
+
+
+async def test_one_quote_changes_its_tag_only_when_it_changes_itself(
+    site: Site, five: Cursor, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    async def tag(symbol: str) -> str:
+        return (await site.get(f"/v1/quotes/{symbol}"))[1]["ETag"]
+
+    kgs, kzt = await tag("KGS"), await tag("KZT")
+    await site.reached(await publisher.say(quote_of("KZT", "472")))
+
+    assert await tag("KGS") == kgs
+    assert await tag("KZT") != kzt
+
+
+PATHS = ["/", "/ticker.js", "/openapi.json", "/v1/quotes", "/v1/quotes/KGS", "/v1/history/KGS"]
+PATHS += ["/v1/sources", "/healthz", "/readyz", "/health", "/v1/quotes?symbols=XYZ", "/nowhere"]
+
+
+# The words of a route that is none name the method, so that is left out.
+@pytest.mark.parametrize("path", [path for path in PATHS if path != "/nowhere"])
+async def test_head_is_get_without_the_body(path: str, site: Site, five: Cursor) -> None:
+    def lasting(headers: Mapping[str, str]) -> dict[str, str]:
+        return {name: value for name, value in headers.items() if name != "Date"}
+
+    for accepted in ("br", "identity"):
+        status, headers, body = await site.get(path, Accept_Encoding=accepted)
+        head_status, head_headers, nothing = await site.get(path, method="HEAD", Accept_Encoding=accepted)
+
+        assert (head_status, nothing) == (status, b"")
+        assert lasting(head_headers) == lasting(headers)
+        assert int(head_headers["Content-Length"]) == len(body)
+
+
+# What is kept.
+
+
+def packed(size: int) -> Packed:
+    return Packed(b"x" * size, "text/plain", tag='"x"', cache="no-cache")
+
+
+def test_a_coding_is_made_once() -> None:
+    one = Packed(b'{"price":"0.0114351"}' * 100, "text/plain", tag='"x"', cache="no-cache")
+
+    for coding, unpack in (("br", brotli.decompress), ("gzip", gzip.decompress), ("identity", bytes)):
+        body = one.body(coding)  # type: ignore[arg-type]
+        assert unpack(body) == one.body("identity")
+        assert one.body(coding) is body  # type: ignore[arg-type]
+
+
+def test_a_shelf_keeps_what_is_asked_for_until_something_changes() -> None:
+    shelf, made = Shelf(1 << 20), []
+
+    def ask(cursor: Cursor, key: str) -> Packed:
+        return shelf.get(cursor, key, lambda: made.append((cursor, key)) or packed(100))  # type: ignore[func-returns-value]
+
+    first, then, anew = Cursor(1, 1), Cursor(1, 2), Cursor(2, 1)
+    kept = ask(first, "a")
+    assert ask(first, "a") is kept
+    assert ask(first, "b") is not kept
+    assert made == [(first, "a"), (first, "b")]
+    for cursor in (then, anew):
+        assert ask(cursor, "a") is not kept
+        assert len(shelf) == 1
+        assert shelf.bytes == packed(100).most_bytes
+    # Back to a cursor of before, after a loss of data: what was packed since is not for it.
+    last = ask(anew, "a")
+    assert ask(first, "a") is not last
+
+
+def test_a_shelf_never_holds_more_than_it_may_and_lets_the_least_asked_for_go() -> None:
+    most = 10 * packed(1000).most_bytes
+    shelf, cursor = Shelf(most), Cursor(1, 1)
+    usual = shelf.get(cursor, "usual", lambda: packed(1000))
+
+    for number in range(1000):
+        shelf.get(cursor, number, lambda: packed(1000))
+        assert shelf.get(cursor, "usual", lambda: packed(1000)) is usual
+        assert shelf.bytes <= most
+    assert len(shelf) == 10
+    shelf.get(cursor, "far too large", lambda: packed(most))
+    assert (len(shelf), shelf.bytes) == (0, 0)
+
+
+def test_packed_bytes_are_never_more_than_was_reckoned() -> None:
+    for body in (
+        b"",
+        b"x",
+        b"x" * 10_000,
+        random.Random(1).randbytes(300),
+        random.Random(2).randbytes(70_000),
+    ):
+        one = Packed(body, "text/plain", tag='"x"', cache="no-cache")
+        made = sum(len(one.body(coding)) for coding in ("br", "gzip", "identity"))  # type: ignore[arg-type]
+        assert made <= one.most_bytes - ENTRY_BYTES / 2
+
+
+async def test_quotes_are_packed_once_for_all_who_choose_the_same(
+    site: Site, five: Cursor, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    shelf = site.routes._answers
+    for symbols in ("KGS,KZT", "KZT,KGS", "kzt/usd%20KGS", "KZT,,KGS,KZT"):
+        for accepted in (BROWSER, "gzip", "identity"):
+            await site.get(f"/v1/quotes?symbols={symbols}", Accept_Encoding=accepted)
+    assert len(shelf) == 1
+    for symbols in ("", "?symbols=", "?symbols=KGS,KZT,TJS,UZS,TMT"):
+        await site.get(f"/v1/quotes{symbols}")
+    assert len(shelf) == 2
+
+    await site.reached(await publisher.say(quote_of("KZT", "472")))
+    await site.get("/v1/quotes")
+    assert len(shelf) == 1
+
+
+async def test_selections_that_clients_think_of_do_not_fill_the_memory(
+    site: Site, five: Cursor, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    shelf = site.routes._answers
+    shelf.most_bytes = 60_000
+    selections = [some for count in range(1, 6) for some in combinations(FIVE, count)]
+
+    for _ in range(2):
+        for some in selections:
+            path = "/v1/quotes?symbols=" + ",".join(map(str, some))
+            _, _, body = await site.get(path)
+            assert [quote["symbol"] for quote in json.loads(body)["quotes"]] == list(map(str, some))
+            assert shelf.bytes <= 60_000
+    assert 0 < len(shelf) < len(selections)
+
+
+async def test_names_that_clients_give_the_host_do_not_fill_the_memory(site: Site) -> None:
+    shelf = site.routes._pages
+    shelf.most_bytes = 60_000
+
+    for number in range(20):
+        _, _, body = await site.get("/", Host=f"site-{number}.example")
+        assert f"http://site-{number}.example/ticker.js".encode() in body
+        assert shelf.bytes <= 60_000
+    assert 0 < len(shelf) < 20
+
+
+# Who may read.
+
+
+async def test_any_site_may_read_everything_by_default(site: Site, five: Cursor) -> None:
+    for path in PATHS:
+        _, headers, _ = await site.get(path, Origin="https://anybody.example")
+        assert headers["Access-Control-Allow-Origin"] == "*"
+        assert headers["Access-Control-Expose-Headers"] == "ETag, Retry-After"
+        assert "Origin" not in headers.get("Vary", "")
+
+
+async def test_with_a_list_of_sites_only_those_are_named(
+    store: Store, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    ours, also = "https://ours.example", "http://localhost:3000"
+    async with running(store, origins=(ours, also)) as site:
+        await site.reached(await publisher.say(quote_of("KGS", "87")))
+        for path in PATHS:
+            for origin in (ours, also):
+                _, headers, _ = await site.get(path, Origin=origin)
+                assert headers["Access-Control-Allow-Origin"] == origin
+                assert "Origin" in headers["Vary"].split(", ")
+            for origin in (
+                "https://theirs.example",
+                f"{ours}.evil.example",
+                "https://ours.exampl",
+                "null",
+                "",
+            ):
+                status, headers, _ = await site.get(path, Origin=origin)
+                assert status != 403
+                assert "Access-Control-Allow-Origin" not in headers
+                assert "Origin" in headers["Vary"].split(", ")
+        _, headers, _ = await site.get("/v1/quotes")
+        assert "Access-Control-Allow-Origin" not in headers
+        assert headers["Vary"] == "Accept-Encoding, Origin"
+        status, headers, _ = await site.get("/v1/quotes", If_None_Match="*", Origin=ours)
+        assert (status, headers["Access-Control-Allow-Origin"]) == (304, ours)
+        assert headers["Vary"] == "Accept-Encoding, Origin"
+
+
+async def test_more_symbols_than_the_limit_are_refused_in_words(store: Store) -> None:
+    async with running(store, limits=LimitSettings(symbols=2)) as site:
+        assert (await site.get("/v1/quotes?symbols=KGS,KZT"))[0] == 200
+        status, _, body = await site.get("/v1/quotes?symbols=KGS,KZT,TJS")
+
+    assert status == 400
+    assert json.loads(body)["detail"] == "3 symbols are too many, name 2 at most"
+
+
+# The documents.
+
+
+async def test_the_documents_are_served_as_they_are_made(site: Site) -> None:
+    for path, build in (("/openapi.json", schemas.openapi), ("/asyncapi.json", schemas.asyncapi)):
+        status, headers, body = await site.get(path)
+        assert status == 200
+        assert headers["Content-Type"].startswith("application/json")
+        assert json.loads(body) == build()
+
+
+async def test_what_is_no_stream_is_answered_as_documented(store: Store) -> None:
+    async with running(store, origins=("https://ours.example",)) as site:
+        for path, origin, expected in (
+            ("/v1/stream", "https://ours.example", 426),
+            ("/v1/events?symbols=ABC", "https://ours.example", 400),
+            ("/v1/events", "https://theirs.example", 403),
+        ):
+            assert (await site.get(path, Origin=origin))[0] == expected
+        async with site.session.get("/v1/events") as events:
+            answer_holds_to_the_schema("/v1/events", events.status, events.headers, b"")
+
+
+async def test_every_route_is_in_the_document_and_the_other_way_round(site: Site) -> None:
+    served = {
+        route.resource.canonical for route in site.routes.application().router.routes() if route.resource
+    }
+
+    # An operator may put it on another address than the rest.
+    assert served | {"/metrics"} == set(schemas.openapi()["paths"])
+
+
+async def test_where_operators_have_an_address_the_public_gets_one_word(store: Store) -> None:
+    async with running(store, admin="127.0.0.1:0") as site:
+        status, headers, body = await site.get("/health")
+
+    assert (status, json.loads(body)) == (503, {"status": "fail"})
+    assert headers["Content-Type"].startswith("application/health+json")
+
+
+async def test_only_reading_is_allowed(site: Site) -> None:
+    for path in PATHS[:-1]:
+        for method in ("POST", "PUT", "DELETE"):
+            status, headers, _ = await site.get(path, method=method)
+            assert (status, headers["Allow"]) == (405, "GET,HEAD")
+
+
+async def test_bytes_that_are_no_text_break_nothing(site: Site, five: Cursor) -> None:
+    for path in ("/%FF", "/v1/quotes/%ED%A0%80", "/v1/history/KGS?from=%FF", "/v1/quotes?symbols=%ED%A0%80"):
+        assert (await site.get(path))[0] in (400, 404)
+    assert await first_line(site, b"Host: a\xffb") == b"HTTP/1.1 200 OK\r\n"
+    for name in (b"Accept-Encoding", b"If-None-Match", b"Origin"):
+        assert await first_line(site, b"Host: a\r\n" + name + b": \xffx") == b"HTTP/1.1 200 OK\r\n"
+
+
+async def first_line(site: Site, headers: bytes) -> bytes:
+    """How the page answers headers that no client library sends."""
+    address = urlsplit(site.url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(b"GET / HTTP/1.1\r\n" + headers + b"\r\nConnection: close\r\n\r\n")
+    try:
+        return (await reader.read()).partition(b"\n")[0] + b"\n"
+    finally:
+        writer.close()

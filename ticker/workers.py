@@ -1,0 +1,392 @@
+"""
+Edge processes beside the one that polls: they share its port, and one that dies is started again.
+
+The parent keeps every listening socket open itself, so connections that the kernel has queued for a dead
+worker wait for its successor. A worker is told everything on its standard input, whose end means that the
+parent is gone; it says on its standard output when it serves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import asdict, dataclass
+from itertools import chain
+from typing import Any, Self
+
+from ticker.config import Settings
+from ticker.edge import Edge, listeners
+from ticker.edge.port import address_of
+from ticker.metrics import Count, Tally
+from ticker.sources import SOURCES
+from ticker.store import Store
+
+log = logging.getLogger(__name__)
+
+LOADING_SECONDS = 5.0
+"""How long a process waits for Redis before it serves without quotes."""
+START_SECONDS = 30.0
+"""How long a worker may take until it serves."""
+ENDING_SECONDS = 0.8
+"""How long the tasks may take to end before they are cancelled again."""
+LAST_SECONDS = 3.0
+"""What a worker is given at its end beyond `server.drain_seconds`."""
+STEADY_SECONDS = 10.0
+"""How long a worker must last for its next death to be a single one again."""
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 5.0
+SERVES = b"serves\n"
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+Jobs = Iterable[Coroutine[Any, Any, None]]
+
+
+class WorkerFailed(Exception):
+    """A worker could not be started. Says which, and how it ended."""
+
+
+# What every process that serves does.
+
+
+async def attended(
+    front: Jobs, others: Jobs, port: AsyncExitStack, loaded: Callable[[], Awaitable[None]]
+) -> None:
+    """
+    Run the jobs of who answers on the port, and the others, until cancelled; `loaded` is awaited first.
+
+    At the end the others stop while the port is being closed: banks, Redis and clients may each take as
+    long as they are given. The front's jobs go on until the last client has been told goodbye, so that
+    whoever waits for it still gets every update.
+    """
+    async with asyncio.TaskGroup() as group:
+        serving = {group.create_task(job) for job in front}
+        beside = {group.create_task(job) for job in others}
+        try:
+            await loaded()
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.gather(_end(beside), port.aclose())
+            await _end(serving)
+
+
+async def _end(work: set[asyncio.Task[None]]) -> None:
+    """
+    Cancel the tasks until they have ended.
+
+    A library may swallow a cancellation: wait_for() of Python 3.11 does, when it comes just as the
+    thing waited for is done, and with it a shutdown hung for ever (in redis-py, seen 2026-11-24).
+    """
+    while work:
+        for task in work:
+            task.cancel()
+        _, work = await asyncio.wait(work, timeout=ENDING_SECONDS)
+
+
+async def load(edge: Edge, tally: Tally) -> None:
+    """Wait until the edge has quotes, if Redis is there, and count this process among those that serve."""
+    tally.add(Count.STARTS)
+    await edge.until_loaded(LOADING_SECONDS)
+    tally.set(Count.SERVING, 1)
+
+
+# What a worker is told.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """Everything that a worker has to know, as one line of JSON: a Redis URL may hold a password."""
+
+    number: int
+    """From 1; its row of the memory is one less."""
+    workers: int
+    settings: dict[str, Any]
+    url: str
+    """That of Redis, also where the settings say `embedded`."""
+    enabled: list[str]
+    notice: str
+    listening: list[int]
+    """Descriptors of its listening sockets."""
+    memory: int
+    """Descriptor of the memory in which all processes count."""
+
+    def line(self) -> bytes:
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+    @classmethod
+    def read(cls, line: bytes) -> Self:
+        return cls(**json.loads(line))
+
+
+def document_of(settings: Settings) -> dict[str, Any]:
+    """The settings as `Settings.model_validate` reads them, keys of sources left out."""
+    document: dict[str, Any] = settings.model_dump(mode="json")
+    return document | {"symbols": [str(symbol) for symbol in settings.symbols]}
+
+
+# The parent's side.
+
+
+class Workers:
+    """The processes that answer on the port, in place of an edge of our own."""
+
+    def __init__(
+        self, settings: Settings, url: str, *, enabled: Iterable[str], notice: str, memory: int, tally: Tally
+    ) -> None:
+        """`memory` has a row for each of `server.workers`, and `tally` reads it."""
+        self._server = settings.server
+        self._tally = tally
+        count = settings.server.workers
+        self._workers = [
+            _Worker(
+                Assignment(
+                    number=number,
+                    workers=count,
+                    settings=document_of(settings),
+                    url=url,
+                    enabled=sorted(enabled),
+                    notice=notice,
+                    listening=[],
+                    memory=memory,
+                )
+            )
+            for number in range(1, count + 1)
+        ]
+        self._keeper: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[str]:
+        """
+        Every worker serves; gives the address.
+
+        At the end nobody is accepted any more, each worker says goodbye to its subscribers, and who has
+        not ended a little after `server.drain_seconds` is killed. Raises PortBusy or WorkerFailed.
+        """
+        sets = listeners(self._server, len(self._workers))
+        try:
+            for worker, listening in zip(self._workers, sets, strict=True):
+                await worker.spawn(listening)
+            for worker in self._workers:
+                await worker.until_it_serves()
+            log.info(
+                "%d workers serve: pids %s", len(sets), ", ".join(str(each.pid) for each in self._workers)
+            )
+            yield address_of(self._server.host, sets[0])
+        finally:
+            # Nobody may be started any more.
+            if self._keeper and not self._keeper.done():
+                self._keeper.cancel()
+                await asyncio.wait({self._keeper})
+            for each in chain.from_iterable(sets):
+                each.close()
+            await self._ended(self._server.drain_seconds + LAST_SECONDS)
+
+    async def keep(self) -> None:
+        """Start every worker anew that dies; until cancelled, or until `serving` is left."""
+        self._keeper = asyncio.current_task()
+        async with asyncio.TaskGroup() as group:
+            for worker in self._workers:
+                group.create_task(self._keep(worker))
+
+    async def _keep(self, worker: _Worker) -> None:
+        failures = 0
+        while True:
+            try:
+                async with asyncio.timeout(STEADY_SECONDS if failures else None):
+                    how = await worker.end()
+            except TimeoutError:
+                if failures > 1:
+                    log.warning("worker %d lasts again as pid %d", worker.number, worker.pid)
+                failures = 0
+                continue
+            while how:
+                failures += 1
+                self._tally.lost(worker.number - 1)
+                _say(worker.number, how, failures)
+                await asyncio.sleep(_pause(failures))
+                how = await worker.started_again()
+            if failures == 1:
+                log.warning("worker %d is back as pid %d", worker.number, worker.pid)
+
+    async def _ended(self, seconds: float) -> None:
+        """Tell every worker to end, and kill who has not in time."""
+        for worker in self._workers:
+            worker.send(signal.SIGTERM)
+            # One that somebody stopped could not hear it.
+            worker.send(signal.SIGCONT)
+        ends = [asyncio.ensure_future(worker.end()) for worker in self._workers]
+        _, late = await asyncio.wait(ends, timeout=seconds)
+        for worker, ending in zip(self._workers, ends, strict=True):
+            if ending in late:
+                log.error("worker %d did not end within %.0f s: killed", worker.number, seconds)
+                worker.send(signal.SIGKILL)
+        await asyncio.wait(ends)
+
+
+class _Worker:
+    """One place among the workers; its process may be another one tomorrow."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        self.number = assignment.number
+        self._assignment = assignment
+        self._listening: tuple[socket.socket, ...] = ()
+        self._process: Process | None = None
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid if self._process else 0
+
+    async def spawn(self, listening: tuple[socket.socket, ...]) -> None:
+        """Start a process on these sockets. Raises WorkerFailed."""
+        self._listening = listening
+        descriptors = [each.fileno() for each in listening]
+        assignment = Assignment(**asdict(self._assignment) | {"listening": descriptors})
+        try:
+            self._process = process = await asyncio.create_subprocess_exec(
+                # Modules are looked for where this process found its own, and not in the working directory.
+                *(sys.executable, "-P", "-m", "ticker", "worker", str(self.number)),
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
+                stdin=PIPE,
+                stdout=PIPE,
+                pass_fds=(*descriptors, assignment.memory),
+                # Ctrl-C goes to the whole process group, and it is the parent that decides.
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise WorkerFailed(f"worker {self.number} can't be started: {error}") from error
+        if process.stdin:
+            # uvloop raises it if the process has ended already, which `until_it_serves` finds out.
+            with suppress(RuntimeError):
+                process.stdin.write(assignment.line())
+
+    async def until_it_serves(self) -> None:
+        """Wait for its word. Raises WorkerFailed, with the process ended."""
+        if not self._process or not self._process.stdout:
+            return
+        line, how = b"", f"did not serve within {START_SECONDS:.0f} s"
+        with suppress(TimeoutError):
+            async with asyncio.timeout(START_SECONDS):
+                line = await self._process.stdout.readline()
+                if line != SERVES:
+                    how = f"{await self.end()} before it served"
+        if line != SERVES:
+            self.send(signal.SIGKILL)
+            await self.end()
+            raise WorkerFailed(f"worker {self.number} {how}")
+
+    async def started_again(self) -> str:
+        """Start it anew on its sockets; gives how that failed, in words, or nothing."""
+        try:
+            await self.spawn(self._listening)
+            await self.until_it_serves()
+        except WorkerFailed as error:
+            return str(error).removeprefix(f"worker {self.number} ")
+        return ""
+
+    async def end(self) -> str:
+        """Wait until its process has ended; gives how, in words."""
+        if not self._process:
+            return "was not started"
+        code = await self._process.wait()
+        return f"ended with exit status {code}" if code >= 0 else f"was ended by {_name(-code)}"
+
+    def send(self, number: int) -> None:
+        """Send a signal, if there still is a process."""
+        if self._process and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
+
+def _name(number: int) -> str:
+    return next((each.name for each in signal.Signals if each == number), f"signal {number}")
+
+
+def _say(number: int, how: str, failures: int) -> None:
+    """The first death, and that it is not the only one; those after that are the same again."""
+    if failures == 1:
+        log.error("worker %d %s: it is started again, its clients come back by themselves", number, how)
+    elif failures == 2:
+        log.error("worker %d %s, soon after its start: it is tried again until it lasts", number, how)
+
+
+def _pause(failures: int) -> float:
+    """Seconds before a start: none after a single death, then more and more."""
+    if failures == 1:
+        return 0
+    return float(min(FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 2, 10), LONGEST_PAUSE_SECONDS))
+
+
+# The worker's side.
+
+
+async def work(line: bytes) -> None:
+    """Serve as told until SIGTERM, or until the parent is gone: its pipe, our standard input, ends."""
+    task = asyncio.current_task()
+    loop = asyncio.get_running_loop()
+    asked = False
+
+    def end() -> None:
+        nonlocal asked
+        if asked:
+            # Whoever asks twice is in a hurry; so is a parent that is ended while we are ending.
+            os._exit(1)
+        asked = True
+        if task:
+            task.cancel()
+
+    def orphaned() -> None:
+        loop.remove_reader(sys.stdin.fileno())
+        if not asked:
+            log.error("the service is gone: ending")
+        end()
+
+    for each in SIGNALS:
+        loop.add_signal_handler(each, end)
+    loop.add_reader(sys.stdin.fileno(), orphaned)
+    try:
+        await _serve(Assignment.read(line))
+    except asyncio.CancelledError:
+        if not asked:
+            raise
+
+
+async def _serve(assignment: Assignment) -> None:
+    settings = Settings.model_validate(assignment.settings)
+    tally = Tally.shared(assignment.memory, assignment.number - 1, assignment.workers)
+    os.close(assignment.memory)
+    listening = tuple(socket.socket(fileno=each) for each in assignment.listening)
+
+    async with store_of(settings, assignment.url) as store, AsyncExitStack() as port:
+        edge = Edge(
+            store,
+            settings,
+            dict(SOURCES),
+            enabled=frozenset(assignment.enabled),
+            notice=assignment.notice,
+            tally=tally,
+        )
+
+        async def loaded() -> None:
+            await load(edge, tally)
+            # Not before: whoever waits for the successor of a dead worker would be turned away.
+            await port.enter_async_context(edge.serving(listening))
+            with suppress(BrokenPipeError):  # a parent that is gone is noticed elsewhere
+                os.write(sys.stdout.fileno(), SERVES)
+
+        await attended([edge.follow(), edge.beat()], [], port, loaded)
+
+
+def store_of(settings: Settings, url: str) -> Store:
+    """The store as the settings say, at this address. Raises ValueError if it is none."""
+    return Store(
+        url,
+        prefix=settings.redis.prefix,
+        stream_length=settings.redis.stream_length,
+        history_days=settings.history.days,
+    )
