@@ -1,0 +1,57 @@
+"""`python -m tests.bench [fanout|handshake|idle|slow|all] [--quick]`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import platform
+import sys
+import time
+
+from tests.bench.lab import laboratory
+from tests.bench.machine import BenchError
+from tests.bench.report import Table
+
+BENCHMARKS = ("fanout", "handshake", "idle", "slow")
+
+
+async def benchmark(names: tuple[str, ...], *, quick: bool) -> list[Table]:
+    """The tables of the benchmarks, each printed as soon as it is there."""
+    found: list[Table] = []
+    async with laboratory(quick=quick) as lab:
+        for name, why in lab.peers.absent.items():
+            print(f"left out: {name}: {why}")
+        for name in names:
+            began = time.monotonic()
+            tables: list[Table] = await importlib.import_module(f"tests.bench.{name}").tables(lab)
+            for table in tables:
+                print(f"\n{table.plain()}", flush=True)
+            print(f"({name}: {time.monotonic() - began:.0f} s)", flush=True)
+            found += tables
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("name", nargs="?", default="all", choices=(*BENCHMARKS, "all"))
+    parser.add_argument("--quick", action="store_true", help="one round with few subscribers: does it run?")
+    given = parser.parse_args()
+    if not sys.platform.startswith("linux"):
+        print("the benchmark reads /proc and uses epoll: Linux only", file=sys.stderr)
+        return 1
+    names = BENCHMARKS if given.name == "all" else (given.name,)
+    tables: list[Table] = []
+    try:
+        tables = asyncio.run(benchmark(names, quick=given.quick))
+    except* BenchError as group:
+        print(f"bench: {group.exceptions[0]}", file=sys.stderr)
+    if not tables:
+        return 1
+    print(f"\nFor the README ({platform.python_implementation()} {platform.python_version()}):\n")
+    print("\n".join(table.markdown() for table in tables))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
