@@ -15,8 +15,13 @@ import socket
 from collections.abc import Callable
 from typing import Protocol
 
-AT_ONCE = 256
-"""How many sockets are served before the loop's other work gets its turn."""
+AT_ONCE = 32
+"""
+How many sockets are served before the loop's other work gets its turn.
+
+A handshake takes 0.2 ms, and an update from Redis needs several turns: with 256, a storm of 10,000
+reconnects held an update up by 170 ms, with 32 by 45 ms.
+"""
 
 
 class Owner(Protocol):

@@ -1,0 +1,94 @@
+"""
+The project's own WebSocket connection as an echo server, for Autobahn's fuzzing client.
+
+The client is the PyPI package `autobahntestsuite`, which needs Python 2.7 and is no part of the test run:
+
+    root=$PWD; python -m tests.autobahn.echo --port 9001 &
+    cd "$(mktemp -d)"
+    virtualenv --python=python2.7 client     # a virtualenv before 20.22
+    client/bin/pip install autobahntestsuite
+    client/bin/wstest --mode=fuzzingclient --spec="$root/tests/autobahn/fuzzingclient.json"
+    python "$root/tests/autobahn/summary.py" reports/index.json
+
+It takes two minutes, and one more for the installation. Cases 12 and 13 are left out: they compress, and
+we offer no compression.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+
+from websockets.frames import Frame, Opcode
+
+from ticker.config import LimitSettings, ServerSettings
+from ticker.edge import port
+from ticker.edge.port import Port, listeners
+from ticker.edge.stream import NOTHING, Broadcast, Subscriber
+from ticker.metrics import Tally
+from ticker.model import Cursor, Pair
+
+LARGEST = 1 << 24
+"""Bytes of the largest message that the suite sends."""
+
+
+class Echo(Subscriber):
+    """A subscriber that is sent what it says, and nothing else."""
+
+    __slots__ = ("_opcode",)
+
+    def catch_up(self, cursor: Cursor | None, *, preface: bytes = NOTHING) -> None:
+        """Only the answer to the handshake: nothing is published here."""
+        if preface:
+            self.write(preface)
+
+    def _received(self, speech, event: Frame) -> None:  # type: ignore[no-untyped-def]
+        if event.opcode in (Opcode.TEXT, Opcode.BINARY):
+            self._opcode = event.opcode
+        super()._received(speech, event)
+
+    def binary(self, speech, event: Frame) -> None:  # type: ignore[no-untyped-def]
+        self._message(speech, bytes(event.data), last=event.fin)
+
+    def _message(self, speech, data: bytes, *, last: bool) -> None:  # type: ignore[no-untyped-def]
+        if self._opcode is Opcode.TEXT:
+            super()._message(speech, data, last=last)
+            return
+        speech.parts = None if last else data
+        if last:
+            self.write(Frame(Opcode.BINARY, data).serialize(mask=False))
+
+    def message(self, text: str) -> None:
+        self.write(Frame(Opcode.TEXT, text.encode()).serialize(mask=False))
+
+    def _answer(self, data: bytes) -> None:
+        """Unlike the stream's, an echo's answers are queued while the kernel takes no more."""
+        if data and not self._closing:
+            self.write(data)
+
+
+async def serve(number: int) -> None:
+    """Echo on this port until the process is told to end."""
+    server = ServerSettings(port=number, heartbeat_seconds=300, silent_seconds=3600, slow_seconds=3600)
+    limits = LimitSettings(message_bytes=LARGEST, messages_per_second=1 << 40)
+    broadcast = Broadcast((Pair("KGS", "USD"),), server, limits, Tally.alone())
+    door = Port(broadcast, server, limits)
+    broadcast.open()
+    broadcast.loaded = True
+    door.open(listeners(server)[0], asyncio.Protocol, lambda: 0)
+    async with asyncio.TaskGroup() as group:
+        work = [group.create_task(broadcast.beat()), group.create_task(door.beat())]
+        for each in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(each, lambda: [task.cancel() for task in work])
+    door.close()
+    await broadcast.close(0, 0.5)
+    broadcast.sockets.close()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, default=9001)
+    # Whoever comes in through the project's port becomes an echo.
+    port.Subscriber = Echo  # type: ignore[attr-defined]
+    asyncio.run(serve(parser.parse_args().port))
