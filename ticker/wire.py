@@ -401,11 +401,17 @@ def read_cursor(text: str, selection: Selection) -> Cursor | None:
 
     A cursor of everything is good for every selection; any other only for its own.
     """
+    place = read_place(text)
+    if place is None or Cursor.parse(text).sequence >> _TAG_SHIFT not in (0, selection.tag):
+        return None
+    return place
+
+
+def read_place(text: str) -> Cursor | None:
+    """The place in the stream that a client has reached with whatever selection; None: that is no cursor."""
     try:
         cursor = Cursor.parse(text)
     except ValueError:
-        return None
-    if cursor.sequence >> _TAG_SHIFT not in (0, selection.tag):
         return None
     return Cursor(cursor.epoch, cursor.sequence & ((1 << _TAG_SHIFT) - 1))
 

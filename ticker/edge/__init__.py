@@ -22,7 +22,7 @@ from ticker.edge.http import Routes
 from ticker.edge.port import Port, PortBusy, address_of, listeners
 from ticker.edge.stream import Broadcast
 from ticker.metrics import Tally
-from ticker.model import Cursor, Pair, Quote
+from ticker.model import NOWHERE, Cursor, Pair, Quote
 from ticker.source import Source
 from ticker.store import UNAVAILABLE, Store
 
@@ -32,6 +32,8 @@ __all__ = ["Edge", "PortBusy", "listeners"]
 
 CLOSE_SECONDS = 0.5
 """How long a shutdown waits for the subscribers' goodbyes, and then as long for answers under way."""
+LOOK_SECONDS = 0.1
+"""How often Redis is asked whether it has what a client has seen and we have not."""
 IDLE_SECONDS = 75.0
 """How long a connection may send no whole request; a reverse proxy keeps its own for 60 s."""
 
@@ -134,6 +136,25 @@ class Edge:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._broadcast.beat())
             group.create_task(self._port.beat())
+            group.create_task(self._find_the_lost())
+
+    async def _find_the_lost(self) -> None:
+        """
+        Let clients go on that are ahead not of us alone but of Redis: what they have seen is lost.
+
+        A Redis that is empty, or has less than our mirror, says nothing: it is about to be repaired.
+        """
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if not (waiting := tuple(self._broadcast.ahead)):
+                continue
+            before = self._broadcast.mirror.cursor
+            try:
+                newest = (await self._store.snapshot()).cursor
+            except UNAVAILABLE:
+                continue
+            if newest > NOWHERE and before <= newest <= self._broadcast.mirror.cursor:
+                self._broadcast.go_on(waiting)
 
     def _apply(self, cursor: Cursor, rows: Iterable[tuple[Cursor, Quote]]) -> None:
         self._broadcast.apply(cursor, [_encoded(at, quote) for at, quote in rows])

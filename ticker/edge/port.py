@@ -435,12 +435,11 @@ class Port:
         except BadFrame as error:
             fault = str(error)
         text = visit.last_event_id or asked.get("cursor", "")
-        cursor = wire.read_cursor(text, selection) if text else None
         subscriber = Subscriber(self._broadcast, sock, selection, framing, address=address)
         if fault:
             subscriber.refuse(preface, fault)
         else:
-            subscriber.start(preface, cursor)
+            subscriber.start(preface, wire.read_cursor(text, selection), wire.read_place(text))
         if tail and subscriber.slot is not None:
             subscriber.received(tail)
 

@@ -35,6 +35,8 @@ TICK_SECONDS = 0.1
 """How often the wheel turns by one slot."""
 LATE_CLOSE_SECONDS = 1.0
 """How long a client may take to answer a close frame."""
+AHEAD_SECONDS = 10.0
+"""How long a client that has seen more than we have waits for us."""
 CROWD_PER_SECOND = 1000
 """Goodbyes a second that a site takes without noticing; only a larger crowd is spread over the drain."""
 RETRY_MS = 2_000, 10_000
@@ -163,6 +165,21 @@ class Group:
         return self._heartbeat
 
 
+@dataclass(slots=True)
+class Ahead:
+    """
+    A client that was told more by another server than our mirror has yet.
+
+    A snapshot would take it back to older quotes, and a heartbeat to an older cursor.
+    """
+
+    place: Cursor
+    """What it has seen."""
+    cursor: Cursor | None
+    """From where it is told the rest; None once it has changed its selection."""
+    since: float
+
+
 class Broadcast:
     """Everything published, to every subscriber, in order and once."""
 
@@ -190,6 +207,8 @@ class Broadcast:
         """Who reads too slowly, since when, the longest first."""
         self.leaving: dict[Subscriber, float] = {}
         """Whom goodbye was said, when, the longest first."""
+        self.ahead: dict[Subscriber, Ahead] = {}
+        """Who waits for the mirror, the longest first."""
         self.spoken: dict[Subscriber, int] = {}
         """Frames that came from each within this second."""
         self.buffer = bytearray(READ_BYTES)
@@ -221,8 +240,16 @@ class Broadcast:
             group.changed()
             if group.wants(changed) or before.epoch != cursor.epoch:
                 delivered += group.deliver(before)
+        if self.ahead:
+            self.go_on([each for each, wait in self.ahead.items() if wait.place <= self.mirror.cursor])
         self.tally.add(Count.PUBLICATIONS)
         self.tally.add(Count.DELIVERIES, delivered)
+
+    def go_on(self, some: Iterable[Subscriber]) -> None:
+        """Tell those of them who still wait what is new to them: the mirror has all that there is."""
+        for subscriber in some:
+            if wait := self.ahead.pop(subscriber, None):
+                subscriber.go_on(wait.cursor)
 
     def join(self, subscriber: Subscriber) -> None:
         """Take a subscriber in: its socket is read, its heartbeats come."""
@@ -244,6 +271,7 @@ class Broadcast:
         self.part(subscriber.group)
         self.blocked.pop(subscriber, None)
         self.leaving.pop(subscriber, None)
+        self.ahead.pop(subscriber, None)
         self.spoken.pop(subscriber, None)
         self.sockets.forget(subscriber.sock)
         subscriber.sock.close()
@@ -289,6 +317,10 @@ class Broadcast:
                 subscriber.close(CloseCode.TRY_AGAIN_LATER, "reads too slowly")
             for subscriber in _older(self.leaving, self.now - LATE_CLOSE_SECONDS):
                 self.leave(subscriber)
+            for subscriber, wait in tuple(self.ahead.items()):
+                if wait.since > self.now - AHEAD_SECONDS:
+                    break
+                subscriber.close(CloseCode.TRY_AGAIN_LATER, "this server is behind, come back soon")
 
     async def close(self, drain_seconds: float, last_seconds: float) -> None:
         """
@@ -388,10 +420,27 @@ class Subscriber:
 
     # Writing.
 
-    def start(self, preface: bytes, cursor: Cursor | None) -> None:
-        """Answer the handshake and send what is new since `cursor` in one write; join the round."""
+    def start(self, preface: bytes, cursor: Cursor | None, place: Cursor | None) -> None:
+        """
+        Answer the handshake and send what is new since `cursor` in one write; join the round.
+
+        `place` is what the client has seen with whatever selection (None: nothing). Whoever is ahead of us
+        waits until we have that, too, or it turns out that nobody has it any more.
+        """
         self._broadcast.join(self)
-        self.catch_up(cursor, preface=preface)
+        if place and place > self._broadcast.mirror.cursor:
+            now = asyncio.get_running_loop().time()
+            self._broadcast.ahead[self] = Ahead(place, cursor, now)
+            self.write(preface)
+        else:
+            self.catch_up(cursor, preface=preface)
+
+    def go_on(self, cursor: Cursor | None) -> None:
+        """The wait of a client that was ahead is over."""
+        if self._unsent is None:
+            self.catch_up(cursor)
+        else:
+            self._cursor = cursor
 
     def refuse(self, preface: bytes, reason: str) -> None:
         """Shake hands only to say what was wrong: a browser's script can't read an HTTP error."""
@@ -459,6 +508,8 @@ class Subscriber:
         if self._closing:
             self._hang_up()
             return
+        if self in self._broadcast.ahead:
+            return
         delta = self.group.delta(cursor)
         if delta.kind == "snapshot" or delta.items:
             self._broadcast.tally.add(Count.CONFLATED)
@@ -468,7 +519,7 @@ class Subscriber:
 
     def beat(self) -> None:
         """A heartbeat and a ping; or the end, if the last ones were not answered."""
-        if self._closing or self._unsent is not None:
+        if self._closing or self._unsent is not None or self in self._broadcast.ahead:
             return
         framing = self.group.framing
         if framing.ping and self._broadcast.now - self._seen > self._broadcast.server.silent_seconds:
@@ -503,6 +554,7 @@ class Subscriber:
         if not self._closing and self.slot is not None:
             self._closing = True
             self.group.caught_up.discard(self)
+            self._broadcast.ahead.pop(self, None)
             self._broadcast.leaving[self] = asyncio.get_running_loop().time()
 
     # Reading.
@@ -631,7 +683,9 @@ class Subscriber:
         self.group = self._broadcast.group(selection, old.framing)
         old.caught_up.discard(self)
         self._broadcast.part(old)
-        if self._unsent is None:
+        if wait := self._broadcast.ahead.get(self):
+            wait.cursor = None
+        elif self._unsent is None:
             self.catch_up(None)
         else:
             self._cursor = None
