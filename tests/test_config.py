@@ -111,6 +111,7 @@ def test_the_environment_replaces_the_address_of_redis(tmp_path: Path) -> None:
         ("[server]\nprot = 1", "server.prot: Extra inputs are not permitted"),
         ("[server]\nport = 70000", "server.port: "),
         ("[server]\nworkers = 0", "server.workers: "),
+        ("[server]\nheartbeat_seconds = 80", "server: Value error, silent_seconds = 80 must be more than"),
         ('symbols = ["KGS", "KGS/USD"]', "symbols: Value error, give 1 to 200 symbols, each once"),
         ("symbols = []", "give 1 to 200 symbols"),
         ('symbols = ["KG"]', "'KG' is not a symbol like KGS or KGS/USD"),

@@ -673,7 +673,7 @@ async def test_an_upgrade_may_come_on_a_connection_that_was_used_before(
         reader.writer.write(head("/healthz", {}))
         assert (await reader.answer())[::2] == (200, b'{"status": "pass"}')
     reader.writer.write(head(headers=UPGRADE | {"Sec-WebSocket-Version": "12"}))
-    assert (await reader.answer())[0] == 400
+    assert (await reader.answer())[0] == 426
 
     await reader.shake()
     assert digest(await reader.receive()) == ("snapshot", {"KGS": "87"})
@@ -704,7 +704,7 @@ def without(name: str) -> dict[str, str]:
         (head(headers=without("Sec-WebSocket-Key")), 400, "Sec-WebSocket-Key"),
         (head(headers=UPGRADE | {"Sec-WebSocket-Key": "short"}), 400, "Sec-WebSocket-Key"),
         (head(headers=without("Sec-WebSocket-Version")), 400, "Sec-WebSocket-Version"),
-        (head(headers=UPGRADE | {"Sec-WebSocket-Version": "8"}), 400, "Sec-WebSocket-Version"),
+        (head(headers=UPGRADE | {"Sec-WebSocket-Version": "8"}), 426, "Sec-WebSocket-Version"),
         (head(http="1.0"), 400, "HTTP/1.1"),
         (head(method="POST"), 405, "POST"),
     ],

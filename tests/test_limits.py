@@ -6,11 +6,13 @@ import asyncio
 import json
 import os
 import random
+import re
 import struct
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -255,19 +257,77 @@ async def test_only_so_many_requests_are_under_way(
         unharmed(site, publisher, quote_of),
         AsyncExitStack() as stack,
     ):
-        halves = [await stack.enter_async_context(connected(site.port)) for _ in range(3)]
-        await until(lambda: len(site.edge._port._openings) == 3)
-        async with connected(site.port) as refused:
-            assert not await is_in(refused)
-            assert await refused.reader.read() == b""
+        halves = []
+        for number in range(3):
+            halves.append(await stack.enter_async_context(connected(site.port)))
+            await until(lambda number=number: len(site.edge._port._openings) == number + 1)
+        # Who comes to the point is served; room is made by whoever has said nothing longest.
+        async with asking(site) as one:
+            assert await is_in(one)
+        assert not await is_in(halves[0])
+        assert await halves[0].reader.read() == b""
         for free in (2, 1):
             halves[free].writer.write(head())
             assert await is_in(halves[free])
             async with asking(site) as one:
                 assert await is_in(one)
-        halves[0].hang_up()
         await until(lambda: not site.edge._port._openings)
         assert site.broadcast.tally.total(Count.REFUSED_RATE) == 1
+
+
+async def test_many_who_say_nothing_shut_nobody_out(
+    store: Store, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    async with (
+        running(store, handshakes_in_flight=20) as site,
+        unharmed(site, publisher, quote_of),
+        AsyncExitStack() as stack,
+    ):
+        for _ in range(60):
+            await stack.enter_async_context(connected(site.port))
+        await until(lambda: len(site.edge._port._openings) == 20)
+        for target in ("/v1/stream", "/healthz", "/v1/events"):
+            async with asking(site, target) as one:
+                assert await is_in(one)
+        assert 40 <= site.broadcast.tally.total(Count.REFUSED_RATE) <= 43
+
+
+async def test_an_event_source_is_told_to_come_back_in_a_way_that_does_not_end_it(
+    store: Store, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    # A status other than 200 would end it for good (WHATWG HTML, 9.2.2).
+    source = {"Accept": "Text/Event-Stream"}
+    async with (
+        running(store, subscribers=1) as site,
+        unharmed(site, publisher, quote_of),
+        asking(site, "/v1/events", **source) as one,
+    ):
+        assert_comes_back(await the_end(one))
+    async with running(store, handshakes_per_second=1, handshakes_at_once=1) as site:
+        async with asking(site) as one:
+            assert await is_in(one)
+        async with asking(site, "/v1/events?symbols=KGS", **source) as one:
+            assert_comes_back(await the_end(one))
+    async with running(store) as site:
+        site.broadcast.loaded = False
+        async with asking(site, "/v1/events", **source) as one:
+            start = await one.reader.readuntil(b"\r\n\r\n")
+            assert_comes_back(start + await one.reader.readuntil(b"\n\n"))
+
+
+async def the_end(one: Client) -> bytes:
+    async with asyncio.timeout(5):
+        return await one.reader.read()
+
+
+def assert_comes_back(answer: bytes) -> None:
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    start, _, body = answer.partition(b"\r\n\r\n")
+    assert b"\r\nContent-Type: text/event-stream\r\n" in start
+    assert b"\r\nAccess-Control-Allow-Origin: *" in start
+    found = re.search(rb": 503 [ a-z]+\nretry: ([0-9]+)000\n\n$", body)
+    assert found, body
+    assert 2 <= int(found[1]) <= 10
 
 
 @pytest.mark.parametrize(("target", "status"), [("/v1/stream", 101), ("/healthz", 200)])
@@ -464,13 +524,29 @@ async def test_hundreds_who_came_and_went_have_left_every_place_free(
 FILES = 160
 FULL = "no more connections fit in"
 SERVER = """
-import asyncio, logging, resource, sys
+import asyncio, logging, os, resource, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, ({files}, {files}))
 from ticker.config import LimitSettings, ServerSettings, Settings
 from ticker.edge import Edge
 from ticker.store import Store
 
+taken = []
+
+def take_or_give():
+    # Use all the files up, or give them back.
+    os.read(0, 1)
+    if taken:
+        while taken:
+            os.close(taken.pop())
+        return
+    try:
+        while True:
+            taken.append(os.dup(0))
+    except OSError:
+        pass
+
 async def main():
+    asyncio.get_running_loop().add_reader(0, take_or_give)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     settings = Settings(server=ServerSettings(port=0), limits=LimitSettings(head_seconds=60))
     async with Store({url!r}, prefix="{{ticker}}:", stream_length=100, history_days=30) as store:
@@ -490,19 +566,26 @@ def said(log: Path) -> str:
 
 
 @asynccontextmanager
-async def short_of_files(url: str, log: Path) -> AsyncIterator[int]:
-    """The port of an edge that may open few files; what it says goes to the log."""
+async def short_of_files(url: str, log: Path) -> AsyncIterator[tuple[int, Callable[[], None]]]:
+    """An edge that may open few files: its port, and how to take all of them or give them back."""
     program = SERVER.format(files=FILES, url=url)
     with log.open("wb") as into:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE, stderr=into
+            sys.executable,
+            "-c",
+            program,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=into,
         )
+    assert process.stdin
     assert process.stdout
+    toggle = partial(process.stdin.write, b"!")
     try:
         async with asyncio.timeout(20):
             ready = (await process.stdout.readline()).decode()
         assert ready.startswith("ready"), said(log)
-        yield int(ready.rstrip("/\n").rpartition(":")[2])
+        yield int(ready.rstrip("/\n").rpartition(":")[2]), toggle
         assert process.returncode is None, said(log)
         assert "Traceback" not in said(log)
     finally:
@@ -516,7 +599,7 @@ async def test_without_open_files_nobody_is_harmed_and_it_is_said_once(
 ) -> None:
     log = tmp_path / "log"
     async with (
-        short_of_files(redis_url, log) as port,
+        short_of_files(redis_url, log) as (port, take_or_give),
         connected(port) as reader,
         connected(port) as kept,
     ):
@@ -525,12 +608,10 @@ async def test_without_open_files_nobody_is_harmed_and_it_is_said_once(
         kept.writer.write(head("/healthz", {}))
         assert (await kept.answer())[0] == 200
 
-        async with AsyncExitStack() as stack:
-            for _ in range(FILES):
-                await stack.enter_async_context(connected(port))
-            await until(lambda: FULL in said(log))
-            late = await stack.enter_async_context(connected(port))
+        take_or_give()
+        async with connected(port) as late:
             late.writer.write(head())
+            await until(lambda: FULL in said(log))
             kept.writer.write(head())
             assert not await is_in(kept)
             # Longer than it rests between two tries.
@@ -542,6 +623,8 @@ async def test_without_open_files_nobody_is_harmed_and_it_is_said_once(
                 await asyncio.sleep(0.1)
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(late.reader.read(1), 0.05)
+            take_or_give()
+            assert await is_in(late)
         kept.writer.write(head())
         assert await is_in(kept)
         async with connected(port) as one:
@@ -552,7 +635,15 @@ async def test_without_open_files_nobody_is_harmed_and_it_is_said_once(
 
 async def test_files_are_kept_for_other_things_than_subscribers(redis_url: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    async with short_of_files(redis_url, log) as port, AsyncExitStack() as stack:
+    async with short_of_files(redis_url, log) as (port, _), AsyncExitStack() as stack:
+        # Also those who say nothing hold none of the last files.
+        silent = [await stack.enter_async_context(connected(port)) for _ in range(FILES)]
+        await until(lambda: FULL in said(log))
+        async with connected(port) as late:
+            assert not await is_in(late)
+        for one in silent:
+            one.hang_up()
+        await asyncio.sleep(0.2)
         crowd = [await stack.enter_async_context(connected(port)) for _ in range(FILES - 40)]
         for one in crowd:
             one.writer.write(head())
@@ -566,4 +657,4 @@ async def test_files_are_kept_for_other_things_than_subscribers(redis_url: str, 
             one = await stack.enter_async_context(connected(port))
             one.writer.write(head())
             assert await is_in(one)
-        assert said(log).count(FULL) == 1
+        assert said(log).count(FULL) == 2

@@ -284,17 +284,17 @@ async def test_an_upgrade_may_be_odd(request_head: bytes, site: Site) -> None:
 WRONG = {
     "HTTP/1.0": (lines(*upgrade(), start="GET /v1/stream HTTP/1.0"), {400, 426, 505}),
     "HTTP/1.2": (lines(*upgrade(), start="GET /v1/stream HTTP/1.2"), {400, 505}),
-    "HTTP/2.0": (lines(*upgrade(), start="GET /v1/stream HTTP/2.0"), {400, 505}),
+    "HTTP/2.0": (lines(*upgrade(), start="GET /v1/stream HTTP/2.0"), {505}),
     "HTTP/2's own beginning": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", {400, 505}),
     "another protocol": (lines(*upgrade(), start="GET /v1/stream HTTX/1.1"), {400}),
     "no version": (lines(*upgrade(), start="GET /v1/stream"), {400}),
     "a method in small letters": (lines(*upgrade(), start="get /v1/stream HTTP/1.1"), {400}),
     "no host": (lines(*upgrade(Host="")), {400}),
     "two hosts": (lines(*upgrade(), "Host: localhost"), {400}),
-    "version 12": (lines(*upgrade(Sec_WebSocket_Version="12")), {400, 426}),
-    "version 14": (lines(*upgrade(Sec_WebSocket_Version="14")), {400, 426}),
-    "version 013": (lines(*upgrade(Sec_WebSocket_Version="013")), {400, 426}),
-    "two versions": (lines(*upgrade(Sec_WebSocket_Version="13, 8")), {400, 426}),
+    "version 12": (lines(*upgrade(Sec_WebSocket_Version="12")), {426}),
+    "version 14": (lines(*upgrade(Sec_WebSocket_Version="14")), {426}),
+    "version 013": (lines(*upgrade(Sec_WebSocket_Version="013")), {426}),
+    "two versions": (lines(*upgrade(Sec_WebSocket_Version="13, 8")), {426}),
     "a version twice": (lines(*upgrade(), "Sec-WebSocket-Version: 13"), {400}),
     "a key twice": (lines(*upgrade(), f"Sec-WebSocket-Key: {KEY}"), {400}),
     "an empty key": (lines(*upgrade(Sec_WebSocket_Key=" ")), {400}),
@@ -332,6 +332,14 @@ async def test_an_upgrade_may_not_be_wrong(request_head: bytes, statuses: set[in
             assert headers["Upgrade"] == "websocket"
             assert "Upgrade" in headers["Connection"]
         assert not site.broadcast.size
+
+
+@pytest.mark.parametrize("target", ["/healthz", "/v1/stream", "/v1/events"])
+async def test_what_is_no_http_1_is_told_so(target: str, site: Site) -> None:
+    for version in ("HTTP/2.0", "HTTP/3.0", "HTTP/0.9"):
+        async with asking(site, lines("Host: x", start=f"GET {target} {version}")) as one:
+            status, headers, body = await one.answer()
+            assert (status, json.loads(body)["status"], headers["Connection"]) == (505, 505, "close")
 
 
 # Connections that end in the middle.
@@ -916,7 +924,7 @@ async def test_event_streams_and_refusals_pass_through_nginx(
         await hung_up(listener)
         await until(lambda: not site.broadcast.size)
         async with asking(proxied, head(headers=UPGRADE | {"Sec-WebSocket-Version": "8"})) as refused:
-            assert (await refused.answer())[0] == 400
+            assert (await refused.answer())[0] == 426
 
 
 async def test_who_is_behind_nginx_is_told_apart(store: Store, nginx_binary: str, short_path: Path) -> None:

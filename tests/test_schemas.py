@@ -187,7 +187,7 @@ def test_answers_that_are_as_documented_hold() -> None:
         corrected=False,
     )
     history = HistoryAnswer(symbol="KGS/USD", source="nbkr", fixings=[fixing])
-    answer_holds_to_the_schema("/v1/history/KGS%2FUSD?from=2026-05-22", 200, JSON, encode(history).encode())
+    answer_holds_to_the_schema("/v1/history/KGS%2FUSD?from=2026-05-22", 200, TAGGED, encode(history).encode())
     answer_holds_to_the_schema("/v1/quotes?symbols=KGS", 200, TAGGED, b'{"cursor":"1-1","quotes":[]}')
     answer_holds_to_the_schema("/v1/quotes", 304, TAGGED, b"")
     answer_holds_to_the_schema("/healthz", 200, JSON, b"", method="HEAD")

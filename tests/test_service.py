@@ -29,7 +29,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 import ticker
-from ticker import app
+from ticker import app, workers
 from ticker.config import RedisSettings, ServerSettings, Settings
 from ticker.demo import NOTICE, Banks, DemoClock
 from ticker.embedded import embedded
@@ -504,7 +504,7 @@ async def test_a_task_that_does_not_hear_is_told_again(folder: Path) -> None:
     async with running(folder, *demo_arguments(folder), program=DEAF) as service:
         took = await service.interrupted()
 
-    assert took < 2 * app.ENDING_SECONDS + 1
+    assert took < 2 * workers.ENDING_SECONDS + 1
 
 
 # Banks of our own

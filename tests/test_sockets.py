@@ -123,6 +123,19 @@ async def test_a_crowd_lets_the_loop_do_other_work_in_between_and_nobody_waits_f
     assert max(after - before for before, after in pairwise(turns)) == AT_ONCE
 
 
+async def test_everybody_gets_a_turn_though_those_before_never_rest(street: Street) -> None:
+    crowd = [street.pair() for _ in range(3 * AT_ONCE + 5)]
+    for _, theirs in crowd:
+        # Of all that lies there, ten bytes are read in a turn.
+        theirs.send(b"x" * 1000)
+    turns = 0
+    while not all(listener.heard for listener, _ in crowd):
+        await asyncio.sleep(0)
+        turns += 1
+        assert turns < 20
+    assert max(len(listener.heard) for listener, _ in crowd) < 200
+
+
 async def test_who_closed_another_s_socket_in_its_turn_harms_nobody(street: Street) -> None:
     (one, their_one), (two, their_two) = street.pair(), street.pair()
 

@@ -36,6 +36,8 @@ from ticker.store import Store
 from ticker.workers import attended, document_of
 
 ROOT = Path(__file__).parents[1]
+BIG_CROWD = 400
+"""So many that the goodbyes of each of two workers take a moment (over 100 of them)."""
 CROWD = 24
 """So many clients that every one of two workers has some: one chance in eight millions says no."""
 
@@ -340,6 +342,10 @@ async def test_a_worker_that_keeps_dying_is_tried_less_and_less_often_and_told_o
         await until(lambda: len(starts.read_text()) == 4)
         await asyncio.sleep(0.4)
         tries = len(starts.read_text())
+        # Nobody is led to the dead one: who comes now is served by the other at once.
+        began = time.monotonic()
+        assert {(await service.get(service.url + "healthz"))[0] for _ in range(30)} == {200}
+        assert time.monotonic() - began < 2
         meanwhile = await service.metrics()
         (folder / "broken").unlink()
         await until(lambda: 2 in service.workers, 10)
@@ -389,6 +395,25 @@ async def test_a_shutdown_tells_every_reader_and_leaves_nothing(
         log = service.log
         assert (log.count("ending"), log.count("ended")) == (1, 1)
         assert "Traceback" not in log
+
+
+async def test_a_crowd_is_told_goodbye_though_every_process_is_asked_to_end(
+    folder: Path, redis_url: str, publisher: Any, quote_of: QuoteOf
+) -> None:
+    # As systemd does, which asks the whole control group; and the parent asks its workers once more.
+    await publisher.say(quote_of("KGS", "80"))
+    async with (
+        running(folder, redis_url, server="drain_seconds = 2") as service,
+        crowd(service, BIG_CROWD) as readers,
+    ):
+        pids = list(service.workers.values())
+        for pid in (*pids, service.process.pid, *pids):
+            os.kill(pid, signal.SIGTERM)
+        code = await service.ended()
+        await until(lambda: all(each.is_cut_off for each in readers.clients))
+
+        assert (code, [pid for pid in pids if not is_gone(pid)]) == (0, [])
+        assert {each.socket.close_code for each in readers.clients} == {1001}
 
 
 async def test_a_parent_that_is_killed_leaves_no_worker_and_every_reader_is_told(

@@ -6,7 +6,6 @@ import asyncio
 import getpass
 import logging
 import os
-import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -33,8 +32,6 @@ log = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 10.0
 """How long an operator waits for the process that polls."""
-ENDING_SECONDS = workers.ENDING_SECONDS
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 Result = TypeVar("Result")
 
 
@@ -70,10 +67,10 @@ async def until_stopped(service: Coroutine[Any, Any, None]) -> None:
             task.cancel()
 
     def _forget_signals() -> None:
-        for each in SIGNALS:
+        for each in workers.SIGNALS:
             loop.remove_signal_handler(each)
 
-    for each in SIGNALS:
+    for each in workers.SIGNALS:
         loop.add_signal_handler(each, ask)
     try:
         await service

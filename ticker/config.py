@@ -74,6 +74,15 @@ class ServerSettings(_Section):
             raise ValueError(f"{text!r} is not an address like 127.0.0.1:9090")
         return text
 
+    @model_validator(mode="after")
+    def _can_be_answered(self) -> Self:
+        if self.silent_seconds <= self.heartbeat_seconds:
+            raise ValueError(
+                f"silent_seconds = {self.silent_seconds} must be more than heartbeat_seconds = "
+                f"{self.heartbeat_seconds}, or those are closed who answer every ping"
+            )
+        return self
+
 
 class LimitSettings(_Section):
     """What one process takes upon itself; beyond it, a client is told when to come back."""

@@ -56,7 +56,8 @@ _TEXT = {"type": "string"}
 _LICENSE = {"name": "MIT", "identifier": "MIT"}
 _HTTP = """\
 Numbers travel as decimal strings, and what is unknown is null. New keys may be added to any object.
-HEAD is answered like GET, without the body. Every error is a problem (RFC 9457).
+HEAD is answered like GET, without the body. Every error is a problem (RFC 9457), but for what is no HTTP
+or not as its standards want it: that is refused with 400 and a line of text.
 Scripts of any site may read the answers, unless the operator has named those that may (`server.origins`)."""
 _STREAM = """\
 A subscriber gets a snapshot, or an update if its cursor still holds, and then every publication once and
@@ -152,7 +153,9 @@ _PARAMETERS: dict[str, Document] = {
 }
 
 _HEADERS: dict[str, Document] = {
-    "ETag": {"description": "Changes with the body; that of all quotes is their cursor."},
+    "ETag": {
+        "description": "Changes with the body; that of all quotes is their cursor. Weak if it is packed."
+    },
     "Cache-Control": {"description": "How long the answer may be used again."},
     "Vary": {"description": "The request's headers that had a say in the answer."},
     "Retry-After": {"description": "Seconds after which to ask again.", "schema": {"type": "integer"}},
@@ -268,10 +271,10 @@ def _paths() -> Document:
             parameters=("symbol",),
             problems=(400, 404, 503),
         ),
-        "/v1/history/{symbol}": _plain(
+        "/v1/history/{symbol}": _packed(
             "history",
             "What one source said of a symbol, by day.",
-            HistoryAnswer,
+            _model(HistoryAnswer),
             parameters=("symbol", "from", "to", "source"),
             problems=(400, 404, 503),
         ),

@@ -2,8 +2,9 @@
 Edge processes beside the one that polls: they share its port, and one that dies is started again.
 
 The parent keeps every listening socket open itself, so connections that the kernel has queued for a dead
-worker wait for its successor. A worker is told everything on its standard input, whose end means that the
-parent is gone; it says on its standard output when it serves.
+worker wait for its successor; where that one dies, too, its share goes to the others meanwhile. A worker
+is told everything on its standard input, whose end means that the parent is gone; it says on its standard
+output when it serves.
 """
 
 from __future__ import annotations
@@ -23,8 +24,7 @@ from itertools import chain
 from typing import Any, Self
 
 from ticker.config import Settings
-from ticker.edge import Edge, listeners
-from ticker.edge.port import address_of
+from ticker.edge import SPREADS, Edge, address_of, listeners, rebound
 from ticker.metrics import Count, Tally
 from ticker.sources import SOURCES
 from ticker.store import Store
@@ -183,7 +183,7 @@ class Workers:
             if self._keeper and not self._keeper.done():
                 self._keeper.cancel()
                 await asyncio.wait({self._keeper})
-            for each in chain.from_iterable(sets):
+            for each in chain(chain.from_iterable(sets), *(worker.listening for worker in self._workers)):
                 each.close()
             await self._ended(self._server.drain_seconds + LAST_SECONDS)
 
@@ -209,6 +209,8 @@ class Workers:
                 failures += 1
                 self._tally.lost(worker.number - 1)
                 _say(worker.number, how, failures)
+                if failures > 1:
+                    worker.step_aside()
                 await asyncio.sleep(_pause(failures))
                 how = await worker.started_again()
             if failures == 1:
@@ -235,7 +237,8 @@ class _Worker:
     def __init__(self, assignment: Assignment) -> None:
         self.number = assignment.number
         self._assignment = assignment
-        self._listening: tuple[socket.socket, ...] = ()
+        self.listening: tuple[socket.socket, ...] = ()
+        self._places: list[tuple[socket.AddressFamily, Any]] = []
         self._process: Process | None = None
 
     @property
@@ -244,7 +247,8 @@ class _Worker:
 
     async def spawn(self, listening: tuple[socket.socket, ...]) -> None:
         """Start a process on these sockets. Raises WorkerFailed."""
-        self._listening = listening
+        self.listening = listening
+        self._places = [(each.family, each.getsockname()) for each in listening]
         descriptors = [each.fileno() for each in listening]
         assignment = Assignment(**asdict(self._assignment) | {"listening": descriptors})
         try:
@@ -280,13 +284,22 @@ class _Worker:
             await self.end()
             raise WorkerFailed(f"worker {self.number} {how}")
 
+    def step_aside(self) -> None:
+        """Leave new connections to the other workers until this one serves again."""
+        if SPREADS:
+            for each in self.listening:
+                each.close()
+            self.listening = ()
+
     async def started_again(self) -> str:
-        """Start it anew on its sockets; gives how that failed, in words, or nothing."""
+        """Start it anew on its place; gives how that failed, in words, or nothing."""
         try:
-            await self.spawn(self._listening)
+            await self.spawn(self.listening or rebound(self._places))
             await self.until_it_serves()
         except WorkerFailed as error:
             return str(error).removeprefix(f"worker {self.number} ")
+        except OSError as error:
+            return f"can't listen on its port: {error.strerror or error}"
         return ""
 
     async def end(self) -> str:
@@ -333,17 +346,17 @@ async def work(line: bytes) -> None:
 
     def end() -> None:
         nonlocal asked
-        if asked:
-            # Whoever asks twice is in a hurry; so is a parent that is ended while we are ending.
-            os._exit(1)
-        asked = True
-        if task:
+        # Asked twice, it goes on saying goodbye: an init system asks every process, and so does the parent.
+        if not asked and task:
             task.cancel()
+        asked = True
 
     def orphaned() -> None:
         loop.remove_reader(sys.stdin.fileno())
-        if not asked:
-            log.error("the service is gone: ending")
+        if asked:
+            # Whoever ended the parent while it was ending is in a hurry.
+            os._exit(1)
+        log.error("the service is gone: ending")
         end()
 
     for each in SIGNALS:

@@ -19,7 +19,7 @@ from aiohttp.http import HttpProcessingError
 from ticker import wire
 from ticker.config import Settings
 from ticker.edge.http import Routes
-from ticker.edge.port import Port, PortBusy, address_of, listeners
+from ticker.edge.port import SPREADS, Port, PortBusy, address_of, listeners, rebound
 from ticker.edge.stream import Broadcast
 from ticker.metrics import Tally
 from ticker.model import NOWHERE, Cursor, Pair, Quote
@@ -28,7 +28,7 @@ from ticker.store import UNAVAILABLE, Store
 
 log = logging.getLogger(__name__)
 
-__all__ = ["Edge", "PortBusy", "listeners"]
+__all__ = ["SPREADS", "Edge", "PortBusy", "address_of", "listeners", "rebound"]
 
 CLOSE_SECONDS = 0.5
 """How long a shutdown waits for the subscribers' goodbyes, and then as long for answers under way."""
@@ -77,6 +77,8 @@ class Edge:
             logger=_server_log(),
             handle_signals=False,
             keepalive_timeout=IDLE_SECONDS,
+            max_line_size=self._settings.limits.head_bytes,
+            max_field_size=self._settings.limits.head_bytes,
             # Waited for twice: before and after the handlers are cancelled.
             shutdown_timeout=CLOSE_SECONDS / 2,
         )
@@ -91,6 +93,10 @@ class Edge:
             await self._broadcast.close(server.drain_seconds, CLOSE_SECONDS)
             await runner.cleanup()
             self._broadcast.sockets.close()
+
+    def administration(self) -> web.Application:
+        """What operators are answered at an address of their own."""
+        return self._routes.administration()
 
     async def follow(self) -> None:
         """

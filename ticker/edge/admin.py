@@ -17,7 +17,7 @@ async def administering(edge: Edge, address: str) -> AsyncIterator[str]:
     """Answer operators on `HOST:PORT` with what the edge knows; gives the address. Raises PortBusy."""
     host, _, port = address.rpartition(":")
     runner = web.AppRunner(
-        edge._routes.administration(), access_log=None, handle_signals=False, shutdown_timeout=CLOSE_SECONDS
+        edge.administration(), access_log=None, handle_signals=False, shutdown_timeout=CLOSE_SECONDS
     )
     await runner.setup()
     try:

@@ -8,10 +8,10 @@ import json
 import logging
 import os
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime
-from email.utils import formatdate
 from functools import cache
 from http import HTTPStatus
 from importlib.resources import files
@@ -38,9 +38,9 @@ from ticker.answers import (
 )
 from ticker.board import published
 from ticker.config import Settings
-from ticker.edge.admission import Refused
+from ticker.edge.admission import Refused, retry_after
 from ticker.edge.packed import NotAcceptable, Packed, Shelf, asset, digest
-from ticker.edge.port import Port, Visit
+from ticker.edge.port import EVENT_STREAM, Port, Visit, come_back, event_head
 from ticker.edge.stream import EVENTS, WEBSOCKET, Broadcast, Framing, retry_event
 from ticker.health import Verdict, judge
 from ticker.metrics import Count, Facts
@@ -51,7 +51,10 @@ from ticker.wire import BadFrame
 
 log = logging.getLogger(__name__)
 
-RETRY_SECONDS = 2
+HISTORY_SECONDS = 60
+"""How long a history may be shown again."""
+ROWS_AT_ONCE = 20
+"""Rows of a history that are made before the loop's other work gets its turn: about a millisecond."""
 LAG_SECONDS = 1.0
 """How long a publication may be under way from Redis to the subscribers."""
 WRITTEN_SECONDS = 5.0
@@ -103,6 +106,9 @@ class Routes:
         }
         self._answers = Shelf(SHELF_BYTES)
         self._pages = Shelf(PAGES_BYTES)
+        self._histories = Shelf(SHELF_BYTES)
+        # One at a time: a history of years is a thousand times the work of other answers.
+        self._reading = asyncio.Semaphore(1)
         self._outcomes: dict[str, Outcome] = {}
 
     def application(self) -> web.Application:
@@ -160,7 +166,8 @@ class Routes:
         response = protocol.accept(Request(request.raw_path, headers))
         if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
             detail = (response.body or b"").decode().strip()
-            raise _problem(response.status_code, detail, headers=upgrade)
+            is_other = request.headers.get("Sec-WebSocket-Version", "13") != "13"
+            raise _problem(426 if is_other else response.status_code, detail, headers=upgrade)
         protocol.send_response(response)
         return await self._subscribe(request, b"".join(protocol.data_to_send()), WEBSOCKET)
 
@@ -170,7 +177,7 @@ class Routes:
             self._selection(request)
         except BadFrame as error:
             raise _problem(400, str(error)) from None
-        return await self._subscribe(request, _event_head(self._reader(request)), EVENTS)
+        return await self._subscribe(request, event_head(self._reader(request)) + retry_event(), EVENTS)
 
     async def _subscribe(self, request: web.Request, preface: bytes, framing: Framing) -> web.StreamResponse:
         transport = request.transport
@@ -183,6 +190,7 @@ class Routes:
             origin=request.headers.get("Origin"),
             forwarded=",".join(request.headers.getall("X-Forwarded-For", [])),
             last_event_id=request.headers.get("Last-Event-ID", "") if framing is EVENTS else "",
+            is_event_source=framing is EVENTS and EVENT_STREAM in request.headers.get("Accept", "").lower(),
         )
         try:
             self._port.check(visit)
@@ -192,6 +200,8 @@ class Routes:
             sock, tail = _taken(request, transport)
             self._port.adopt(sock, preface, visit, framing=framing, tail=tail)
         except Refused as refused:
+            if visit.is_event_source and refused.retry_seconds:
+                return _come_back(refused.detail, refused.retry_seconds)
             retry = {"Retry-After": str(refused.retry_seconds)} if refused.retry_seconds else {}
             raise _problem(refused.status, refused.detail, headers=retry) from None
         except OSError as error:
@@ -237,14 +247,28 @@ class Routes:
         symbol = self._symbol(request)
         first, last = _day(request, "from", date.min), _day(request, "to", date.max)
         source = request.query.get("source") or self._source_of(symbol)
+        # Also when nothing is published, a history may grow by what an archive tells.
+        asked = symbol, source, first, last, int(time.monotonic() / HISTORY_SECONDS)
+        async with self._reading:
+            kept = self._histories.find(self._broadcast.mirror.cursor, asked)
+            if kept is None:
+                kept = self._histories.keep(asked, await self._read_history(symbol, source, first, last))
+        return kept.answer(request)
+
+    async def _read_history(self, symbol: Pair, source: str, first: date, last: date) -> Packed:
         key = source.removeprefix(f"{self._settings.label}:" if self._settings.label else "")
+        rows = []
         try:
             fixings = await self._store.fixings([symbol], since=first, until=last, source=key)
         except UNAVAILABLE as error:
             raise _away(f"the history is out of reach: {type(error).__name__}") from None
-        rows = [_history_row(fixing) for fixing in fixings] or self._peg_row(symbol, key)
-        answer = HistoryAnswer(symbol=str(symbol), source=source, fixings=rows)
-        return _json(answer, cache="public, max-age=60")
+        for number, fixing in enumerate(fixings):
+            rows.append(_history_row(fixing))
+            if not number % ROWS_AT_ONCE:
+                await asyncio.sleep(0)
+        answer = HistoryAnswer(symbol=str(symbol), source=source, fixings=rows or self._peg_row(symbol, key))
+        body = answers.encode(answer).encode()
+        return Packed(body, JSON, tag=digest(body), cache=f"public, max-age={HISTORY_SECONDS}")
 
     def _peg_row(self, symbol: Pair, source: str) -> list[FixingAnswer]:
         """The whole history of a peg: what is fixed, since when."""
@@ -488,19 +512,9 @@ def _taken(request: web.Request, transport: asyncio.Transport) -> tuple[socket.s
     return sock, tail.data
 
 
-def _event_head(reader: str) -> bytes:
-    """The head of an answer that ends with the connection; `reader` is whose scripts may read it."""
-    headers = {
-        "Date": formatdate(usegmt=True),
-        "Content-Type": "text/event-stream",
-        "Cache-Control": "no-store, no-transform",
-        "X-Accel-Buffering": "no",
-        "Connection": "close",
-    }
-    if reader:
-        headers["Access-Control-Allow-Origin"] = reader
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return f"HTTP/1.1 200 OK\r\n{lines}\r\n".encode() + retry_event()
+def _come_back(detail: str, seconds: int) -> web.Response:
+    headers = {"Content-Type": EVENT_STREAM, "Cache-Control": "no-store"}
+    return web.Response(body=come_back(detail, seconds), headers=headers)
 
 
 def _widget() -> Traversable:
@@ -565,7 +579,7 @@ def _problem(status: int, detail: str, *, headers: dict[str, str] | None = None)
 
 
 def _away(detail: str) -> _Problem:
-    return _problem(503, detail, headers={"Retry-After": str(RETRY_SECONDS)})
+    return _problem(503, detail, headers={"Retry-After": str(retry_after())})
 
 
 @web.middleware

@@ -57,7 +57,8 @@ def is_known(tag: str, known: str) -> bool:
     """
     Whether If-None-Match names this tag, quotes and all, in a list and as a weak one (RFC 9110, 13.1.2).
 
-    Proxies weaken ours. No tag of ours has a comma or a quote in it that could be found across two others.
+    What is packed has a weak one. No tag of ours has a comma or a quote in it that could be found across
+    two others.
     """
     return known.strip() == "*" or tag in known
 
@@ -71,7 +72,8 @@ class Packed:
     """
     A body with its headers, each coding made when it is first asked for.
 
-    All codings share one tag, the cursor: nobody gets ranges here, so bytes of two are never mixed.
+    All codings share one tag, the cursor. It is weak where the body is packed: a strong one would
+    promise that the bytes are the same (RFC 9110, 8.8.3).
     """
 
     __slots__ = ("_bodies", "_headers", "_small", "_validators", "quality", "tag")
@@ -83,12 +85,14 @@ class Packed:
         self.quality = quality
         self._small = len(body) < SMALL_BYTES
         self._bodies: dict[Coding, bytes] = {"identity": body}
-        self._validators = {"ETag": tag, "Cache-Control": cache, "Vary": "Accept-Encoding"}
+        plain = {"ETag": tag, "Cache-Control": cache, "Vary": "Accept-Encoding"}
+        packed = plain | {"ETag": f"W/{tag}"}
+        self._validators: dict[Coding, dict[str, str]] = {"identity": plain, "br": packed, "gzip": packed}
         kind = {"Content-Type": content_type, "X-Content-Type-Options": "nosniff"}
         self._headers: dict[Coding, dict[str, str]] = {
-            "identity": self._validators | kind,
-            "br": self._validators | kind | {"Content-Encoding": "br"},
-            "gzip": self._validators | kind | {"Content-Encoding": "gzip"},
+            "identity": plain | kind,
+            "br": packed | kind | {"Content-Encoding": "br"},
+            "gzip": packed | kind | {"Content-Encoding": "gzip"},
         }
 
     def answer(self, request: web.Request) -> web.Response:
@@ -99,7 +103,7 @@ class Packed:
             raise NotAcceptable("the answer is to be had in br, gzip and identity, and you refuse all three")
         known = headers.getall("If-None-Match", None)
         if known and is_known(self.tag, ",".join(known)):
-            return web.Response(status=304, headers=self._validators)
+            return web.Response(status=304, headers=self._validators[coding])
         return web.Response(body=self.body(coding), headers=self._headers[coding])
 
     def body(self, coding: Coding) -> bytes:
@@ -148,16 +152,23 @@ class Shelf:
 
     def get(self, cursor: Cursor, key: Hashable, make: Callable[[], Packed]) -> Packed:
         """What is kept under this key; made, if nothing is since the cursor moved on."""
+        return self.find(cursor, key) or self.keep(key, make())
+
+    def find(self, cursor: Cursor, key: Hashable) -> Packed | None:
+        """What is kept under this key since the cursor moved on."""
         if cursor != self._cursor:
             self._packed.clear()
             self._cursor, self.bytes = cursor, 0
         found = self._packed.get(key)
-        if found is None:
-            found = self._packed[key] = make()
-            self.bytes += found.most_bytes
-            while self.bytes > self.most_bytes:
-                _, oldest = self._packed.popitem(last=False)
-                self.bytes -= oldest.most_bytes
-        else:
+        if found is not None:
             self._packed.move_to_end(key)
         return found
+
+    def keep(self, key: Hashable, packed: Packed) -> Packed:
+        """Keep this under a key that nothing is kept under."""
+        self._packed[key] = packed
+        self.bytes += packed.most_bytes
+        while self.bytes > self.most_bytes:
+            _, oldest = self._packed.popitem(last=False)
+            self.bytes -= oldest.most_bytes
+        return packed

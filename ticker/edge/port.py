@@ -12,9 +12,11 @@ import asyncio
 import errno
 import json
 import logging
+import re
 import resource
 import socket
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -37,6 +39,8 @@ from ticker.wire import BadFrame
 
 log = logging.getLogger(__name__)
 
+SPREADS = sys.platform == "linux"
+"""Whether the kernel spreads connections over sockets that share a port."""
 BACKLOG = 4096
 """Connections that the kernel keeps while we are busy; the system may allow less (net.core.somaxconn)."""
 ACCEPTS_AT_ONCE = 32
@@ -44,10 +48,14 @@ ACCEPTS_AT_ONCE = 32
 SPARE_FILES = 64
 """Open files that are kept for Redis, files and the banks."""
 NO_FILES_SECONDS = 0.5
-STREAM = b"GET /v1/stream"
+STREAM, EVENTS_TARGET = b"GET /v1/stream", b"GET /v1/events"
+EVENT_STREAM = "text/event-stream"
+"""What an EventSource accepts. Any answer but a good one would end it for good."""
 SWITCHING = HTTPStatus.SWITCHING_PROTOCOLS
 HEAD_END = b"\r\n\r\n"
+_OTHER_VERSION = re.compile(rb" HTTP/(?!1\.[01]$)[0-9]\.[0-9]$")
 Address = tuple[str | int | bytes, ...]
+Place = tuple[socket.AddressFamily, Address]
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -59,8 +67,9 @@ def listeners(server: ServerSettings, count: int = 1) -> list[tuple[socket.socke
     """
     So many sets of listening sockets on the one port, each with one socket for every address of the host.
 
-    Several sets share the port (SO_REUSEPORT): the kernel spreads the connections over them. A port of 0 is
-    chosen once for all. Raises PortBusy.
+    On Linux several sets share the port (SO_REUSEPORT), and the kernel spreads the connections over them.
+    Elsewhere it would give them all to one, and so there is one set, from which all accept. A port of 0
+    is chosen once for all. Raises PortBusy.
     """
     with ExitStack() as opened:
 
@@ -71,7 +80,7 @@ def listeners(server: ServerSettings, count: int = 1) -> list[tuple[socket.socke
             addresses = _addresses(server.host, server.port)
             # Whoever shares a port would get a part of our connections, so it must be nobody's at first.
             sets = [tuple(bound(family, address) for family, address in addresses)]
-            if count > 1:
+            if count > 1 and SPREADS:
                 port = sets[0][0].getsockname()[1]
                 opened.close()
                 sets = [
@@ -81,6 +90,8 @@ def listeners(server: ServerSettings, count: int = 1) -> list[tuple[socket.socke
                     )
                     for _ in range(count)
                 ]
+            else:
+                sets *= count
             for each in chain.from_iterable(sets):
                 each.listen(BACKLOG)
         except OSError as error:
@@ -89,15 +100,22 @@ def listeners(server: ServerSettings, count: int = 1) -> list[tuple[socket.socke
     return sets
 
 
-def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, Address]]:
+def rebound(places: Iterable[Place]) -> tuple[socket.socket, ...]:
+    """
+    A set at the places of an earlier one, beside others that share them. Raises OSError.
+
+    Nobody is led there before a process listens on it.
+    """
+    return tuple(_bound(family, address, shared=True) for family, address in places)
+
+
+def _addresses(host: str, port: int) -> list[Place]:
     with suppress(ValueError):
         # An address needs no name server, which may be silent.
         family = socket.AF_INET if ip_address(host).version == 4 else socket.AF_INET6
         return [(family, (host, port))]
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    distinct: dict[tuple[socket.AddressFamily, Address], None] = {
-        (family, address): None for family, _, _, _, address in found
-    }
+    distinct: dict[Place, None] = {(family, address): None for family, _, _, _, address in found}
     # A free port is chosen once, and only one family can choose it.
     return list(distinct) if port else list(distinct)[:1]
 
@@ -135,6 +153,8 @@ class Visit:
     origin: str | None = None
     forwarded: str = ""
     last_event_id: str = ""
+    is_event_source: bool = False
+    """Whether an error would end the client for good."""
 
 
 class _Opening:
@@ -199,6 +219,7 @@ class Port:
         """Begin to accept; `handler` makes the protocol of what is plain HTTP, `served` counts those."""
         self._listening, self._handler, self._served = listening, handler, served
         for each in listening:
+            each.listen(BACKLOG)
             asyncio.get_running_loop().add_reader(each.fileno(), self._accept, each)
 
     def close(self) -> None:
@@ -254,16 +275,18 @@ class Port:
             refusal = "too many new connections a second"
         elif sock.fileno() >= self._most_files:
             self._broadcast.tally.add(Count.REFUSED_FULL)
-            refusal = "no more connections fit in here"
             self._say_full()
+            # At once, whatever it asks for: waiting for that, it would hold one of the last files.
+            self._send_and_close(sock, _problem(503, "no more connections fit in here", retry_after()))
+            return
         elif self._is_full and sock.fileno() < self._most_files - SPARE_FILES:
             self._is_full = False
             log.info("port: new connections fit in again")
         opening = _Opening(self, sock, peer, proxied=proxied, refusal=refusal)
         if len(self._openings) >= self.limits.handshakes_in_flight:
+            # Who has kept us waiting longest makes room, or a few who say nothing would shut out all others.
             self._broadcast.tally.add(Count.REFUSED_RATE)
-            self._send_and_close(sock, _problem(503, "too many connections under way", retry_after()))
-            return
+            self._answer(next(iter(self._openings)), 503, "too many connections under way", retry_after())
         self._openings[opening] = now
         self._broadcast.sockets.watch(sock, opening)
         # The request is often there already.
@@ -325,11 +348,21 @@ class Port:
 
     def _asked(self, opening: _Opening, end: int) -> None:
         if opening.refusal:
-            self._answer(opening, 503, opening.refusal, retry_after())
+            self._refuse(opening, end)
+        elif _OTHER_VERSION.search(opening.data[:end].lstrip(b"\r\n").partition(b"\r\n")[0]):
+            self._answer(opening, 505, "HTTP/1.1 and HTTP/1.0 are spoken here")
         elif opening.data.startswith((STREAM + b"?", STREAM + b" ")):
             self._shake_hands(opening, end)
         else:
             self._hand_over(opening)
+
+    def _refuse(self, opening: _Opening, end: int) -> None:
+        """Tell it to come back, in a way that it understands."""
+        head, seconds = opening.data[:end], retry_after()
+        if head.startswith(EVENTS_TARGET) and EVENT_STREAM.encode() in head.lower():
+            self._send_and_close(self._taken(opening), event_head("*") + come_back(opening.refusal, seconds))
+        else:
+            self._answer(opening, 503, opening.refusal, seconds)
 
     def _shake_hands(self, opening: _Opening, end: int) -> None:
         """An upgrade; whatever is wrong with it is aiohttp's to say."""
@@ -450,7 +483,11 @@ class Port:
         try:
             self.subscribe(sock, preface, visit, framing=framing, tail=tail)
         except Refused as refused:
-            self._send_and_close(sock, _problem(refused.status, refused.detail, refused.retry_seconds))
+            if visit.is_event_source and refused.retry_seconds:
+                answer = preface + come_back(refused.detail, refused.retry_seconds)
+            else:
+                answer = _problem(refused.status, refused.detail, refused.retry_seconds)
+            self._send_and_close(sock, answer)
 
     def selection(self, text: str) -> Selection:
         """The symbols of a query: `KGS,TJS/USD`; empty: all. Raises BadFrame."""
@@ -483,6 +520,26 @@ def _agrees(protocol: ServerProtocol, request: Request) -> bool:
     return True
 
 
+def event_head(reader: str) -> bytes:
+    """The head of an event stream, which ends with the connection; `reader` is whose scripts may read it."""
+    headers = {
+        "Date": formatdate(usegmt=True),
+        "Content-Type": EVENT_STREAM,
+        "Cache-Control": "no-store, no-transform",
+        "X-Accel-Buffering": "no",
+        "Connection": "close",
+    }
+    if reader:
+        headers["Access-Control-Allow-Origin"] = reader
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1 200 OK\r\n{lines}\r\n".encode()
+
+
+def come_back(detail: str, seconds: int) -> bytes:
+    """The whole of an event stream to an EventSource that is turned away for a while."""
+    return f": 503 {detail}\nretry: {seconds * 1000}\n\n".encode()
+
+
 def _problem(status: int, detail: str, retry_seconds: int = 0) -> bytes:
     """A whole answer: problem+json, and the end of the connection."""
     title = HTTPStatus(status).phrase
@@ -497,14 +554,16 @@ def _problem(status: int, detail: str, retry_seconds: int = 0) -> bytes:
 
 def _most_files() -> int:
     """Allow as many open files as the system lets us, and return the first descriptor that is too many."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard == resource.RLIM_INFINITY:
-        hard = max(soft, 1 << 20)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    except (OSError, ValueError):
-        hard = soft
-    return hard - SPARE_FILES
+    soft, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    hard = max(soft, 1 << 20) if limit == resource.RLIM_INFINITY else limit
+    # macOS says that there is no limit, and has one.
+    for most in (hard, hard // 4, hard // 16, hard // 64):
+        if most > soft:
+            with suppress(OSError, ValueError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard if most == hard else limit))
+                soft = most
+                break
+    return soft - SPARE_FILES
 
 
 def _busy(host: str, port: int, error: OSError) -> str:

@@ -71,6 +71,7 @@ class Portable:
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
+        self._turn = 0
         self.close, self.forget = self._selector.close, self._selector.unregister
 
     def fileno(self) -> int:
@@ -85,7 +86,11 @@ class Portable:
 
     def ready(self, most: int) -> list[tuple[int, bool, bool]]:
         read, write = selectors.EVENT_READ, selectors.EVENT_WRITE
-        found = self._selector.select(0)[:most]
+        found = self._selector.select(0)
+        # Always in the same order: those who wait behind the first must get their turn, too.
+        start = self._turn % len(found) if found else 0
+        found = found[start : start + most]
+        self._turn = start + len(found)
         return [(key.fd, bool(mask & read), bool(mask & write)) for key, mask in found]
 
 

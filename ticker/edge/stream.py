@@ -45,6 +45,10 @@ MOST_BAD_FRAMES = 3
 MOST_REASON_BYTES = 123
 """A control frame has at most 125 bytes, and two are the code."""
 READ_BYTES = 65536
+KEPT_BYTES = 16 << 20
+"""What all encoded frames may take between two publications: clients choose their selections as they like."""
+LONGEST_TICK_SECONDS = 1.0
+"""What counts of a time in which this process stood still: meanwhile nobody could answer it."""
 NOTHING = b""
 
 _ANSWERED = frozenset({Opcode.PING, Opcode.CLOSE})
@@ -105,13 +109,14 @@ EVENTS = Framing(message=event, ping=b"", goodbye=_come_back)
 class Group:
     """The subscribers of one selection; those in `caught_up` have everything up to the mirror's cursor."""
 
-    def __init__(self, selection: Selection, framing: Framing, mirror: Mirror[str]) -> None:
+    def __init__(self, selection: Selection, framing: Framing, broadcast: Broadcast) -> None:
         self.selection = selection
         self.framing = framing
         self.caught_up: set[Subscriber] = set()
         self.size = 0
-        self._mirror = mirror
-        self._symbols = frozenset(selection.symbols)
+        self.mask = broadcast.mask(selection.symbols)
+        self._broadcast = broadcast
+        self._mirror = broadcast.mirror
         self._frames: dict[tuple[str, int], bytes] = {}
         self._heartbeat = b""
 
@@ -119,9 +124,6 @@ class Group:
         """The mirror moved: what was encoded is old."""
         self._frames.clear()
         self._heartbeat = b""
-
-    def wants(self, symbols: frozenset[Pair]) -> bool:
-        return not self._symbols.isdisjoint(symbols)
 
     def since(self, cursor: Cursor | None) -> bytes:
         """The frame with what a subscriber at `cursor` has not seen; equal ones share the same bytes."""
@@ -138,12 +140,14 @@ class Group:
         if known is None:
             stamp = wire.stamp(delta.cursor, self.selection)
             text = wire.encode_quotes(delta.kind, stamp, delta.items)
-            known = self._frames[key] = self.framing.message(stamp, text)
+            known = self.framing.message(stamp, text)
+            if self._broadcast.keeps(known):
+                self._frames[key] = known
         return known
 
-    def deliver(self, before: Cursor) -> int:
+    def deliver(self, delta: Delta[str], before: Cursor) -> int:
         """Write what is new since `before` to everybody who is caught up; return how many that was."""
-        data = self.since(before)
+        data = self.encoded(delta)
         whole, crowd = len(data), tuple(self.caught_up)
         # The path of every delivery: one send(), and Python around it as little as can be.
         for subscriber in crowd:
@@ -197,12 +201,14 @@ class Broadcast:
         self.admission = Admission(server, limits, tally)
         self.sockets = Sockets()
         self.mirror: Mirror[str] = Mirror(symbols)
+        self._bits = {symbol: 1 << number for number, symbol in enumerate(symbols)}
+        self._kept_bytes = 0
         self.loaded = False
         """Whether what Redis holds was read once; before that there is nothing to say to anybody."""
         self.closing = False
         self.size = 0
         self.now = 0.0
-        """The time of the last tick; one number for all, where a second more or less is the same."""
+        """Seconds that this process has run, as of the last tick; while it stood still they hardly count."""
         self.blocked: dict[Subscriber, float] = {}
         """Who reads too slowly, since when, the longest first."""
         self.leaving: dict[Subscriber, float] = {}
@@ -222,7 +228,6 @@ class Broadcast:
 
     def open(self) -> None:
         """Begin to read, in the running loop."""
-        self.now = asyncio.get_running_loop().time()
         self.sockets.open()
 
     @property
@@ -235,15 +240,32 @@ class Broadcast:
         changed = self.mirror.apply(cursor, rows)
         if self.mirror.cursor == before:
             return
-        delivered = 0
+        self._kept_bytes = delivered = 0
+        news = [(symbol, bit) for symbol, bit in self._bits.items() if symbol in changed]
+        mask = sum(bit for _, bit in news)
         for group in list(self._groups.values()):
             group.changed()
-            if group.wants(changed) or before.epoch != cursor.epoch:
-                delivered += group.deliver(before)
+            if before.epoch != cursor.epoch:
+                delivered += group.deliver(group.delta(before), before)
+            elif group.mask & mask:
+                # Only what has changed is looked at: there may be as many selections as subscribers.
+                symbols = [symbol for symbol, bit in news if group.mask & bit]
+                delivered += group.deliver(self.mirror.since(before, symbols), before)
         if self.ahead:
             self.go_on([each for each, wait in self.ahead.items() if wait.place <= self.mirror.cursor])
         self.tally.add(Count.PUBLICATIONS)
         self.tally.add(Count.DELIVERIES, delivered)
+
+    def mask(self, symbols: Iterable[Pair]) -> int:
+        """A bit for each of these symbols."""
+        return sum(self._bits[symbol] for symbol in symbols)
+
+    def keeps(self, data: bytes) -> bool:
+        """Whether there is room to keep one more frame until the next publication."""
+        if self._kept_bytes + len(data) > KEPT_BYTES:
+            return False
+        self._kept_bytes += len(data)
+        return True
 
     def go_on(self, some: Iterable[Subscriber]) -> None:
         """Tell those of them who still wait what is new to them: the mirror has all that there is."""
@@ -282,12 +304,12 @@ class Broadcast:
         if self.closing and not self.size:
             self._emptied.set()
 
-    def group(self, selection: Selection, framing: Framing) -> Group:
-        """The group of a selection, counted up by one member."""
+    def enroll(self, selection: Selection, framing: Framing) -> Group:
+        """One member more in the group of a selection."""
         key = framing, selection.symbols
         group = self._groups.get(key)
         if group is None:
-            group = self._groups[key] = Group(selection, framing, self.mirror)
+            group = self._groups[key] = Group(selection, framing, self)
         group.size += 1
         return group
 
@@ -300,12 +322,14 @@ class Broadcast:
     async def beat(self) -> None:
         """Heartbeats, pings and the end of those who are silent or stuck; runs until cancelled."""
         loop = asyncio.get_running_loop()
-        due = loop.time()
+        due = before = loop.time()
         while True:
             # Held up, it catches up by at most a second; what is later than that is not made good in a burst.
-            due = max(due + TICK_SECONDS, loop.time() - 1)
+            due = max(due + TICK_SECONDS, loop.time() - LONGEST_TICK_SECONDS)
             await asyncio.sleep(due - loop.time())
-            second, self.now = int(self.now), loop.time()
+            second, now = int(self.now), loop.time()
+            self.now += min(now - before, LONGEST_TICK_SECONDS)
+            before = now
             if int(self.now) != second:
                 self.spoken.clear()
             for subscriber in tuple(self._wheel[self._slot]):
@@ -407,7 +431,7 @@ class Subscriber:
     ) -> None:
         self._broadcast = broadcast
         self.sock = sock
-        self.group = broadcast.group(selection, framing)
+        self.group = broadcast.enroll(selection, framing)
         self.slot: set[Subscriber] | None = None
         self.address = address
         """Whom it counts for; who makes a subscriber has admitted it."""
@@ -429,8 +453,7 @@ class Subscriber:
         """
         self._broadcast.join(self)
         if place and place > self._broadcast.mirror.cursor:
-            now = asyncio.get_running_loop().time()
-            self._broadcast.ahead[self] = Ahead(place, cursor, now)
+            self._broadcast.ahead[self] = Ahead(place, cursor, self._broadcast.now)
             self.write(preface)
         else:
             self.catch_up(cursor, preface=preface)
@@ -481,7 +504,7 @@ class Subscriber:
         """The client reads too slowly: out of the round, until the kernel takes bytes again."""
         self.group.caught_up.discard(self)
         self._unsent, self._cursor = unsent, cursor
-        self._broadcast.blocked[self] = asyncio.get_running_loop().time()
+        self._broadcast.blocked[self] = self._broadcast.now
         self._broadcast.tally.set(Count.BLOCKED, len(self._broadcast.blocked))
         self._broadcast.sockets.change(self.sock, writing=True)
 
@@ -555,7 +578,7 @@ class Subscriber:
             self._closing = True
             self.group.caught_up.discard(self)
             self._broadcast.ahead.pop(self, None)
-            self._broadcast.leaving[self] = asyncio.get_running_loop().time()
+            self._broadcast.leaving[self] = self._broadcast.now
 
     # Reading.
 
@@ -680,7 +703,7 @@ class Subscriber:
         """Replace the selection; answered by a snapshot. Raises BadFrame."""
         selection = wire.select(texts, self._broadcast.symbols, most=self._broadcast.limits.symbols)
         old = self.group
-        self.group = self._broadcast.group(selection, old.framing)
+        self.group = self._broadcast.enroll(selection, old.framing)
         old.caught_up.discard(self)
         self._broadcast.part(old)
         if wait := self._broadcast.ahead.get(self):
