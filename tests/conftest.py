@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import tempfile
 import time
@@ -13,6 +14,7 @@ from typing import Any, Protocol
 
 import pytest
 import pytest_asyncio
+import uvloop
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from redis.asyncio import Redis
 from stage import Scheduled
@@ -33,6 +35,19 @@ class OpenStore(Protocol):
 
 class FixingOf(Protocol):
     def __call__(self, currency: str, value: str, day: date, source: str = "nbkr") -> Fixing: ...
+
+
+ON_BOTH_LOOPS = {"test_protocol", "test_limits"}
+"""Where connections change hands. The service runs on uvloop, all other tests on asyncio's own loop."""
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    loops = {"asyncio": asyncio.new_event_loop}
+    if item.path.stem in ON_BOTH_LOOPS:
+        loops["uvloop"] = uvloop.new_event_loop
+    return loops
 
 
 @pytest.fixture

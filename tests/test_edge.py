@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
@@ -400,6 +401,34 @@ async def test_a_cursor_of_another_selection_brings_the_new_symbols_in_full(
             assert (kind, quotes["KZT"]) == ("snapshot", "471")
     async with client(site, f"/v1/stream?symbols=KGS&cursor={cursor}") as reader:
         assert digest(await reader.receive()) == ("update", {})
+
+
+async def test_selections_that_clients_make_up_do_not_fill_the_memory(
+    store: Store, publisher: Publisher, quote_of: QuoteOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kept(site: Site) -> int:
+        groups = site.broadcast._groups.values()
+        return sum(len(data) for group in groups for data in group._frames.values())
+
+    monkeypatch.setattr(ticker.edge.stream, "KEPT_BYTES", 3000)
+    codes = ("KGS", "KZT", "TJS", "UZS", "TMT")
+    chosen = [each for size in (1, 2, 3) for each in combinations(codes, size)]
+    await publisher.say(*(quote_of(code, "1") for code in codes))
+    async with running(store) as site, AsyncExitStack() as stack:
+        await until(lambda: site.broadcast.mirror.cursor == publisher.seen)
+        readers = []
+        for some in chosen:
+            reader = await stack.enter_async_context(client(site, f"/v1/stream?symbols={','.join(some)}"))
+            assert digest(await reader.receive()) == ("snapshot", dict.fromkeys(some, "1"))
+            readers.append(reader)
+        assert 2000 < kept(site) <= 3000
+        for number in range(2, 5):
+            news = codes[: 2 * number - 3]
+            await publisher.say(*(quote_of(code, f"{number}") for code in news))
+            for some, reader in zip(chosen, readers, strict=True):
+                if expected := {code: f"{number}" for code in some if code in news}:
+                    assert digest(await reader.receive()) == ("update", expected)
+            assert 2000 < kept(site) <= 3000
 
 
 async def test_cursors_that_clients_make_up_do_not_fill_the_memory(

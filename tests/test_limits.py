@@ -331,6 +331,14 @@ def assert_comes_back(answer: bytes) -> None:
 
 
 @pytest.mark.parametrize(("target", "status"), [("/v1/stream", 101), ("/healthz", 200)])
+async def test_a_single_header_may_fill_a_head(target: str, status: int, store: Store) -> None:
+    # Cookies do, which browsers send to every port of a host.
+    async with running(store) as site, connected(site.port) as one:
+        one.writer.write(head(target, UPGRADE | {"Cookie": "x" * 15_000}))
+        assert (await one.answer())[0] == status
+
+
+@pytest.mark.parametrize(("target", "status"), [("/v1/stream", 101), ("/healthz", 200)])
 async def test_a_request_head_is_only_so_long(target: str, status: int, store: Store) -> None:
     async with running(store, head_bytes=1024) as site:
         rest = len(head(target, UPGRADE | {"X": ""}))

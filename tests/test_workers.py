@@ -372,6 +372,48 @@ async def test_workers_say_who_they_are_and_their_words_hold_no_secret(folder: P
         ]
 
 
+# Standing still
+
+
+async def test_a_process_that_stood_still_takes_nobody_for_silent(
+    folder: Path, redis_url: str, publisher: Any, quote_of: QuoteOf
+) -> None:
+    await publisher.say(quote_of("KGS", "80"))
+    server = "heartbeat_seconds = 1\nsilent_seconds = 2"
+    async with (
+        running(folder, redis_url, workers=1, server=server) as service,
+        crowd(service, CROWD) as readers,
+    ):
+        os.kill(service.process.pid, signal.SIGSTOP)
+        await asyncio.sleep(3.5)
+        os.kill(service.process.pid, signal.SIGCONT)
+        beats = [len(each.frames) for each in readers.clients]
+        await until(
+            lambda: all(len(each.frames) > n + 2 for each, n in zip(readers.clients, beats, strict=True))
+        )
+
+        assert not any(each.is_cut_off for each in readers.clients)
+
+
+async def test_where_the_kernel_does_not_spread_connections_all_accept_from_one_socket(
+    folder: Path, redis_url: str, publisher: Any, quote_of: QuoteOf
+) -> None:
+    # As on macOS, where a shared port leads to the last who bound it.
+    program = "import sys\nfrom ticker.edge import port\nport.SPREADS = False\nfrom ticker import workers\n"
+    program += "workers.SPREADS = False\nfrom ticker import cli\nsys.exit(cli.main())"
+    await publisher.say(quote_of("KGS", "80"))
+    async with running(folder, redis_url, program=program) as service, crowd(service, 2 * CROWD) as readers:
+        os.kill(service.workers[1], signal.SIGKILL)
+        await readers.grow(CROWD)
+        await until(lambda: "worker 1 is back" in service.log)
+        await publisher.say(quote_of("KGS", "81"))
+        here = [each for each in readers.clients if not each.is_cut_off]
+        assert len(here) >= CROWD
+        await until(lambda: all(prices(each) == ["81"] for each in here))
+        os.killpg(service.process.pid, signal.SIGINT)
+        assert await service.ended() == 0
+
+
 # Ending
 
 
