@@ -140,9 +140,7 @@ class Sockets:
     def _serve(self, owner: Owner, call: Callable[[], None]) -> None:
         try:
             call()
-        except (
-            Exception
-        ) as error:  # one connection's fault must not end, or for ever repeat, everybody's turn
+        except Exception as error:  # one's fault must not end everybody's turn, or repeat for ever
             owner.abandon()
             if self._loop:
                 message = f"port: a connection was ended by a fault of ours: {error}"
