@@ -8,6 +8,7 @@ import gzip
 import json
 import os
 import random
+import re
 import signal
 import socket
 import struct
@@ -152,8 +153,8 @@ class Client:
         data = message if isinstance(message, bytes) else json.dumps(message).encode()
         self.writer.write(masked(data, opcode, fin=fin))
 
-    async def frame(self) -> tuple[Opcode, bytes]:
-        async with asyncio.timeout(5):
+    async def frame(self, patience: float | None = 5) -> tuple[Opcode, bytes]:
+        async with asyncio.timeout(patience):
             start = await self.reader.readexactly(2)
             assert not start[1] & 0x80, "a server masks nothing"
             length = start[1]
@@ -162,13 +163,13 @@ class Client:
                 length = int.from_bytes(extra, "big")
             return Opcode(start[0] & 0x0F), await self.reader.readexactly(length)
 
-    async def receive(self) -> dict[str, Any]:
+    async def receive(self, patience: float | None = 5) -> dict[str, Any]:
         """The next JSON frame."""
         while True:
-            opcode, data = await self.frame()
+            opcode, data = await self.frame(patience)
             if opcode is Opcode.TEXT:
                 message: dict[str, Any] = json.loads(data)
-                frame_holds_to_the_schema(message)
+                holds(message)
                 return message
             assert opcode is not Opcode.CLOSE, data
 
@@ -199,6 +200,19 @@ class Client:
         raw = self.writer.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
+
+
+SHAPES: set[str] = set()
+"""Of quotes that the schema was asked about; one that differs in its digits alone is the same to it."""
+
+
+def holds(message: dict[str, Any]) -> None:
+    """Hold a frame against the schema. A hundred quotes would take 25 ms, in the loop of the server."""
+    quotes = {re.sub(r"[0-9]", "0", json.dumps(each)): each for each in message.get("quotes", ())}
+    fresh = quotes.keys() - SHAPES
+    few = {"quotes": [quotes[shape] for shape in fresh]} if "quotes" in message else {}
+    frame_holds_to_the_schema(message | few)
+    SHAPES.update(fresh)
 
 
 @asynccontextmanager
@@ -977,7 +991,8 @@ async def reading(reader: Client) -> AsyncIterator[list[dict[str, Any]]]:
 
     async def read() -> None:
         while True:
-            messages.append(await reader.receive())
+            # There may be nothing to say for long; whoever waits for a message says for how long.
+            messages.append(await reader.receive(None))
 
     task = asyncio.create_task(read())
     try:
