@@ -342,6 +342,25 @@ async def test_what_is_no_http_1_is_told_so(target: str, site: Site) -> None:
             assert (status, json.loads(body)["status"], headers["Connection"]) == (505, 505, "close")
 
 
+async def test_an_upgrade_by_another_version_is_refused_on_a_connection_in_use_too(site: Site) -> None:
+    async with asking(site, head("/healthz", {})) as one:
+        assert (await one.answer())[0] == 200
+        one.writer.write(lines(*upgrade(), start="GET /v1/stream HTTP/2.0"))
+        status, headers, body = await one.answer()
+        assert (status, headers["Upgrade"], b"HTTP/1.1" in body) == (400, "websocket", True)
+
+
+async def test_pongs_come_in_their_place_among_other_answers(site: Site) -> None:
+    async with client(site) as one:
+        await one.receive()
+        ask = masked(json.dumps(subscribe("KGS")).encode())
+        one.writer.write(masked(b"1", Opcode.PING) + ask + masked(b"2", Opcode.PING) + masked(b"bad"))
+        assert await one.frame() == (Opcode.PONG, b"1")
+        assert (await one.receive())["type"] == "snapshot"
+        assert await one.frame() == (Opcode.PONG, b"2")
+        assert (await one.receive())["type"] == "error"
+
+
 # Connections that end in the middle.
 
 

@@ -195,6 +195,7 @@ class Routes:
         try:
             self._port.check(visit)
             await _written(transport)
+            # Its descriptor may be another connection's by now.
             if transport.is_closing():
                 raise _away("the connection has ended")
             sock, tail = _taken(request, transport)
