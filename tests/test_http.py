@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gzip
+import hashlib
 import json
 import random
+import re
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,22 +20,28 @@ from urllib.parse import urlsplit
 import aiohttp
 import brotli
 import pytest
+from redis.asyncio import Redis
 from stage import answer_holds_to_the_schema, until
 
-from ticker import schemas
+from ticker import assets, line, schemas
 from ticker.config import LimitSettings, ServerSettings, Settings
 from ticker.edge import Edge
 from ticker.edge.http import ASSETS, Routes
 from ticker.edge.packed import ENTRY_BYTES, Packed, Shelf, chosen, is_known
+from ticker.edge.scripts import LOOK_SECONDS, Scripts
 from ticker.model import Cursor, Pair
 from ticker.sources import SOURCES
 from ticker.store import Store
 
 if TYPE_CHECKING:
-    from tests.conftest import Publisher, QuoteOf
+    from tests.conftest import OpenStore, Publisher, QuoteOf
 
 FIVE = tuple(Pair(code, "USD") for code in ("KGS", "KZT", "TJS", "UZS", "TMT"))
 BROWSER = "gzip, deflate, br, zstd"
+SCRIPT = assets.built("ticker.js")
+OWN = assets.address(assets.fingerprint(SCRIPT))
+OLD = b"customElements.define('currency-ticker', class extends HTMLElement {});" * 30
+OLDER = assets.address(assets.fingerprint(OLD))
 
 
 @dataclass
@@ -269,7 +279,17 @@ async def test_one_quote_changes_its_tag_only_when_it_changes_itself(
 
 
 PATHS = ["/", "/ticker.js", "/openapi.json", "/v1/quotes", "/v1/quotes/KGS", "/v1/history/KGS"]
-PATHS += ["/v1/sources", "/healthz", "/readyz", "/health", "/v1/quotes?symbols=XYZ", "/nowhere"]
+PATHS += [
+    "/v1/line.html",
+    "/v1/line.svg?theme=dark",
+    f"/{OWN}",
+    "/v1/sources",
+    "/healthz",
+    "/readyz",
+    "/health",
+    "/v1/quotes?symbols=XYZ",
+    "/nowhere",
+]
 
 
 # The words of a route that is none name the method, so that is left out.
@@ -385,12 +405,13 @@ async def test_selections_that_clients_think_of_do_not_fill_the_memory(
 
 async def test_names_that_clients_give_the_host_do_not_fill_the_memory(site: Site) -> None:
     shelf = site.routes._pages
-    shelf.most_bytes = 60_000
+    shelf.most_bytes = most = 400_000
 
     for number in range(20):
-        _, _, body = await site.get("/", Host=f"site-{number}.example")
+        _, headers, body = await site.get("/", Host=f"site-{number}.example")
         assert f"http://site-{number}.example/ticker.js".encode() in body
-        assert shelf.bytes <= 60_000
+        assert f" wss://site-{number}.example;" in headers["Content-Security-Policy"]
+        assert shelf.bytes <= most
     assert 0 < len(shelf) < 20
 
 
@@ -402,6 +423,7 @@ async def test_any_site_may_read_everything_by_default(site: Site, five: Cursor)
         _, headers, _ = await site.get(path, Origin="https://anybody.example")
         assert headers["Access-Control-Allow-Origin"] == "*"
         assert headers["Access-Control-Expose-Headers"] == "ETag, Retry-After"
+        assert headers["Cross-Origin-Resource-Policy"] == "cross-origin"
         assert "Origin" not in headers.get("Vary", "")
 
 
@@ -433,6 +455,228 @@ async def test_with_a_list_of_sites_only_those_are_named(
         status, headers, _ = await site.get("/v1/quotes", If_None_Match="*", Origin=ours)
         assert (status, headers["Access-Control-Allow-Origin"]) == (304, ours)
         assert headers["Vary"] == "Accept-Encoding, Origin"
+
+
+async def asked_for_leave(site: Site, path: str, **headers: str) -> tuple[int, Mapping[str, str], bytes]:
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    async with site.session.options(path, headers=names) as answer:
+        return answer.status, answer.headers, await answer.read()
+
+
+SHARED = [path for path in PATHS if path.startswith(("/v1/", "/ticker"))] + ["/v1/events", "/ticker.js.map"]
+
+
+@pytest.mark.parametrize("path", SHARED)
+async def test_a_browser_gets_leave_to_ask_with_headers_as_documented(path: str, site: Site) -> None:
+    status, headers, body = await asked_for_leave(
+        site, path, Origin="https://x.example", Access_Control_Request_Headers="if-none-match"
+    )
+
+    assert (status, body) == (204, b"")
+    assert headers["Access-Control-Allow-Origin"] == "*"
+    assert headers["Access-Control-Allow-Methods"] == "GET, HEAD"
+    assert headers["Access-Control-Allow-Headers"] == "If-None-Match, Last-Event-ID, Cache-Control"
+    assert headers["Access-Control-Max-Age"] == "86400"
+    documented = schemas.openapi()["components"]["responses"]["leave"]["headers"]
+    assert documented.keys() <= headers.keys()
+
+
+async def test_leave_is_given_to_the_sites_on_the_list_and_nowhere_else(store: Store) -> None:
+    ours = "https://ours.example"
+    async with running(store, origins=(ours,)) as site:
+        _, named, _ = await asked_for_leave(site, "/v1/quotes", Origin=ours)
+        _, unnamed, _ = await asked_for_leave(site, "/v1/quotes", Origin="https://theirs.example")
+        for path in ("/", "/healthz", "/openapi.json", "/v1/stream"):
+            assert (await asked_for_leave(site, path, Origin=ours))[0] == 405
+
+    assert named["Access-Control-Allow-Origin"] == ours
+    assert "Access-Control-Allow-Origin" not in unnamed
+
+
+# The script by its bytes.
+
+
+def unpacked(headers: Mapping[str, str], body: bytes) -> bytes:
+    return brotli.decompress(body) if headers.get("Content-Encoding") == "br" else body
+
+
+async def test_a_script_by_its_bytes_may_be_kept_for_ever(site: Site) -> None:
+    status, headers, body = await site.get(f"/{OWN}", Accept_Encoding=BROWSER)
+
+    assert status == 200
+    assert unpacked(headers, body) == SCRIPT == (await site.get("/ticker.js"))[2]
+    assert headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert headers["Content-Type"] == "text/javascript; charset=utf-8"
+    assert f"ticker.{hashlib.sha256(SCRIPT).hexdigest()[:16]}.js" == OWN
+    assert SCRIPT.rstrip().endswith(b"sourceMappingURL=ticker.js.map")
+    assert (await site.get(f"/{OWN}", If_None_Match=headers["ETag"]))[0] == 304
+
+
+async def test_another_versions_script_is_served_by_all_who_share_a_redis(site: Site, store: Store) -> None:
+    await until(store.scripts)
+    assert await store.scripts() == {assets.fingerprint(SCRIPT)}
+    assert (await site.get(f"/{OLDER}"))[::2][0] == 404
+
+    # Another machine starts with it, a moment after somebody asked too early.
+    await Scripts(store, OLD).keep()
+    await until(lambda: status_is(site, f"/{OLDER}", 200))
+
+    status, headers, body = await site.get(f"/{OLDER}", Accept_Encoding=BROWSER)
+    assert (status, unpacked(headers, body)) == (200, OLD)
+    assert headers["Cache-Control"].endswith("immutable")
+    assert headers["Access-Control-Allow-Origin"] == "*"
+    assert await store.scripts() == {assets.fingerprint(SCRIPT), assets.fingerprint(OLD)}
+
+
+async def status_is(site: Site, path: str, status: int) -> bool:
+    return (await site.get(path))[0] == status
+
+
+async def test_a_script_that_is_not_what_its_address_says_is_not_served(site: Site, store: Store) -> None:
+    await store.keep_script(assets.fingerprint(OLD), OLD.decode() + "steal()", now_ms=1)
+
+    status, headers, _ = await site.get(f"/{OLDER}")
+    assert (status, headers["Cache-Control"]) == (404, "no-store")
+
+
+@pytest.mark.parametrize(
+    "name", ["0" * 15, "0" * 17, "0" * 15 + "G", "A" * 16, "", "%00" * 16, "../" + "0" * 16]
+)
+async def test_what_is_no_fingerprint_is_no_address(name: str, site: Site) -> None:
+    assert (await site.get(f"/ticker.{name}.js"))[0] == 404
+
+
+async def test_a_flood_of_scripts_that_are_none_asks_redis_once_a_second(site: Site, redis: Redis) -> None:
+    async def questions() -> int:
+        counted: Any = await redis.info("commandstats")
+        return sum(counted.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ("hkeys", "hget"))
+
+    before, start = await questions(), time.monotonic()
+    for number in range(300):
+        assert (await site.get(f"/ticker.{number:016x}.js"))[0] == 404
+    took = time.monotonic() - start
+
+    assert 1 <= await questions() - before <= 2 + took / LOOK_SECONDS
+    assert not site.routes.scripts._held
+
+
+async def test_while_redis_is_away_only_other_versions_scripts_are(open_store: OpenStore) -> None:
+    settings = Settings(symbols=FIVE, server=ServerSettings(port=0))
+    async with open_store("unix:///nowhere/redis.sock") as store:
+        edge = Edge(store, settings, dict(SOURCES), enabled=frozenset())
+        async with edge.serving() as url, aiohttp.ClientSession(url, auto_decompress=False) as session:
+            site = Site(edge, url, session)
+            for _ in range(2):
+                status, headers, _ = await site.get(f"/{OLDER}")
+                assert (status, "Retry-After" in headers) == (503, True)
+            assert (await site.get(f"/{OWN}"))[0] == 200
+            for path, words in (("/v1/line.html?locale=ru", "ждём"), ("/v1/line.svg", "waiting for rates")):
+                status, headers, body = await site.get(path, If_None_Match="*")
+                assert (status, headers["Cache-Control"]) == (503, "no-store")
+                assert words in body.decode()
+            assert (await site.get("/v1/line.html?symbols=XYZ"))[0] == 400
+
+
+# The page.
+
+
+async def test_the_page_names_the_script_of_exactly_these_bytes(site: Site) -> None:
+    site.routes._page = "{{script}} {{integrity}} {{script}} {{origin}} {{more}}"
+    _, _, body = await site.get("/", Host="{{integrity}}.example")
+
+    own = base64.b64encode(hashlib.sha384(SCRIPT).digest()).decode()
+    script, integrity, again, origin, more = body.decode().split(" ")
+    assert (script, again, integrity) == (OWN, OWN, f"sha384-{own}")
+    assert (origin, more) == ("http://{{integrity}}.example", "{{more}}")
+
+
+async def test_the_page_may_do_what_it_does_and_no_more(site: Site) -> None:
+    _, headers, body = await site.get("/")
+    rules = dict(rule.partition(" ")[::2] for rule in headers["Content-Security-Policy"].split("; "))
+    styles = re.findall(rb"<style>(.*?)</style>", body, re.DOTALL)
+
+    assert rules["default-src"] == "'none'"
+    assert rules["script-src"] == "'self'"
+    assert rules["style-src"].split() == [
+        f"'sha256-{base64.b64encode(hashlib.sha256(style).digest()).decode()}'" for style in styles
+    ]
+    host = urlsplit(site.url).netloc
+    assert rules["connect-src"].split() == ["'self'", f"ws://{host}", f"wss://{host}"]
+    assert not re.search(rb"<[^>]+ (style|on\w+)=", body)
+
+
+async def test_a_host_that_is_none_gets_into_no_header(site: Site) -> None:
+    for host in ("x; script-src *", "x,y", "x y", "'unsafe-inline'", "*"):
+        _, headers, _ = await site.get("/", Host=host)
+        assert "; connect-src 'self';" in headers["Content-Security-Policy"]
+
+
+# The line without a script.
+
+
+async def test_the_line_comes_in_the_order_that_was_asked_for_and_is_packed(site: Site, five: Cursor) -> None:
+    status, headers, page = await site.get("/v1/line.html?symbols=TJS,kgs/usd%20TJS&locale=ru")
+    _, packed_headers, packed = await site.get("/v1/line.html", Accept_Encoding=BROWSER)
+
+    assert status == 200
+    assert re.findall(r'data-symbol="([^"]+)"', page.decode()) == ["TJS/USD", "KGS/USD"]
+    assert headers["Content-Security-Policy"] == line.HTML_POLICY
+    assert "frame-ancestors" not in line.HTML_POLICY
+    assert "max-age=5," in headers["Cache-Control"]
+    found = re.findall(r'data-symbol="([^"]+)"', brotli.decompress(packed).decode())
+    assert found == list(map(str, FIVE))
+    assert "National Bank of the Kyrgyz Republic" in brotli.decompress(packed).decode()
+    assert (await site.get("/v1/line.html", If_None_Match=packed_headers["ETag"]))[::2] == (304, b"")
+
+
+async def test_the_policy_of_the_line_allows_its_own_style_and_nothing_else(site: Site, five: Cursor) -> None:
+    for path in ("/v1/line.html", "/v1/line.svg"):
+        _, headers, body = await site.get(path)
+        [style] = re.findall(rb"<style>(.*?)</style>", body, re.DOTALL)
+        allowed = f"'sha256-{base64.b64encode(hashlib.sha256(style).digest()).decode()}'"
+        assert headers["Content-Security-Policy"].startswith(f"default-src 'none'; style-src {allowed}")
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        # A page that is isolated shows nobody who is not.
+        assert headers["Cross-Origin-Embedder-Policy"] == "require-corp"
+
+
+async def test_a_line_of_symbols_that_are_none_is_refused_in_words(site: Site, five: Cursor) -> None:
+    for path in ("/v1/line.html", "/v1/line.svg"):
+        status, headers, body = await site.get(f"{path}?symbols=XYZ")
+        assert (status, headers["Content-Type"].partition(";")[0]) == (400, "application/problem+json")
+        assert "XYZ/USD is not served here" in json.loads(body)["detail"]
+        assert (await site.get(f"{path}?locale=%22%3E&theme=x&digits=99&format=&width=x"))[0] == 200
+
+
+async def test_only_sites_on_the_list_may_frame_the_line(
+    store: Store, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    async with running(store, origins=("https://ours.example", "https://also.example")) as site:
+        await site.reached(await publisher.say(quote_of("KGS", "87")))
+        _, headers, _ = await site.get("/v1/line.html")
+
+    policy = headers["Content-Security-Policy"]
+    assert policy.endswith("; frame-ancestors 'self' https://ours.example https://also.example")
+
+
+async def test_looks_that_clients_think_of_do_not_fill_the_memory(
+    site: Site, five: Cursor, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    shelf = site.routes._lines
+    shelf.most_bytes = 60_000
+    for number in range(80, 140):
+        await site.get(f"/v1/line.svg?width={number}&symbols=KGS")
+        assert shelf.bytes <= 60_000
+    assert 0 < len(shelf) < 60
+    shelf.most_bytes = 1 << 20
+    await site.reached(await publisher.say(quote_of("KGS", "88")))
+
+    # Whatever a client calls it, what looks the same is kept once.
+    for locale in ("ru", "ru-KZ", "RU", "ru-x-1"):
+        for theme in ("auto", "", "pink"):
+            _, _, body = await site.get(f"/v1/line.html?locale={locale}&theme={theme}&whatever={locale}")
+            assert b"KGS/USD" in body
+    assert len(shelf) == 1
 
 
 async def test_more_symbols_than_the_limit_are_refused_in_words(store: Store) -> None:
@@ -488,7 +732,8 @@ async def test_only_reading_is_allowed(site: Site) -> None:
     for path in PATHS[:-1]:
         for method in ("POST", "PUT", "DELETE"):
             status, headers, _ = await site.get(path, method=method)
-            assert (status, headers["Allow"]) == (405, "GET,HEAD")
+            allowed = "GET,HEAD,OPTIONS" if path in SHARED else "GET,HEAD"
+            assert (status, headers["Allow"]) == (405, allowed)
 
 
 async def test_bytes_that_are_no_text_break_nothing(site: Site, five: Cursor) -> None:

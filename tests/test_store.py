@@ -23,7 +23,17 @@ from ticker.embedded import EmbeddedServer, Release, embedded, find_servers
 from ticker.guard import Doubt, Held
 from ticker.model import NOWHERE, Cursor, Pair
 from ticker.source import Outcome
-from ticker.store import UNAVAILABLE, Behind, Done, LeaseLost, Order, Publication, Store
+from ticker.store import (
+    SCRIPT_DAYS,
+    SCRIPTS_KEPT,
+    UNAVAILABLE,
+    Behind,
+    Done,
+    LeaseLost,
+    Order,
+    Publication,
+    Store,
+)
 
 if TYPE_CHECKING:
     from tests.conftest import FixingOf, OpenStore, Publisher, QuoteOf
@@ -736,6 +746,47 @@ async def test_an_order_that_someone_wrote_by_hand_is_an_order(store: Store, red
     await redis.xadd("{ticker}:orders", {"verb": "confirm", "subject": "KGS"})
 
     assert [(each.verb, each.subject, each.by) for each in await store.orders()] == [("confirm", "KGS", "")]
+
+
+# Scripts.
+
+
+async def test_a_script_is_kept_to_the_letter(store: Store) -> None:
+    script = "'use strict'; // 1 2 3\n\tconst курс = `€ ${1}`;\n"
+    assert await store.scripts() == frozenset()
+    await store.keep_script("0" * 16, script, now_ms=NOW)
+
+    assert await store.scripts() == {"0" * 16}
+    assert await store.script("0" * 16) == script
+    assert await store.script("1" * 16) is None
+
+
+async def test_of_scripts_those_that_processes_started_with_last_are_kept(store: Store) -> None:
+    for number in range(30):
+        await store.keep_script(f"{number:016x}", f"let it = {number}", now_ms=NOW + number)
+        # The first is started with again and again, by a machine that is never upgraded.
+        await store.keep_script(f"{0:016x}", "let it = 0", now_ms=NOW + number)
+
+    assert await store.scripts() == {f"{number:016x}" for number in (0, *range(11, 30))}
+
+
+async def test_a_script_that_nobody_started_with_for_years_goes(store: Store, redis: Redis) -> None:
+    day = 86_400_000
+    for number, days in enumerate((0, 1, SCRIPT_DAYS)):
+        await store.keep_script(f"{number:016x}", "it", now_ms=NOW + days * day)
+    await redis.hset("{ticker}:scripts", "written by hand", "without a time")  # type: ignore[misc]
+    assert f"{0:016x}" in await store.scripts()
+    await store.keep_script(f"{2:016x}", "it", now_ms=NOW + SCRIPT_DAYS * day + 1)
+
+    assert await store.scripts() == {f"{1:016x}", f"{2:016x}"}
+
+
+async def test_who_starts_with_a_clock_that_is_behind_still_keeps_its_script(store: Store) -> None:
+    for number in range(SCRIPTS_KEPT):
+        await store.keep_script(f"{number:016x}", "it", now_ms=NOW + number)
+    await store.keep_script("f" * 16, "it", now_ms=1000)
+
+    assert await store.scripts() == {f"{number:016x}" for number in range(1, SCRIPTS_KEPT)} | {"f" * 16}
 
 
 # The lease, from outside.

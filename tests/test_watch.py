@@ -61,15 +61,15 @@ def test_a_quote_that_is_not_live_says_so() -> None:
 @pytest.mark.parametrize(
     ("price", "text"),
     [
-        ("87.45", "87.45000"),
+        ("87.45", "87.45"),
         ("0.000085", "0.00008500"),
         ("0.011435", "0.01144"),
         ("0.099999", "0.10000"),
-        ("1234", "1234.00000"),
+        ("1234.56789", "1,234.5679"),
     ],
 )
-def test_a_price_has_five_decimals_at_least(price: str, text: str) -> None:
-    assert watch.price(Decimal(price)) == text
+def test_a_price_has_the_decimals_that_the_widget_gives_it(price: str, text: str) -> None:
+    assert watch.line([quote("KGS", price, None)]) == f"KGS/USD = {text}"
 
 
 @pytest.mark.parametrize(
@@ -87,4 +87,4 @@ def test_a_price_has_five_decimals_at_least(price: str, text: str) -> None:
     ],
 )
 def test_a_percentage_is_signed_and_short_and_never_minus_nought(percent: str, text: str) -> None:
-    assert watch.percent(Decimal(percent)) == text
+    assert watch.line([quote("KGS", "1", percent)]) == f"KGS/USD = 1.00 {text}"

@@ -19,6 +19,8 @@ from ticker.answers import (
     SourcesAnswer,
     VerdictAnswer,
 )
+from ticker.assets import FINGERPRINT
+from ticker.line import NARROWEST, WIDEST
 from ticker.wire import (
     CloseCode,
     ErrorMessage,
@@ -28,6 +30,7 @@ from ticker.wire import (
     SubscribeMessage,
     UpdateMessage,
 )
+from ticker.wording import MOST_DIGITS
 
 Document = dict[str, Any]
 
@@ -56,7 +59,8 @@ _TEXT = {"type": "string"}
 _LICENSE = {"name": "MIT", "identifier": "MIT"}
 _HTTP = """\
 Numbers travel as decimal strings, and what is unknown is null. New keys may be added to any object.
-HEAD is answered like GET, without the body. Every error is a problem (RFC 9457), but for what is no HTTP
+HEAD is answered like GET, without the body; OPTIONS, where scripts of other sites ask, with the leave to do
+so. Every error is a problem (RFC 9457), but for what is no HTTP
 or not as its standards want it: that is refused with 400 and a line of text.
 Scripts of any site may read the answers, unless the operator has named those that may (`server.origins`)."""
 _STREAM = """\
@@ -132,6 +136,49 @@ _PARAMETERS: dict[str, Document] = {
         "description": "The last day of validity.",
         "schema": {"type": "string", "format": "date"},
     },
+    "locale": {
+        "name": "locale",
+        "in": "query",
+        "description": "A language tag. What has no words here is English; it may still go from the right.",
+        "schema": {"type": "string", "default": "en", "examples": ["ky"]},
+    },
+    "theme": {
+        "name": "theme",
+        "in": "query",
+        "description": "The colours; `auto` follows the reader's device.",
+        "schema": {"enum": ["auto", "light", "dark"], "default": "auto"},
+    },
+    "digits": {
+        "name": "digits",
+        "in": "query",
+        "description": "So many decimals. Left out: 2 to 4, and of less than 1 at least four digits.",
+        "schema": {"type": "integer", "minimum": 0, "maximum": MOST_DIGITS},
+    },
+    "invert": {
+        "name": "invert",
+        "in": "query",
+        "description": "`1`: the other way round, `USD/KGS`.",
+        "schema": {"type": "string", "examples": ["1"]},
+    },
+    "format": {
+        "name": "format",
+        "in": "query",
+        "description": "`KGS/USD = 0.01144`, `KGS 0.01144`, or the names of both currencies.",
+        "schema": {"enum": ["line", "compact", "names"], "default": "line"},
+    },
+    "width": {
+        "name": "width",
+        "in": "query",
+        "description": "Pixels; what does not fit in beside it stands in further rows. Left out: one row.",
+        "schema": {"type": "integer", "minimum": NARROWEST, "maximum": WIDEST},
+    },
+    "fingerprint": {
+        "name": "fingerprint",
+        "in": "path",
+        "required": True,
+        "description": "The first 16 digits of the SHA-256 of the script's bytes.",
+        "schema": {"type": "string", "pattern": f"^{FINGERPRINT}$"},
+    },
     "source": {
         "name": "source",
         "in": "query",
@@ -164,18 +211,29 @@ _HEADERS: dict[str, Document] = {
         "schema": {"enum": ["br", "gzip"]},
         "required": False,
     },
+    "Content-Security-Policy": {"description": "What the document may load and do, as its bytes need it."},
+    **{
+        name: {"description": f"Leave for scripts of other sites (CORS): {words}."}
+        for name, words in (
+            ("Access-Control-Allow-Methods", "how they may ask"),
+            ("Access-Control-Allow-Headers", "with which headers"),
+            ("Access-Control-Max-Age", "for how many seconds they need not ask again"),
+        )
+    },
     "Upgrade": {"description": "The protocol in which it goes on."},
 }
 
 _PROBLEMS = {
     400: ("The address is not as it should be.", ()),
     403: ("Scripts of this site may not read here.", ()),
-    404: ("The symbol is not served here.", ()),
+    404: ("It is not served here.", ()),
     406: ("The client refuses br, gzip and the plain text.", ("Vary",)),
     426: ("A WebSocket of version 13 is needed.", ("Upgrade",)),
     503: ("Not now.", ("Retry-After",)),
 }
 
+_LEAVE = tuple(name for name in _HEADERS if name.startswith("Access-Control-"))
+_LOOKS = ("locale", "theme", "digits", "invert", "format")
 _VALIDATORS = ("ETag", "Cache-Control", "Vary")
 
 
@@ -203,15 +261,29 @@ def _get(
     *,
     parameters: Iterable[str] = (),
     problems: Iterable[int] = (),
+    shared: bool = False,
 ) -> Document:
-    """The operation of a route; `problems` are the status codes that it has beside those of every route."""
+    """
+    The operations of a route; `problems` are the status codes that it has beside those of every route.
+
+    `shared`: scripts of other sites ask it, with headers for which a browser asks our leave.
+    """
     get: Document = {"operationId": name, "summary": summary}
     if named := [_ref("parameters", each) for each in parameters]:
         get["parameters"] = named
     responses = {str(status): answer for status, answer in answers.items()}
     responses |= {str(status): _ref("responses", str(status)) for status in problems}
     get["responses"] = responses | {"default": _ref("responses", "problem")}
-    return {"get": get}
+    return {"get": get, "options": _preflight(name, parameters)} if shared else {"get": get}
+
+
+def _preflight(name: str, parameters: Iterable[str]) -> Document:
+    return {
+        "operationId": f"{name}_leave",
+        "summary": "How scripts of other sites may ask.",
+        "parameters": [_ref("parameters", each) for each in parameters if _PARAMETERS[each]["in"] == "path"],
+        "responses": {"204": _ref("responses", "leave"), "default": _ref("responses", "problem")},
+    }
 
 
 def _packed(
@@ -221,17 +293,22 @@ def _packed(
     *,
     parameters: Iterable[str] = (),
     problems: Iterable[int] = (),
+    headers: Iterable[str] = (),
+    answers: dict[int, Document] | None = None,
+    shared: bool = True,
 ) -> Document:
-    """The operation of a route whose answers have an ETag and are packed as the client likes it."""
+    """The operations of a route whose answers have an ETag and are packed as the client likes it."""
     return _get(
         name,
         summary,
         {
-            200: _answer("The whole.", content, (*_VALIDATORS, "Content-Encoding")),
-            304: _answer("The client has it already.", headers=_VALIDATORS),
+            200: _answer("The whole.", content, (*_VALIDATORS, *headers, "Content-Encoding")),
+            304: _answer("The client has it already.", headers=(*_VALIDATORS, *headers)),
+            **(answers or {}),
         },
         parameters=(*parameters, "If-None-Match"),
         problems=(*problems, 406),
+        shared=shared,
     )
 
 
@@ -243,6 +320,23 @@ def _plain(
     if failing:
         answers[503] = _answer(failing, _model(*models, kind=kind), ("Cache-Control",))
     return _get(name, summary, answers, **others)
+
+
+def _line(name: str, kind: str, *parameters: str) -> Document:
+    """The operation of the line without a script."""
+    content, headers = {kind: _TEXT}, ("Content-Security-Policy",)
+    waiting = _answer(
+        "The same, without any quote: none was read yet.", content, (*headers, "Cache-Control", "Retry-After")
+    )
+    return _packed(
+        name,
+        "The newest quotes for readers without scripts.",
+        content,
+        parameters=("symbols", *_LOOKS, *parameters),
+        problems=(400,),
+        headers=headers,
+        answers={503: waiting},
+    )
 
 
 def _paths() -> Document:
@@ -278,7 +372,11 @@ def _paths() -> Document:
             parameters=("symbol", "from", "to", "source"),
             problems=(400, 404, 503),
         ),
-        "/v1/sources": _plain("sources", "Every source, its terms, and how it does.", SourcesAnswer),
+        "/v1/sources": _plain(
+            "sources", "Every source, its terms, and how it does.", SourcesAnswer, shared=True
+        ),
+        "/v1/line.html": _line("line", "text/html"),
+        "/v1/line.svg": _line("picture", "image/svg+xml", "width"),
         "/v1/stream": _get(
             "stream",
             "Every change at once, over a WebSocket.",
@@ -292,6 +390,7 @@ def _paths() -> Document:
             events,
             parameters=("symbols", "cursor", "Last-Event-ID"),
             problems=(400, 403, 503),
+            shared=True,
         ),
         "/healthz": _plain("alive", "Whether the process runs.", AliveAnswer),
         "/readyz": _plain("ready", "Whether it can serve.", ReadyAnswer, failing="It can't serve now."),
@@ -304,13 +403,28 @@ def _paths() -> Document:
             failing="The quotes can't be trusted.",
         ),
         "/metrics": _get("metrics", "What is counted.", metrics),
-        "/": _packed("page", "The page with the quotes and how to embed them.", {"text/html": _TEXT}),
-        "/ticker.js": _packed("widget", "The widget.", script),
+        "/": _packed(
+            "page",
+            "The page with the quotes and how to embed them.",
+            {"text/html": _TEXT},
+            headers=("Content-Security-Policy",),
+            shared=False,
+        ),
+        "/ticker.js": _packed("widget", "The widget of this version.", script),
+        "/ticker.{fingerprint}.js": _packed(
+            "widget_of",
+            "The widget of exactly these bytes, which a client may keep for ever.",
+            script,
+            parameters=("fingerprint",),
+            problems=(404, 503),
+        ),
         "/ticker.js.map": _packed("widget_map", "Its source map.", source_map),
         "/page.js": _packed("page_script", "The page's script.", script),
         "/page.js.map": _packed("page_script_map", "Its source map.", source_map),
-        "/openapi.json": _packed("openapi", "This document.", {_JSON: {"type": "object"}}),
-        "/asyncapi.json": _packed("asyncapi", "What the stream says.", {_JSON: {"type": "object"}}),
+        "/openapi.json": _packed("openapi", "This document.", {_JSON: {"type": "object"}}, shared=False),
+        "/asyncapi.json": _packed(
+            "asyncapi", "What the stream says.", {_JSON: {"type": "object"}}, shared=False
+        ),
     }
 
 
@@ -344,7 +458,11 @@ def openapi() -> Document:
             "headers": {
                 name: {"required": True, "schema": _TEXT} | header for name, header in _HEADERS.items()
             },
-            "responses": responses | {"problem": _answer("An error.", problem)},
+            "responses": responses
+            | {
+                "problem": _answer("An error.", problem),
+                "leave": _answer("They may, if their site may read here.", headers=_LEAVE),
+            },
         },
     }
 

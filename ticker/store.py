@@ -1,5 +1,5 @@
 """
-All of Redis: publish, snapshot, follow, history, the poller's lease. Redis 6.2 or later, or Valkey.
+All of Redis: publish, snapshot, follow, history, scripts, the poller's lease. Redis 6.2 or later, or Valkey.
 
 One publication is one entry of the stream, written by one Lua script together with the latest
 quotes and the history, so that no reader ever sees one without the other.
@@ -32,9 +32,13 @@ log = logging.getLogger(__name__)
 COMMAND_TIMEOUT = 2.0
 FOLLOW_BLOCK = 5.0
 ORDERS_KEPT = 1000
+"""Orders of operators, and their answers, that are kept as a record."""
 ROWS_AT_ONCE = 50
 """Rows of a history that are read before the loop's other work gets its turn: some milliseconds."""
-"""Orders of operators, and their answers, that are kept as a record."""
+SCRIPTS_KEPT = 20
+"""Versions of the widget's script that pages may ask for by name: at 20 KB each, 400 KB."""
+SCRIPT_DAYS = 3 * 366
+"""How long one is kept after the last process started with it; a browser may keep its copy a year."""
 UNAVAILABLE = (RedisError, OSError, TimeoutError)
 """What any call may raise while Redis is away; the caller decides when to come back."""
 
@@ -174,6 +178,28 @@ return last[1] and last[1][1] or ''
 
 _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end"
 
+# KEYS: scripts. ARGV: fingerprint, script, now in ms, how many are kept, for how many ms.
+# A field is `<ms of the last start> <script>`; the newest are kept, and this one in any case.
+_KEEP_SCRIPT = """
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3] .. ' ' .. ARGV[2])
+local others = {}
+for _, name in ipairs(redis.call('HKEYS', KEYS[1])) do
+  if name ~= ARGV[1] then
+    local said = tonumber(string.match(redis.call('HGET', KEYS[1], name), '^(%d+) ')) or 0
+    others[#others + 1] = {name, said}
+  end
+end
+table.sort(others, function(one, other)
+  if one[2] ~= other[2] then return one[2] > other[2] end
+  return one[1] > other[1]
+end)
+for place, each in ipairs(others) do
+  if place >= tonumber(ARGV[4]) or each[2] < tonumber(ARGV[3]) - tonumber(ARGV[5]) then
+    redis.call('HDEL', KEYS[1], each[1])
+  end
+end
+"""
+
 
 class Store:
     """
@@ -194,6 +220,7 @@ class Store:
         self._acquire = self._commands.register_script(_ACQUIRE)
         self._renew = self._commands.register_script(_RENEW)
         self._release = self._commands.register_script(_RELEASE)
+        self._keep_script = self._commands.register_script(_KEEP_SCRIPT)
 
     async def __aenter__(self) -> Self:
         return self
@@ -362,6 +389,24 @@ class Store:
         async with asyncio.timeout(COMMAND_TIMEOUT):
             rows: Any = await self._commands.xrange(self._key("answers"), min=order, max=order)
         return Done(rows[0][1].get("text", ""), rows[0][1].get("done") == "1") if rows else None
+
+    async def keep_script(self, fingerprint: str, script: str, *, now_ms: int) -> None:
+        """Keep the widget's script that a process starts with, for pages that ask any process for it."""
+        day_ms = 86_400_000
+        args = [fingerprint, script, now_ms, SCRIPTS_KEPT, SCRIPT_DAYS * day_ms]
+        await _run(self._keep_script, [self._key("scripts")], args)
+
+    async def scripts(self) -> frozenset[str]:
+        """The fingerprints of the scripts that are kept."""
+        async with asyncio.timeout(COMMAND_TIMEOUT):
+            names: Any = await self._commands.hkeys(self._key("scripts"))
+        return frozenset(names)
+
+    async def script(self, fingerprint: str) -> str | None:
+        """The script that was kept under this fingerprint; None if none is."""
+        async with asyncio.timeout(COMMAND_TIMEOUT):
+            text: Any = await self._commands.hget(self._key("scripts"), fingerprint)
+        return str(text).partition(" ")[2] if text else None
 
     async def acquire(self, owner: str, *, seconds: int, now_ms: int, force: bool = False) -> str | None:
         """

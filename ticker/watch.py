@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from decimal import ROUND_HALF_UP, Decimal
 
 import aiohttp
 
 from ticker import wire
 from ticker.model import Quote
+from ticker.wording import percent, price
 
-LEAST_DECIMALS = 5
-LEAST_SIGNIFICANT = 4
 _MARKS = {"stale": " (stale)", "unconfirmed": " (unconfirmed)", "fallback": " (fallback)"}
 
 
@@ -43,19 +41,3 @@ def line(some: Iterable[Quote], *, digits: int | None = None) -> str:
 def _item(quote: Quote, digits: int | None) -> str:
     change = "" if quote.change_percent is None else " " + percent(quote.change_percent)
     return f"{quote.symbol} = {price(quote.price, digits=digits)}{change}{_MARKS.get(quote.status, '')}"
-
-
-def price(number: Decimal, *, digits: int | None = None) -> str:
-    """With exactly `digits` decimals; not given, at least five and at least four significant digits."""
-    if digits is None:
-        digits = max(LEAST_DECIMALS, LEAST_SIGNIFICANT - 1 - number.adjusted())
-    return format(number.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP), "f")
-
-
-def percent(number: Decimal) -> str:
-    """At most two decimals, no trailing zeros, signed, never -0%."""
-    rounded = number.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
-    if not rounded:
-        return "0%"
-    text = format(rounded, "+f").rstrip("0").rstrip(".")
-    return f"{text}%"

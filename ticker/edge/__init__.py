@@ -1,7 +1,7 @@
 """
 The serving side of one process: it follows the Redis stream and answers on one port.
 
-It only reads Redis, so any number of these can run beside one poller.
+It only reads Redis, but for its version's script, so any number of these can run beside one poller.
 """
 
 from __future__ import annotations
@@ -113,6 +113,8 @@ class Edge:
                     log.info("stream: redis is back")
                 away = False
                 self._apply(snapshot.cursor, snapshot.rows)
+                # Again after a loss, as Redis may have lost it, too.
+                await self._routes.scripts.keep()
                 self._broadcast.loaded = True
                 self._loaded.set()
                 async with aclosing(self._store.follow(self._broadcast.mirror.cursor)) as publications:

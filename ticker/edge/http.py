@@ -7,15 +7,14 @@ import html
 import json
 import logging
 import os
+import re
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from functools import cache
 from http import HTTPStatus
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 
 from aiohttp import web
 from pydantic import BaseModel
@@ -23,7 +22,7 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-from ticker import __version__, answers, metrics, schemas, wire
+from ticker import __version__, answers, assets, line, metrics, schemas, wire
 from ticker.answers import (
     AliveAnswer,
     FixingAnswer,
@@ -41,10 +40,11 @@ from ticker.config import Settings
 from ticker.edge.admission import Refused, retry_after
 from ticker.edge.packed import NotAcceptable, Packed, Shelf, asset, digest
 from ticker.edge.port import EVENT_STREAM, Port, Visit, come_back, event_head
+from ticker.edge.scripts import SCRIPT, Scripts
 from ticker.edge.stream import EVENTS, WEBSOCKET, Broadcast, Framing, retry_event
 from ticker.health import Verdict, judge
 from ticker.metrics import Count, Facts
-from ticker.model import NOWHERE, Fixing, Pair, Selection
+from ticker.model import NOWHERE, Fixing, Pair, Quote, Selection
 from ticker.source import Outcome, Source
 from ticker.store import UNAVAILABLE, Store
 from ticker.wire import BadFrame
@@ -62,18 +62,31 @@ WRITTEN_SECONDS = 5.0
 PEG = "peg"
 """The source of a rate that a country has fixed."""
 ASSETS = {
-    "ticker.js": "text/javascript; charset=utf-8",
-    "page.js": "text/javascript; charset=utf-8",
+    "ticker.js": SCRIPT,
+    "page.js": SCRIPT,
     "ticker.js.map": "application/json",
     "page.js.map": "application/json",
 }
 QUOTES_CACHE = "public, max-age=5, stale-while-revalidate=25, stale-if-error=3600"
 ASSETS_CACHE = "public, max-age=300, stale-while-revalidate=86400"
 JSON = "application/json; charset=utf-8"
+LINES = {
+    "/v1/line.html": ("text/html; charset=utf-8", line.page, line.HTML_POLICY),
+    "/v1/line.svg": ("image/svg+xml", line.picture, line.SVG_POLICY),
+}
+PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, HEAD",
+    "Access-Control-Allow-Headers": "If-None-Match, Last-Event-ID, Cache-Control",
+    "Access-Control-Max-Age": "86400",
+}
 SHELF_BYTES = 4 << 20
 """What the packed answers to all the selections that clients think of may take."""
 PAGES_BYTES = 1 << 20
+_PLACEHOLDER = re.compile(r"<!--notice-->|\{\{(?:origin|script|integrity)\}\}")
+_HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?|\[[0-9A-Fa-f:.]+\](:[0-9]+)?")
 DOCUMENTS = {"/openapi.json": schemas.openapi, "/asyncapi.json": schemas.asyncapi}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Routes:
@@ -97,14 +110,16 @@ class Routes:
         self._sources = sources
         self._enabled = enabled
         self._notice = notice
-        widget = _widget()
-        self._page = widget.joinpath("index.html").read_text(encoding="utf-8")
-        dist = widget.joinpath("dist") if widget.joinpath("dist").is_dir() else widget
+        self._page = assets.page()
+        self._styles = assets.style_sources(self._page)
         self._assets = {
-            f"/{name}": asset(dist.joinpath(name).read_bytes(), kind, ASSETS_CACHE)
-            for name, kind in ASSETS.items()
+            f"/{name}": asset(assets.built(name), kind, ASSETS_CACHE) for name, kind in ASSETS.items()
         }
+        script = assets.built("ticker.js")
+        self.scripts = Scripts(store, script)
+        self._integrity = assets.integrity(script)
         self._answers = Shelf(SHELF_BYTES)
+        self._lines = Shelf(SHELF_BYTES)
         self._pages = Shelf(PAGES_BYTES)
         self._histories = Shelf(SHELF_BYTES)
         # One at a time: a history of years is a thousand times the work of other answers.
@@ -115,16 +130,12 @@ class Routes:
         app = web.Application(middlewares=[_problems], client_max_size=16384)
         app.on_response_prepare.append(self._share)
         app.router.add_get("/", self.page)
-        for path in self._assets:
-            app.router.add_get(path, self.asset)
         for path in DOCUMENTS:
             app.router.add_get(path, self.document)
         app.router.add_get("/v1/stream", self.stream, allow_head=False)
-        app.router.add_get("/v1/events", self.events, allow_head=False)
-        app.router.add_get("/v1/quotes", self.quotes)
-        app.router.add_get("/v1/quotes/{symbol:.+}", self.quote)
-        app.router.add_get("/v1/history/{symbol:.+}", self.history)
-        app.router.add_get("/v1/sources", self.sources)
+        for path, handler in self._shared().items():
+            app.router.add_get(path, handler, allow_head=path != "/v1/events")
+            app.router.add_options(path, self.preflight)
         app.router.add_get("/healthz", self.alive)
         app.router.add_get("/readyz", self.ready)
         if self._settings.server.admin:
@@ -133,6 +144,19 @@ class Routes:
             app.router.add_get("/health", self.health)
             app.router.add_get("/metrics", self.metrics)
         return app
+
+    def _shared(self) -> dict[str, Handler]:
+        """What scripts of other sites ask for, also with headers that a browser asks our leave for."""
+        return {
+            **dict.fromkeys(self._assets, self.asset),
+            f"/{assets.address(f'{{fingerprint:{assets.FINGERPRINT}}}')}": self.script,
+            "/v1/events": self.events,
+            "/v1/quotes": self.quotes,
+            "/v1/quotes/{symbol:.+}": self.quote,
+            "/v1/history/{symbol:.+}": self.history,
+            "/v1/sources": self.sources,
+            **dict.fromkeys(LINES, self.standing),
+        }
 
     def administration(self) -> web.Application:
         """What `server.admin` answers: the details that are not for the public then."""
@@ -292,6 +316,47 @@ class Routes:
         text = self._broadcast.mirror.get(symbol)
         return str(json.loads(text)["source"]) if text else ""
 
+    # The line without a script.
+
+    async def standing(self, request: web.Request) -> web.Response:
+        """The line as a page or a picture, in the order of `?symbols=`, as it looks best to this reader."""
+        try:
+            selection = self._selection(request)
+        except BadFrame as error:
+            raise _problem(400, str(error)) from None
+        look = line.look(request.query)
+        if not self._broadcast.loaded:
+            return self._waiting_line(request.path, look)
+        symbols = _in_their_order(request.query.get("symbols", ""), selection)
+        key = request.path, symbols, look
+        cursor = self._broadcast.mirror.cursor
+        kept = self._lines.get(cursor, key, lambda: self._pack_line(request.path, symbols, look))
+        return kept.answer(request)
+
+    def _waiting_line(self, path: str, look: line.Look) -> web.Response:
+        """What a reader sees in a frame while there is nothing to show: words for a program are a riddle."""
+        kind, draw, policy = LINES[path]
+        headers = {"Content-Type": kind, "Cache-Control": "no-store", "Retry-After": str(retry_after())}
+        headers |= _rules(policy)
+        return web.Response(body=draw((), look).encode(), status=503, headers=headers)
+
+    def _pack_line(self, path: str, symbols: tuple[Pair, ...], look: line.Look) -> Packed:
+        kind, draw, policy = LINES[path]
+        texts = (self._broadcast.mirror.get(symbol) for symbol in symbols)
+        quotes = [wire.decode_quote(text) for text in texts if text]
+        body = draw(quotes, look, attributions=self._attributions(quotes)).encode()
+        if framers := " ".join(self._settings.server.origins):
+            policy += f"; frame-ancestors 'self' {framers}"
+        return Packed(body, kind, tag=digest(body), cache=QUOTES_CACHE, rules=_rules(policy))
+
+    def _attributions(self, quotes: Iterable[Quote]) -> str:
+        """What the publishers of these quotes want to be said of them."""
+        label = f"{self._settings.label}:" if self._settings.label else ""
+        keys = dict.fromkeys(quote.source.removeprefix(label) for quote in quotes)
+        said = "; ".join(self._sources[key].attribution for key in keys if key in self._sources)
+        # What the demo says no bank has said.
+        return f"{label} {said}".strip() if said else ""
+
     # Sources and health.
 
     async def sources(self, request: web.Request) -> web.Response:
@@ -425,6 +490,19 @@ class Routes:
         """The widget, the page's script, and their source maps."""
         return self._assets[request.path].answer(request)
 
+    async def script(self, request: web.Request) -> web.Response:
+        """The widget of exactly these bytes, from whatever version, to be kept for ever."""
+        fingerprint = request.match_info["fingerprint"]
+        try:
+            found = await self.scripts.find(fingerprint)
+        except UNAVAILABLE as error:
+            raise _away(f"other versions' scripts are out of reach: {type(error).__name__}") from None
+        if found is None:
+            # A process that starts right now may bring it.
+            headers = {"Cache-Control": "no-store"}
+            raise _problem(404, f"no version with {request.path} ran here", headers=headers)
+        return found.answer(request)
+
     async def document(self, request: web.Request) -> web.Response:
         """What this page says of HTTP (OpenAPI) or of the stream (AsyncAPI), for machines."""
         return _document(request.path).answer(request)
@@ -436,9 +514,34 @@ class Routes:
 
     def _pack_page(self, scheme: str, host: str) -> Packed:
         notice = f'<p class="notice" role="note">{html.escape(self._notice)}</p>' if self._notice else ""
-        text = self._page.replace("<!--notice-->", notice)
-        body = text.replace("{{origin}}", html.escape(f"{scheme}://{host}")).encode(errors="replace")
-        return Packed(body, "text/html; charset=utf-8", tag=digest(body), cache="no-cache")
+        values = {
+            "<!--notice-->": notice,
+            "{{origin}}": html.escape(f"{scheme}://{host}"),
+            "{{script}}": assets.address(self.scripts.fingerprint),
+            "{{integrity}}": self._integrity,
+        }
+        # At once, so that a value that holds another's placeholder stays as it is.
+        body = _PLACEHOLDER.sub(lambda found: values[found[0]], self._page).encode(errors="replace")
+        rules = {"Content-Security-Policy": self._page_policy(host)}
+        return Packed(body, "text/html; charset=utf-8", tag=digest(body), cache="no-cache", rules=rules)
+
+    def _page_policy(self, host: str) -> str:
+        """What the page may do: only what it does, with nobody but us."""
+        # Safari before 15.4 does not count a WebSocket of the same host as 'self'.
+        sockets = f" ws://{host} wss://{host}" if _HOST.fullmatch(host) else ""
+        return "; ".join(
+            (
+                "default-src 'none'",
+                "script-src 'self'",
+                f"style-src {' '.join(self._styles) or repr('none')}",
+                f"connect-src 'self'{sockets}",
+                "img-src 'self' data:",
+                "frame-src 'self'",
+                "frame-ancestors 'self'",
+                "base-uri 'none'",
+                "form-action 'none'",
+            )
+        )
 
     # Who may read.
 
@@ -446,10 +549,16 @@ class Routes:
         """Let scripts of any site read the answers, or of those of `server.origins`, each by its name."""
         headers = response.headers
         headers["Access-Control-Expose-Headers"] = "ETag, Retry-After"
+        # For sites that let nothing in but what says so (Cross-Origin-Embedder-Policy).
+        headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         if reader := self._reader(request):
             headers["Access-Control-Allow-Origin"] = reader
         if self._settings.server.origins:
             headers["Vary"] = f"{headers['Vary']}, Origin" if "Vary" in headers else "Origin"
+
+    async def preflight(self, request: web.Request) -> web.Response:
+        """Leave to ask with the headers of a client that catches up; `_share` says to whom it is given."""
+        return web.Response(status=204, headers=PREFLIGHT)
 
     def _reader(self, request: web.Request) -> str:
         """Whose scripts may read the answer: anybody's (`*`), the asking site's, or nobody's (empty)."""
@@ -518,11 +627,15 @@ def _come_back(detail: str, seconds: int) -> web.Response:
     return web.Response(body=come_back(detail, seconds), headers=headers)
 
 
-def _widget() -> Traversable:
-    """The widget's folder: inside the installed package, or beside it in a checkout."""
-    package = files("ticker")
-    installed = package.joinpath("widget")
-    return installed if installed.is_dir() else package.joinpath("..", "widget")
+def _rules(policy: str) -> dict[str, str]:
+    """What the line may do; a page that is isolated frames only those who say that they are, too."""
+    return {"Content-Security-Policy": policy, "Cross-Origin-Embedder-Policy": "require-corp"}
+
+
+def _in_their_order(asked: str, selection: Selection) -> tuple[Pair, ...]:
+    """The symbols as the reader named them, each once; all in the server's order if none was."""
+    named = dict.fromkeys(Pair.parse(each) for each in asked.replace(" ", ",").split(",") if each)
+    return tuple(named) or selection.symbols
 
 
 def _history_row(fixing: Fixing) -> FixingAnswer:
@@ -584,9 +697,7 @@ def _away(detail: str) -> _Problem:
 
 
 @web.middleware
-async def _problems(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
+async def _problems(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Every error as application/problem+json (RFC 9457)."""
     try:
         return await handler(request)

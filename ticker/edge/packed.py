@@ -6,8 +6,9 @@ import gzip
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Literal
 
 import brotli  # type: ignore[import-untyped]
@@ -21,6 +22,7 @@ SMALL_BYTES = 1024
 """What fits into one packet with its head comes no sooner for being packed."""
 QUICKLY, TIGHTLY = 5, 11
 """Brotli's quality for what changes, and for what is packed once (five quotes: 0.06 and 4 ms)."""
+NONE: Mapping[str, str] = MappingProxyType({})
 ENTRY_BYTES = 4096
 """What a packed body takes beside its bytes: headers, keys, objects."""
 
@@ -79,13 +81,21 @@ class Packed:
     __slots__ = ("_bodies", "_headers", "_small", "_validators", "quality", "tag")
 
     def __init__(
-        self, body: bytes, content_type: str, *, tag: str, cache: str, quality: int = QUICKLY
+        self,
+        body: bytes,
+        content_type: str,
+        *,
+        tag: str,
+        cache: str,
+        quality: int = QUICKLY,
+        rules: Mapping[str, str] = NONE,
     ) -> None:
+        """`rules` are the headers that say what a document may do."""
         self.tag = tag
         self.quality = quality
         self._small = len(body) < SMALL_BYTES
         self._bodies: dict[Coding, bytes] = {"identity": body}
-        plain = {"ETag": tag, "Cache-Control": cache, "Vary": "Accept-Encoding"}
+        plain = {"ETag": tag, "Cache-Control": cache, "Vary": "Accept-Encoding", **rules}
         packed = plain | {"ETag": f"W/{tag}"}
         self._validators: dict[Coding, dict[str, str]] = {"identity": plain, "br": packed, "gzip": packed}
         kind = {"Content-Type": content_type, "X-Content-Type-Options": "nosniff"}

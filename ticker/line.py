@@ -1,0 +1,409 @@
+"""
+The line as it stands, without a script: as a page for `<noscript>` and `<iframe>`, and as a picture. Pure.
+
+Neither loads anything, and neither reloads itself: what a reader is at would be torn away (WCAG 2.2.1,
+3.2.5), so the days of the rates stand beside them instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+from itertools import accumulate
+from math import ceil
+from typing import Literal, get_args
+
+from ticker import assets, wording
+from ticker.model import Quote
+from ticker.wording import Direction, Locale
+
+Theme = Literal["auto", "light", "dark"]
+Form = Literal["line", "compact", "names"]
+
+NARROWEST, WIDEST = 80, 4000
+"""Of a picture, in pixels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How a reader wants the line."""
+
+    locale: Locale = wording.ENGLISH
+    theme: Theme = "auto"
+    digits: int | None = None
+    invert: bool = False
+    form: Form = "line"
+    width: int | None = None
+    """Of a picture, in pixels: items that do not fit stand in further rows. None: all in one."""
+
+
+def look(query: Mapping[str, str]) -> Look:
+    """The look that a query asks for; what is unreadable is the default, as in the widget."""
+    theme: Theme = next((each for each in get_args(Theme) if each == query.get("theme")), "auto")
+    form: Form = next((each for each in get_args(Form) if each == query.get("format")), "line")
+    return Look(
+        locale=wording.locale(query.get("locale", "")),
+        theme=theme,
+        digits=_whole(query.get("digits", ""), 0, wording.MOST_DIGITS),
+        invert=query.get("invert", "false") not in ("false", "0"),
+        form=form,
+        width=_whole(query.get("width", ""), NARROWEST, WIDEST),
+    )
+
+
+def _whole(text: str, least: int, most: int) -> int | None:
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(most)) else -1
+    return number if least <= number <= most else None
+
+
+# The words.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Item:
+    symbol: str
+    name: str
+    """The symbol as the reader wants to see it."""
+    joint: str
+    price: str
+    change: str
+    direction: Direction
+    status: str
+    words: str
+    """What is to be known of a quote that is not live or not what it was; empty of others."""
+    title: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.name}{self.joint}{self.price}" + (f" {self.change}" if self.change else "")
+
+
+def _item(quote: Quote, look: Look) -> _Item:
+    locale = look.locale
+    symbol = quote.symbol.inverse if look.invert else quote.symbol
+    price = quote.inverse if look.invert else quote.price
+    change = wording.percent(wording.inverted_percent(quote) if look.invert else quote.change_percent, locale)
+    words = [locale.labels[quote.status]] if quote.status in locale.labels else []
+    words += [locale.labels["corrected"]] if quote.corrected else []
+    source = f"{locale.labels['source']}: {wording.source_name(quote.source)}"
+    facts = [f"{symbol} = {wording.exactly(price, locale)}"]
+    facts += [f"{source}, {wording.day(quote.as_of, locale)}", *words]
+    if coming := quote.next:
+        later = coming.inverse if look.invert else coming.price
+        facts.append(f"{wording.day(coming.as_of, locale)}: {wording.exactly(later, locale)}")
+    return _Item(
+        symbol=str(quote.symbol),
+        name=_name(symbol.base, symbol.quote, look),
+        joint=" " if look.form == "compact" else " = ",
+        price=wording.price(price, digits=look.digits, locale=locale),
+        change=change,
+        direction=wording.direction(change),
+        status=quote.status,
+        words=", ".join(words),
+        title="\n".join(facts),
+    )
+
+
+def _name(base: str, quote: str, look: Look) -> str:
+    if look.form == "names":
+        return f"{wording.currency(base, look.locale)} / {wording.currency(quote, look.locale)}"
+    shown = [code for code in (base, quote) if look.form != "compact" or code != "USD"]
+    return "/".join(shown)
+
+
+def _credits(quotes: Sequence[Quote], look: Look) -> str:
+    """Who said it and of which days; empty where nobody did: a peg is nobody's word."""
+    quotes = [quote for quote in quotes if quote.status != "pegged"]
+    if not quotes:
+        return ""
+    names = ", ".join(dict.fromkeys(wording.credit(quote.source) for quote in quotes))
+    # An instant is a day here: a range of both could not be told.
+    days = sorted({at.date() if isinstance(at := quote.as_of, datetime) else at for quote in quotes})
+    span = " – ".join(wording.day(each, look.locale) for each in dict.fromkeys((days[0], days[-1])))
+    return f"{look.locale.labels['source']}: {names} · {span}"
+
+
+# What both look like: the widget's colours, arrows and marks.
+
+_LIGHT = {"text": "#1b1f24", "ground": "#fff", "edge": "#dfe3e8", "muted": "#5a6270"}
+_LIGHT |= {"up": "#0a7a3c", "down": "#c0271e", "warn": "#8a5300"}
+_DARK = {"text": "#e9ecef", "ground": "#15181d", "edge": "#2c323a", "muted": "#a3adba"}
+_DARK |= {"up": "#4ade80", "down": "#ff8f85", "warn": "#ffc35c"}
+_ARROWS = {
+    "up": "M5 1 10 9H0z",
+    "down": "M0 1h10L5 9z",
+    "flat": "M5 2.8a2.2 2.2 0 1 0 0 4.4 2.2 2.2 0 0 0 0-4.4z",
+}
+"""In a square of 10, like the marks. For neither way a dot: a bar before `0%` looks like a minus."""
+_MARKS = {
+    "stale": "M0 0h10L5 5l5 5H0l5-5z",
+    "unconfirmed": "M5 0 10 5 5 10 0 5z",
+    "pegged": "M0 2h10v2H0zM0 6h10v2H0z",
+    "fallback": "M0 0h5l5 5-5 5H0l5-5z",
+}
+"""An hourglass, a diamond, an equals sign, a turn-off."""
+
+
+def _colours(root: str) -> str:
+    """The rules for the colours of both themes, of which `data-theme` chooses one."""
+    light, dark = (
+        "".join(f"--{name}:{colour};" for name, colour in colours.items()) for colours in (_LIGHT, _DARK)
+    )
+    return (
+        f"{root}{{color-scheme:light;{light}}}"
+        f"{root}[data-theme=dark]{{color-scheme:dark;{dark}}}"
+        f"@media (prefers-color-scheme:dark){{{root}[data-theme=auto]{{color-scheme:dark;{dark}}}}}"
+    )
+
+
+# The page.
+
+_HTML_STYLE = _colours(":root") + (
+    "*{box-sizing:border-box}"
+    "body{margin:0;color:var(--text);background:var(--ground);"
+    "font:1rem/1.25 system-ui,sans-serif;font-variant-numeric:tabular-nums lining-nums}"
+    ".bar{display:flex;align-items:center;min-block-size:calc(max(2.5em,32px) + 2px);"
+    "border-block:1px solid var(--edge);overflow-x:auto;overflow-y:hidden;scrollbar-width:thin}"
+    ".bar:focus-visible{outline:2px solid var(--text);outline-offset:-2px}"
+    "ul{display:flex;flex:none;min-inline-size:100%;margin:0;padding:0;list-style:none}"
+    "li{flex:none;position:relative;padding-inline:.8em;white-space:nowrap;"
+    "direction:ltr;unicode-bidi:isolate}"
+    "b{font-weight:600}svg{inline-size:.6em;block-size:.6em;fill:currentColor;fill-rule:evenodd}"
+    "[data-direction=up] .change{color:var(--up)}[data-direction=down] .change{color:var(--down)}"
+    ".change,p{color:var(--muted)}.change svg{margin-inline-end:.25em}"
+    # What a number is worth nothing without stays beside it.
+    ".tail{white-space:nowrap}.mark{margin-inline-start:.35em;color:var(--warn)}"
+    "[data-status=pegged] .mark{color:var(--muted)}.mark svg{inline-size:.7em;block-size:.7em}"
+    ".words{position:absolute;inline-size:1px;block-size:1px;overflow:hidden;clip-path:inset(50%)}"
+    "p{margin:0;padding-inline:.8rem;block-size:20px;font-size:.75rem;line-height:20px;"
+    "white-space:nowrap;overflow:hidden;text-overflow:ellipsis}"
+    # A frame of one line scrolls sideways; where there is room the line wraps.
+    "@media (min-height:84px){.bar{padding-block:.5em}"
+    "ul{flex-wrap:wrap;flex:1;min-inline-size:0;row-gap:.4em}"
+    "li{flex:0 1 auto;white-space:normal}p{block-size:auto;min-block-size:20px;white-space:normal}}"
+    "@media print{.bar{overflow:visible}ul{flex-wrap:wrap;flex:1}li{white-space:normal}"
+    ".words{position:static;clip-path:none}p{block-size:auto;white-space:normal}}"
+    "@media (forced-colors:active){.change,.mark{color:CanvasText!important}}"
+)
+HTML_POLICY = (
+    f"default-src 'none'; style-src {assets.style_source(_HTML_STYLE)}; base-uri 'none'; form-action 'none'"
+)
+"""The Content-Security-Policy of the page. It says nothing of who may frame it."""
+
+
+def page(quotes: Iterable[Quote], look: Look, *, attributions: str = "") -> str:
+    """A whole page that is 62 px high in one line; `attributions` are the words that publishers want."""
+    quotes = tuple(quotes)
+    labels = look.locale.labels
+    name = escape(labels["rates"])
+    items = "".join(_html_item(_item(quote, look)) for quote in quotes)
+    said = escape(_credits(quotes, look))
+    return (
+        f'<!doctype html>\n<html lang="{look.locale.language}" dir="{"rtl" if look.locale.rtl else "ltr"}"'
+        f' data-theme="{look.theme}">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{name}</title>\n<style>{_HTML_STYLE}</style>\n</head>\n<body>\n<main>\n"
+        # Without a script nobody knows whether it has to be scrolled, so it can always be reached.
+        f'<div class="bar" role="region" aria-label="{name}" tabindex="0">\n'
+        + (f'<ul role="list">\n{items}</ul>\n' if items else f"<p>{escape(labels['waiting'])}</p>\n")
+        + f'</div>\n<p title="{escape(attributions)}">{said}</p>\n</main>\n</body>\n</html>\n'
+    )
+
+
+def _html_item(item: _Item) -> str:
+    tail = words = ""
+    if item.change:
+        arrow = _html_shape(_ARROWS[item.direction])
+        tail = f'<span class="change">{arrow}{escape(item.change)}</span>'
+    if shape := _MARKS.get(item.status):
+        tail += f'<span class="mark">{_html_shape(shape)}</span>'
+    if item.words:
+        words = f'<span class="words"> ({escape(item.words)})</span>'
+    gap = " " if item.change else ""
+    return (
+        f'<li title="{escape(item.title)}" data-symbol="{escape(item.symbol)}"'
+        f' data-direction="{item.direction}" data-status="{escape(item.status)}">'
+        f"<b>{escape(item.name)}</b>{item.joint}<span>{escape(item.price)}</span>{gap}"
+        f'<span class="tail">{tail}</span>{words}</li>\n'
+    )
+
+
+def _html_shape(path: str) -> str:
+    return f'<svg viewBox="0 0 10 10" aria-hidden="true"><path d="{path}"/></svg>'
+
+
+# The picture.
+
+_FONT = 16
+_SMALL = 12
+_EDGE = 12
+"""Pixels beside every item."""
+_ROW, _FIRST_ROW, _SMALL_ROW = 30, 42, 16
+"""Pixels: of a further row, of the first with its borders, of each that says whose rates they are."""
+_SHAPE = 9
+_GAP = 4
+# Widths in thousandths of the font's size, those of Arial and of what stands in for it. Where a reader has
+# another font, `textLength` makes its text as long.
+_WIDTHS = {
+    character: width
+    for characters, width in (
+        ("ijl'|", 222),
+        (" \N{NO-BREAK SPACE}.,/:;·ftI!", 278),
+        ("-()r", 333),
+        ("ckJsvxyz", 500),
+        ("–", 556),
+        ("+=", 584),
+        ("FTZ", 611),
+        ("ABEKPSVXY", 667),
+        ("GOQ", 778),
+        ("mM", 833),
+        ("%", 889),
+        ("W", 944),
+    )
+    for character in characters
+}
+_OTHER, _CAPITAL, _FULL = 556, 722, 1000
+_BOLD = 1.04
+
+_SVG_STYLE = _colours("svg") + (
+    ".ground{fill:var(--ground)}.edge{fill:var(--edge)}"
+    "text{font:16px Arial,Helvetica,'Liberation Sans',sans-serif;fill:var(--text)}"
+    ".b{font-weight:600}.up{fill:var(--up)}.down{fill:var(--down)}.flat,.small{fill:var(--muted)}"
+    ".warn{fill:var(--warn)}text.small{font-size:12px}path{fill-rule:evenodd}"
+)
+SVG_POLICY = f"default-src 'none'; style-src {assets.style_source(_SVG_STYLE)}"
+
+
+def picture(quotes: Iterable[Quote], look: Look, *, attributions: str = "") -> str:
+    """
+    A picture of the line, 62 px high in one row; `attributions` are the words that publishers want.
+
+    A picture can't measure its text, and the arrows are shapes among it: each piece has a place and a
+    length by the widths of Arial's characters, and a renderer fits its own font into that.
+    """
+    quotes = tuple(quotes)
+    items = [_item(quote, look) for quote in quotes]
+    said = _credits(quotes, look) if quotes else look.locale.labels["waiting"]
+    widths = [_item_width(item) for item in items]
+    room = look.width or max(sum(widths), _width(said, _SMALL) + 2 * _EDGE)
+    small = [_Piece(_width(each, _SMALL), "small", text=each) for each in _lines(said, room - 2 * _EDGE)]
+    width = max(room, *widths, *(each.width + 2 * _EDGE for each in small))
+    rows = list(_rows(widths, width))
+    below = _FIRST_ROW + _ROW * (rows[-1][0] if rows else 0)
+    drawn = [
+        _svg_item(item, width - x - own if look.locale.rtl else x, 27 + _ROW * row)
+        for item, own, (row, x) in zip(items, widths, rows, strict=True)
+    ]
+    drawn += [
+        _svg_text(
+            piece, width - _EDGE - piece.width if look.locale.rtl else _EDGE, below + 14 + _SMALL_ROW * row
+        )
+        for row, piece in enumerate(small)
+    ]
+    words = filter(None, [*map(_read, items), said, attributions])
+    return _svg(width, below, below + 4 + _SMALL_ROW * len(small), look, words, drawn)
+
+
+def _lines(text: str, room: int) -> list[str]:
+    """The text in lines that fit in, broken between words; one at least."""
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}".strip()
+        if not lines[-1] or _width(longer, _SMALL) <= room:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
+def _read(item: _Item) -> str:
+    return item.text + (f" ({item.words})" if item.words else "")
+
+
+def _svg(width: int, edge: int, height: int, look: Look, said: Iterable[str], drawn: Iterable[str]) -> str:
+    """The picture; `edge` is where the rows of items end."""
+    shown = look.width or width
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{shown}"'
+        f' height="{ceil(height * shown / width)}" role="img" aria-labelledby="title said"'
+        f' xml:lang="{look.locale.language}" data-theme="{look.theme}">\n'
+        f'<title id="title">{escape(look.locale.labels["rates"])}</title>\n'
+        f'<desc id="said">{escape("; ".join(said))}</desc>\n<style>{_SVG_STYLE}</style>\n'
+        f'<rect class="ground" width="{width}" height="{height}"/>\n'
+        f'<path class="edge" d="M0 0h{width}v1H0zM0 {edge - 1}h{width}v1H0z"/>\n'
+        f"{''.join(drawn)}</svg>\n"
+    )
+
+
+def _rows(widths: Sequence[int], width: int) -> Iterator[tuple[int, int]]:
+    """The row of each item, and how far from that row's start it stands."""
+    row = reached = 0
+    for own in widths:
+        if reached and reached + own > width:
+            row, reached = row + 1, 0
+        yield row, reached
+        reached += own
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A text, or a shape where there is a path."""
+
+    width: int
+    kind: str
+    text: str = ""
+    path: str = ""
+
+
+def _pieces(item: _Item) -> list[_Piece]:
+    """What an item is drawn of, from left to right."""
+
+    def text(said: str, kind: str) -> _Piece:
+        return _Piece(_width(said, _FONT, bold=kind == "b"), kind, text=said)
+
+    pieces = [text(item.name, "b"), text(f"{item.joint}{item.price}".strip(), "")]
+    if item.change:
+        pieces += [_Piece(_SHAPE, item.direction, path=_ARROWS[item.direction])]
+        pieces += [text(item.change, item.direction)]
+    if shape := _MARKS.get(item.status):
+        pieces += [_Piece(_SHAPE, "flat" if item.status == "pegged" else "warn", path=shape)]
+    return pieces
+
+
+def _item_width(item: _Item) -> int:
+    pieces = _pieces(item)
+    return sum(piece.width for piece in pieces) + _GAP * (len(pieces) - 1) + 2 * _EDGE
+
+
+def _svg_item(item: _Item, x: int, y: int) -> str:
+    pieces = _pieces(item)
+    starts = accumulate((piece.width + _GAP for piece in pieces), initial=x + _EDGE)
+    drawn = "".join(_svg_piece(piece, start, y) for start, piece in zip(starts, pieces, strict=False))
+    return f"<g><title>{escape(item.title)}</title>{drawn}</g>\n"
+
+
+def _svg_piece(piece: _Piece, x: int, y: int) -> str:
+    if not piece.path:
+        return _svg_text(piece, x, y)
+    where = f"translate({x} {y - 10})scale({_SHAPE / 10})"
+    return f'<path class="{piece.kind}" transform="{where}" d="{piece.path}"/>'
+
+
+def _svg_text(piece: _Piece, x: int, y: int) -> str:
+    return (
+        f'<text x="{x}" y="{y}" class="{piece.kind}" textLength="{piece.width}"'
+        f' lengthAdjust="spacingAndGlyphs">{escape(piece.text)}</text>'
+    )
+
+
+def _width(text: str, size: int, *, bold: bool = False) -> int:
+    """Pixels that a text takes, rounded up."""
+    return ceil(sum(map(_units, text)) * size * (_BOLD if bold else 1) / 1000)
+
+
+def _units(character: str) -> int:
+    if not character.isascii() and not character.isalpha() and not character.isspace():
+        return _FULL
+    return _WIDTHS.get(character, _CAPITAL if character.isupper() else _OTHER)

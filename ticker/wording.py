@@ -1,0 +1,183 @@
+"""The words of a quote, the same as the widget's: prices, percentages, days and names. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import Literal
+
+from ticker import assets
+from ticker.model import EXACT, Quote
+
+Direction = Literal["up", "down", "flat", ""]
+
+LEAST_DECIMALS, LEAST_SIGNIFICANT = 5, 4
+"""Of a price below one."""
+FEWEST_DECIMALS, MOST_DECIMALS = 2, 4
+"""Of a price from one on."""
+MOST_DIGITS = 12
+"""The decimals that a reader may ask for."""
+
+_WIDE = Context(prec=100, rounding=ROUND_HALF_UP)
+_NINE = Context(prec=9, rounding=ROUND_HALF_UP)
+_TAG = re.compile(r"([A-Za-z]{2,3}|[A-Za-z]{5,8})((?:-[A-Za-z0-9]{1,8})*)", re.ASCII)
+_SCRIPT = re.compile(r"-([a-z]{4})(?=-|$)")
+_FROM_THE_RIGHT = frozenset(("ar", "arc", "ckb", "dv", "fa", "he", "iw", "ks", "ps", "sd", "ug", "ur", "yi"))
+_SCRIPTS_FROM_THE_RIGHT = frozenset(("adlm", "arab", "aran", "hebr", "nkoo", "rohg", "syrc", "thaa"))
+_INITIALS = re.compile(r"\b(nbkr?|nbt|cb[rtu])$")
+_NO_BREAK = "\N{NO-BREAK SPACE}"
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_CODES = ("KGS", "KZT", "TJS", "UZS", "TMT", "USD")
+_NAMES = {
+    "en": "Kyrgyzstani Som|Kazakhstani Tenge|Tajikistani Somoni|"
+    "Uzbekistani Som|Turkmenistani Manat|US Dollar",
+    "ru": "киргизский сом|казахский тенге|таджикский сомони|узбекский сум|туркменский манат|доллар США",
+    "ky": "кыргыз сому|казак теңгеси|тажик сомониси|өзбек суму|түркмөн манаты|АКШ доллары",
+    "kk": "қырғыз сомы|қазақ теңгесі|тәжік сомониі|өзбек сумы|түрікмен манаты|АҚШ доллары",
+    "tg": "соми қирғизӣ|тангаи қазоқӣ|сомонии тоҷикӣ|сӯми ӯзбекӣ|манати туркманӣ|доллари ИМА",
+    "uz": "qirgʻiz somi|qozoq tengesi|tojik somoniysi|oʻzbek soʻmi|turkman manati|AQSH dollari",
+    "tk": "gyrgyz somy|gazak teňňesi|täjik somonisi|özbek somy|türkmen manady|ABŞ dollary",
+}
+# What the widget has no bytes for.
+_WORDS = {
+    "en": ("waiting for rates…", "another source", "corrected"),
+    "ru": ("ждём курсы…", "другой источник", "исправлен"),
+    "ky": ("курстар күтүлүүдө…", "башка булак", "оңдолгон"),
+    "kk": ("бағамдар күтілуде…", "басқа дереккөз", "түзетілген"),
+    "tg": ("интизори қурбҳо…", "манбаи дигар", "ислоҳшуда"),
+    "uz": ("kurslar kutilmoqda…", "boshqa manba", "tuzatilgan"),
+    "tk": ("kurslara garaşylýar…", "başga çeşme", "düzedilen"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locale:
+    """How somebody reads: in a language of the widget's, and from the right or the left."""
+
+    language: str = "en"
+    rtl: bool = False
+
+    @property
+    def is_russian(self) -> bool:
+        """Whether figures and days are written as in Russian, as in all our languages but English."""
+        return self.language != "en"
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The widget's words, and ours for what it has none."""
+        ours = zip(("waiting", "fallback", "corrected"), _WORDS.get(self.language, _WORDS["en"]), strict=True)
+        return {**dict(ours), **assets.labels(self.language)}
+
+
+ENGLISH = Locale()
+
+
+def locale(tag: str) -> Locale:
+    """The locale of a language tag; English where the widget has no words, or where it is no tag."""
+    match = _TAG.fullmatch(tag)
+    if not match:
+        return ENGLISH
+    language = match[1].lower()
+    script = _SCRIPT.search(match[2].lower())
+    rtl = script[1] in _SCRIPTS_FROM_THE_RIGHT if script else language in _FROM_THE_RIGHT
+    return Locale(language=language if language in assets.languages() else "en", rtl=rtl)
+
+
+def price(number: Decimal, *, digits: int | None = None, locale: Locale = ENGLISH) -> str:
+    """
+    With exactly `digits` decimals; not given, with 2 to 4.
+
+    A price below 1 has five then, or as many as make four significant digits.
+    """
+    if digits is not None:
+        least = most = digits
+    elif number >= 1:
+        least, most = FEWEST_DECIMALS, MOST_DECIMALS
+    else:
+        least = most = max(LEAST_DECIMALS, LEAST_SIGNIFICANT - 1 - number.adjusted())
+    return _written(_short(_rounded(number, most), least), locale)
+
+
+def exactly(number: Decimal, locale: Locale) -> str:
+    """Every digit."""
+    return _written(format(number, ",f"), locale)
+
+
+def percent(number: Decimal | None, locale: Locale = ENGLISH) -> str:
+    """At most two decimals, no trailing zeros, signed, never -0%; nothing if it is unknown."""
+    if number is None:
+        return ""
+    rounded = _rounded(number, 2)
+    text = _short(rounded, 0, signed=bool(rounded))
+    return f"{_written(text, locale)}{_NO_BREAK if locale.is_russian else ''}%"
+
+
+def direction(text: str) -> Direction:
+    """Which way the text of a percentage points, so that an arrow never contradicts the number beside it."""
+    if not text:
+        return ""
+    return "up" if text[0] == "+" else "down" if text[0] == "-" else "flat"
+
+
+def inverted_percent(quote: Quote) -> Decimal | None:
+    """The change of the price the other way round, of which the bank's own figure is `inverse`."""
+    if not quote.previous:
+        return None
+    before = _NINE.divide(Decimal(1), quote.previous)
+    change = EXACT.divide(quote.inverse, before) - 1
+    return _rounded(change * 100, 2)
+
+
+def day(at: date, locale: Locale) -> str:
+    """A day of validity, or a moment, in UTC: nobody here knows where the reader is."""
+    if isinstance(at, datetime):
+        moment = at.astimezone(UTC)
+        return f"{_day(moment, locale)}, {_time(moment, locale)} UTC"
+    return _day(at, locale)
+
+
+def currency(code: str, locale: Locale) -> str:
+    """The name of a currency in a locale's language; the code where we have none."""
+    names = dict(zip(_CODES, _NAMES.get(locale.language, _NAMES["en"]).split("|"), strict=True))
+    return names.get(code, code)
+
+
+def source_name(key: str) -> str:
+    """A source as readers know it: authorities by their initials, others by their key."""
+    return _INITIALS.sub(lambda found: found[0].upper(), key)
+
+
+def credit(key: str) -> str:
+    """A source as it wants to be named: the terms of NBT's rates ask for its address."""
+    return re.sub("NBT$", "NBT (www.nbt.tj)", source_name(key))
+
+
+def _rounded(number: Decimal, places: int) -> Decimal:
+    return number.quantize(Decimal(1).scaleb(-places), context=_WIDE)
+
+
+def _short(number: Decimal, least: int, *, signed: bool = False) -> str:
+    """Without zeros at the end of the decimals beyond `least` of them."""
+    whole, _, decimals = format(number, "+,f" if signed else ",f").partition(".")
+    decimals = decimals[:least] + decimals[least:].rstrip("0")
+    # Nought has no sign.
+    return (whole if number else whole.lstrip("-")) + (f".{decimals}" if decimals else "")
+
+
+def _written(text: str, locale: Locale) -> str:
+    """A number's text as a locale writes it."""
+    return text.translate({ord(","): _NO_BREAK, ord("."): ","}) if locale.is_russian else text
+
+
+def _day(at: date, locale: Locale) -> str:
+    if locale.is_russian:
+        return f"{at:%d.%m.%Y}"
+    return f"{_MONTHS[at.month - 1]} {at.day}, {at.year}"
+
+
+def _time(at: datetime, locale: Locale) -> str:
+    if locale.is_russian:
+        return f"{at:%H:%M}"
+    return f"{at.hour % 12 or 12}:{at:%M} {'AM' if at.hour < 12 else 'PM'}"
