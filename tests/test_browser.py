@@ -29,6 +29,9 @@ LINE = re.compile(
     r"TMT/USD = 0\.28571 0%"
 )
 
+CODES = [f"{code}/USD" for code in ("KGS", "KZT", "TJS", "UZS", "TMT")]
+SYMBOLS = "rows => rows.map(row => row.dataset.symbol)"
+
 READ = """() => {
   const root = document.querySelector('currency-ticker')?.shadowRoot;
   const items = [...(root?.querySelectorAll('[part~=item]') ?? [])]
@@ -197,13 +200,33 @@ async def test_the_page_of_the_service_shows_the_line_the_quotes_and_that_it_is_
     await page.goto(service)
 
     await until_whole(page)
+    async with asyncio.timeout(20):
+        while "demo:NBKR" not in await page.inner_text("#quotes"):
+            await asyncio.sleep(0.1)
+        while "demo:NBKR: ok" not in await page.inner_text("#sources"):
+            await asyncio.sleep(0.1)
     text = await page.inner_text("body")
     assert "No bank said these numbers" in text
     assert f'<script async src="{service}ticker.js"></script>' in text
-    async with asyncio.timeout(10):
-        while "demo:nbkr" not in (text := await page.inner_text("body")):
-            await asyncio.sleep(0.1)
-    assert "KGS/USD" in text
+    assert await page.eval_on_selector_all("#quotes tr[data-symbol]", SYMBOLS) == CODES
+
+
+async def test_the_board_of_a_demo_is_live_and_draws_the_days_that_have_passed(
+    page: Page, service: str
+) -> None:
+    await page.goto(service)
+    date, words = "tr[data-symbol='KZT/USD'] [data-column=date]", "tr[data-symbol='KZT/USD'] .unseen"
+    async with asyncio.timeout(30):
+        while not (first := await page.inner_text(date) if await page.query_selector(date) else ""):
+            await asyncio.sleep(0.05)
+        while (today := await page.inner_text(date)) == first or f"on {today}" not in await page.inner_text(
+            words
+        ):
+            await asyncio.sleep(0.05)
+
+    course = await page.get_attribute("tr[data-symbol='KZT/USD'] svg .course", "d")
+    assert course is not None
+    assert len(re.findall("[ML]", course)) > 10
 
 
 LATE = """
@@ -239,9 +262,11 @@ async def test_quotes_that_come_late_still_stand_in_the_server_s_order(page: Pag
             opens.set()
             while await line_of(page) != "KGS/USD = 0.01144\nTMT/USD = 0.28571 0%":
                 await asyncio.sleep(0.05)
-            while (await page.inner_text("#quotes")).split()[::7] != ["KGS/USD", "TMT/USD"]:
+            while await page.eval_on_selector_all("#quotes tr[data-symbol]", SYMBOLS) != CODES[::4]:
                 await asyncio.sleep(0.05)
         finally:
+            # A page that stays complains when it does not get back to the service.
+            await page.goto("about:blank")
             process.send_signal(signal.SIGINT)
             assert await process.wait() == 0
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { backoff, serverAddress } from "../../widget/src/stream.js";
+import { backoff, serverAddress, wayOf } from "../../widget/src/stream.js";
 
 test("the delay doubles up to twenty seconds and is never under half a second", () => {
   const shortest = [0, 1, 5, 30].map((attempt) => backoff(attempt, () => 0));
@@ -25,4 +25,16 @@ test("what is no address of a server is none", () => {
   assert.equal(serverAddress("javascript:alert(1)"), null);
   assert.equal(serverAddress("http://"), null);
   assert.equal(serverAddress(""), null);
+});
+
+test("where no WebSocket ever got through, the other ways are tried in turn after two failures", () => {
+  const ways = [0, 1, 2, 3, 4, 5].map((failures) => wayOf(failures, false));
+
+  assert.deepEqual(ways, [0, 0, 1, 2, 0, 1]);
+});
+
+test("where one did, the server is given two minutes", () => {
+  const ways = [0, 1, 2, 11, 12, 13, 14].map((failures) => wayOf(failures, true));
+
+  assert.deepEqual(ways, [0, 0, 0, 0, 1, 2, 0]);
 });

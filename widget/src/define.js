@@ -1,7 +1,7 @@
 // @ts-check
 import { CurrencyTicker } from "./ticker.js";
 
-const NAME = "currency-ticker";
+export const NAME = "currency-ticker";
 
 /**
  * Define `<currency-ticker>`, once per page: a second copy of the script leaves the first its name.

@@ -1,126 +1,147 @@
 // @ts-check
 /** One quote of the line: its words, and the nodes that show them. */
 
-import { direction, percent, price } from "./format.js";
+import { currency, day, direction, exactly, labels, percent, price, sourceName } from "./format.js";
+import { element, mark, set, write } from "./parts.js";
 
 /** @typedef {import("./stream.js").Quote} Quote */
+/** @typedef {ReturnType<typeof item>} Item */
+
+/**
+ * @typedef {object} Look how the line moves, how quotes are worded, and what an item is made of
+ * @property {number} speed px per second, the same at every width
+ * @property {boolean} reverse
+ * @property {boolean} still no movement and no copies: the line wraps
+ * @property {string} locale
+ * @property {number | null} digits
+ * @property {boolean} invert
+ * @property {string} format `line`, `compact` or `names`
+ * @property {string} link an address with `{symbol}`, `{base}`, `{quote}` in it; empty for none
+ * @property {boolean} sparkline
+ */
 
 /**
  * @typedef {object} Wording the words of a quote, the same for the line and its copies
+ * @property {string} name
  * @property {string} price
  * @property {string} change
- * @property {string} direction
- * @property {string} status
+ * @property {string} status the key
+ * @property {string} note the words for a status that a reader has to know of
  * @property {string} title
+ * @property {string} chart a clip-path
  */
 
 // `-12.34%`: so that an ordinary day does not outgrow what a quiet one reserved.
 const CHANGE_CHARACTERS = 7;
+// A percent sign is wider than a digit.
+const SPARE_CHARACTERS = 1;
 
 /**
  * @param {Quote} quote
- * @param {number | null} digits
+ * @param {Look} look
+ * @param {string} chart
  * @returns {Wording}
  */
-export function wording(quote, digits) {
-  const change = percent(quote.change_percent);
+export function wording(quote, { locale, digits, invert, format }, chart) {
+  const words = labels(locale);
+  const of = invert ? "inverse" : "price";
+  const codes = quote.symbol.split("/");
+  if (invert) codes.reverse();
+  const source = sourceName(quote.source);
+  const note = words[quote.status] ?? (quote.status === "fallback" ? `${words.source}: ${source}` : "");
+  const lines = [
+    `${codes.join("/")} = ${exactly(quote[of], locale)}`,
+    `${words.source}: ${source}, ${day(quote.as_of, locale)}`,
+    words[quote.status],
+    quote.next && `${day(quote.next.as_of, locale)}: ${exactly(quote.next[of], locale)}`,
+  ];
   return {
-    price: price(quote.price, digits),
-    change,
-    direction: direction(change),
+    name: name(codes, format, locale),
+    price: price(quote[of], { locale, digits }),
+    change: percent(invert ? inverseChange(quote) : quote.change_percent, locale),
     status: quote.status,
-    title: `${quote.symbol} ${quote.price} (${quote.source}, ${quote.as_of}, ${quote.status})`,
+    note,
+    title: lines.filter(Boolean).join("\n"),
+    chart,
   };
 }
 
+/**
+ * The change of the inverse in percent.
+ *
+ * The quotient's ten digits end in noise; nine are the bank's own figure of the publication before.
+ *
+ * @param {Quote} quote
+ */
+function inverseChange({ inverse, previous }) {
+  const before = previous && +(1 / +previous).toPrecision(9);
+  return before ? ((+inverse / before - 1) * 100).toFixed(9) : null;
+}
+
+/**
+ * @param {string[]} codes
+ * @param {string} format
+ * @param {string} locale
+ */
+function name(codes, format, locale) {
+  if (format === "names") return codes.map((code) => currency(code, locale)).join(" / ");
+  return (format === "compact" ? codes.filter((code) => code !== "USD") : codes).join("/");
+}
+
 /** @param {Wording} words */
-export const characters = ({ price, change }) => price.length + 1 + change.length;
+export const characters = ({ price, change }) => price.length + change.length + SPARE_CHARACTERS;
 
 /** @param {Wording} words */
-export const generous = ({ price, change }) => price.length + 1 + Math.max(CHANGE_CHARACTERS, change.length);
+export const generous = ({ price, change }) =>
+  price.length + Math.max(CHANGE_CHARACTERS, change.length) + SPARE_CHARACTERS;
 
 /**
- * @param {string} tag
- * @param {{ [attribute: string]: string }} attributes
- * @param {...(Node | string)} children
+ * The nodes of one quote. Writing is in place, and touches only what differs.
+ *
+ * @param {string} symbol
+ * @param {Look} look
+ * @param {boolean} isCopy
  */
-export function element(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
+export function item(symbol, { format, link, sparkline }, isCopy) {
+  const name = element("span", "symbol");
+  const price = element("span", "price");
+  const gap = new Text();
+  const change = element("span", "change");
+  const status = element("span", "mark");
+  const chart = element("span", "sparkline");
+  const value = element("span", "value", price, gap, change, status);
+  const slot = element("span", "slot", value);
+  const content = element(link ? "a" : "span", link && "link", name, format === "compact" ? " " : " = ", slot);
+  if (sparkline) name.after(chart);
+  const [base, quote] = symbol.split("/");
+  const names = /** @type {Record<string, string>} */ ({ symbol: encodeURIComponent(symbol), base, quote });
+  mark(content, "href", link.replace(/{(\w+)}/g, (all, name) => names[name] ?? all));
+  const node = element("li", "item", content);
+  mark(node, "data-symbol", symbol);
+  return {
+    node,
+    content,
 
-/** The nodes of one quote. Writing is in place, and touches only what differs. */
-export class Item {
-  #price = new Text();
-  #change = new Text();
-  #gap = new Text();
-  #value = element(
-    "span",
-    { class: "value" },
-    element("span", { part: "price" }, this.#price),
-    this.#gap,
-    element("span", { part: "change" }, this.#change),
-  );
-  #slot = element("span", { class: "slot" }, this.#value);
-  #reserved = 0;
-
-  /** @param {string} symbol */
-  constructor(symbol) {
-    this.node = element(
-      "li",
-      { part: "item", "data-symbol": symbol },
-      element("span", { part: "symbol" }, symbol),
-      " = ",
-      this.#slot,
-    );
-  }
-
-  /** @param {number} reserved width in characters */
-  reserve(reserved) {
-    if (reserved === this.#reserved) return;
-    this.#reserved = reserved;
-    this.#slot.style.setProperty("--reserved", `${reserved}`);
-  }
-
-  /** @param {Wording} words */
-  show(words) {
-    write(this.#price, words.price);
-    write(this.#gap, words.change && " ");
-    write(this.#change, words.change);
-    mark(this.node, "data-direction", words.direction);
-    mark(this.node, "data-status", words.status);
-    mark(this.node, "title", words.title);
-    this.#squeeze(this.#reserved / characters(words));
-  }
-
-  /**
-   * Text that outgrew its place is drawn narrower, rather than over its neighbours.
-   *
-   * @param {number} scale
-   */
-  #squeeze(scale) {
-    const transform = scale < 1 ? `scaleX(${scale.toFixed(3)})` : "";
-    if (this.#value.style.transform !== transform) this.#value.style.transform = transform;
-  }
-}
-
-/**
- * @param {Text} node
- * @param {string} text
- */
-function write(node, text) {
-  if (node.data !== text) node.data = text;
-}
-
-/**
- * @param {Element} node
- * @param {string} name
- * @param {string} value nothing removes the attribute
- */
-export function mark(node, name, value) {
-  if ((node.getAttribute(name) ?? "") === value) return;
-  if (value) node.setAttribute(name, value);
-  else node.removeAttribute(name);
+    /**
+     * Text that outgrew its place is drawn narrower, rather than over its neighbours.
+     *
+     * @param {Wording} words
+     * @param {number} reserved width in characters
+     */
+    show(words, reserved) {
+      write(name, words.name);
+      write(price, words.price);
+      write(gap, words.change && " ");
+      write(change, words.change);
+      mark(node, "data-direction", direction(words.change));
+      mark(node, "data-status", words.status);
+      status.hidden = !words.note;
+      set(slot, "--reserved", `${reserved}`);
+      set(slot, "--squeeze", `${Math.min(1, reserved / characters(words))}`);
+      set(chart, "--chart", words.chart);
+      if (isCopy) return;
+      mark(node, "title", words.title);
+      mark(status, "data-note", words.note);
+    },
+  };
 }

@@ -3,271 +3,305 @@
  * The moving line: the quotes once, and as many copies of them as the width needs, carried by one
  * animation that the compositor runs alone.
  *
- * What is on screen is never moved by anything but the animation. Where the loop's own length
- * changes (another set of symbols, a late font, an item that grew out of sight), the animation is
- * set so that the first item in sight stays where it is.
+ * What is on screen is never moved by anything but the animation, and its clock is never set. Where
+ * the loop's own length changes (another set of symbols, a late font, an item that grew out of
+ * sight), the whole track is shifted so that the first item in sight stays where it is.
  */
 
-import { Item, characters, element, generous, wording } from "./item.js";
+import { characters, generous, item, wording } from "./item.js";
+import { element, mark, set } from "./parts.js";
 
 /** @typedef {import("./stream.js").Quote} Quote */
+/** @typedef {import("./item.js").Item} Item */
+/** @typedef {import("./item.js").Look} Look */
 /** @typedef {import("./item.js").Wording} Wording */
 /** @typedef {{ node: HTMLElement, list: HTMLElement, items: Map<string, Item> }} Group */
-
-/**
- * @typedef {object} Settings
- * @property {number} speed px per second, the same at every width
- * @property {boolean} reverse
- * @property {number | null} digits
- * @property {boolean} still no movement and no copies: the line wraps
- */
 
 const MOST_COPIES = 100;
 const WIDEN_EVERY_MS = 500;
 // The compositor may be a frame or two ahead of what we know.
 const MARGIN_PX = 16;
 
-export class Line {
-  /** @type {Settings} */
-  #settings = { speed: 50, reverse: false, digits: null, still: false };
+/** A closure and no class: private fields would be a hundred of the 8,192 bytes. */
+export function makeLine() {
+  /** @type {Look} */
+  let look = /** @type {any} */ ({});
   /** @type {Map<string, Wording>} in the order of the line */
-  #words = new Map();
+  let words = new Map();
   /** @type {Map<string, number>} characters, never fewer than before */
-  #reserved = new Map();
+  const reserved = new Map();
 
-  /** @type {Group} the one that is read; the others are copies */
-  #main = group();
+  /** The one that is read; the others are copies. */
+  const main = group("group");
   /** @type {Group[]} */
-  #copies = [];
-  #track = element("div", { class: "track", part: "track" }, this.#main.node);
+  const copies = [];
+  const track = element("div", "track", main.node);
+  const node = element("div", "viewport", track);
 
   /** @type {Map<string, { start: number, width: number }>} px from the start of the loop */
-  #places = new Map();
-  #length = 0;
-  #width = 0;
+  const places = new Map();
+  let length = 0;
+  let width = 0;
 
   /** @type {Animation | null} */
-  #animation = null;
-  #offset = 0;
-  #held = false;
-  #away = false;
+  let animation = null;
+  /** How far the track is shifted beside what the animation does, in px. */
+  let shift = 0;
+  let isHeld = false;
+  let isAway = false;
   /** @type {number | undefined} */
-  #widening;
-  #observer = new ResizeObserver(() => this.#fit());
+  let widening;
+  const observer = new ResizeObserver(fit);
 
-  constructor() {
-    this.node = element("div", { class: "viewport", part: "viewport" }, this.#track);
+  /** @param {number} offset px */
+  const inLoop = (offset) => ((offset % length) + length) % length || 0;
+
+  /** How far the animation has moved the track within the loop, in px. */
+  const moved = () => length * (animation?.effect?.getComputedTiming().progress ?? 0);
+
+  /** How far the start of the viewport is within the loop, in px. */
+  const now = () => inLoop(shift + moved());
+
+  /** @param {number} offset px from the track's start to that of the viewport */
+  function seek(offset) {
+    shift = offset - moved();
+    set(track, "--shift", `${shift}px`);
   }
 
-  connect() {
-    this.#observer.observe(this.node);
-    this.#observer.observe(this.#main.list);
+  /** The same picture, with enough of the track on either side for a whole loop. */
+  function settle(offset = now()) {
+    seek(inLoop(offset - moved()) + moved());
   }
 
-  /** An endless animation would keep the element alive for ever. */
-  disconnect() {
-    this.#observer.disconnect();
-    clearTimeout(this.#widening);
-    this.#halt();
-  }
+  const groups = () => [main, ...copies];
 
-  /** @param {Settings} settings */
-  configure(settings) {
-    if (settings.digits !== this.#settings.digits) this.#reserved.clear();
-    this.#settings = settings;
-    this.node.classList.toggle("still", settings.still);
-    this.#fit();
-  }
-
-  /**
-   * @param {boolean} held the movement stops where it is
-   * @param {boolean} away nobody can see it
-   */
-  hold(held, away) {
-    this.#away = away;
-    if (held === this.#held) return;
-    this.#held = held;
-    if (held) this.#animation?.pause();
-    else this.#animation?.play();
-  }
-
-  /** @param {readonly Quote[]} quotes all that the line has, in its order */
-  show(quotes) {
-    const words = new Map(quotes.map((quote) => [quote.symbol, wording(quote, this.#settings.digits)]));
-    for (const [symbol, each] of words) {
-      if (!this.#reserved.has(symbol)) this.#reserved.set(symbol, generous(each));
+  function write(some = groups()) {
+    for (const { items } of some) {
+      for (const [symbol, item] of items) {
+        const said = words.get(symbol);
+        if (said) item.show(said, reserved.get(symbol) ?? 0);
+      }
     }
-    const before = this.#words;
-    this.#words = words;
-    if (`${[...words.keys()]}` === `${[...before.keys()]}`) {
-      this.#write();
-      this.#widen();
-    } else {
-      this.#rebuild();
-    }
-  }
-
-  #rebuild() {
-    this.#repeat(0);
-    fill(this.#main, this.#words.keys());
-    this.#write();
-    this.#fit();
-  }
-
-  #write(groups = [this.#main, ...this.#copies]) {
-    for (const { items } of groups) {
-      for (const [symbol, item] of items) this.#writeItem(symbol, item);
-    }
-  }
-
-  /**
-   * @param {string} symbol
-   * @param {Item} item
-   */
-  #writeItem(symbol, item) {
-    const words = this.#words.get(symbol);
-    if (!words) return;
-    item.reserve(this.#reserved.get(symbol) ?? 0);
-    item.show(words);
   }
 
   /** Give room to what outgrew its place, as soon as no copy of it is in sight. */
-  #widen() {
-    clearTimeout(this.#widening);
-    const cramped = [...this.#words].filter(([symbol, words]) => characters(words) > (this.#reserved.get(symbol) ?? 0));
-    const ready = cramped.filter(([symbol]) => !this.#inSight(symbol));
-    for (const [symbol, words] of ready) this.#reserved.set(symbol, generous(words));
+  function widen() {
+    clearTimeout(widening);
+    const cramped = [...words].filter(([symbol, said]) => characters(said) > (reserved.get(symbol) ?? 0));
+    const ready = cramped.filter(([symbol]) => !isInSight(symbol));
+    for (const [symbol, said] of ready) reserved.set(symbol, generous(said));
     if (ready.length) {
-      this.#write();
-      this.#fit();
+      write();
+      fit();
     }
-    if (ready.length < cramped.length) this.#widening = setTimeout(() => this.#widen(), WIDEN_EVERY_MS);
+    if (ready.length < cramped.length) widening = setTimeout(widen, WIDEN_EVERY_MS);
   }
 
   /** @param {string} symbol */
-  #inSight(symbol) {
-    const place = this.#places.get(symbol);
-    if (!place || this.#away || this.#settings.still) return false;
+  function isInSight(symbol) {
+    const place = places.get(symbol);
+    if (!place || isAway) return look.still && !isAway;
     // Where it starts in the copy that is the first to end after the viewport's start.
-    const end = place.start + place.width - this.#now() + MARGIN_PX;
-    const start = (((end % this.#length) + this.#length) % this.#length) - place.width - MARGIN_PX;
-    return start < this.#width + MARGIN_PX;
+    const start = inLoop(place.start + place.width - now() + MARGIN_PX) - place.width - MARGIN_PX;
+    return start < width + MARGIN_PX;
   }
 
   /** Measure, and keep the first item in sight where it is. */
-  #fit() {
-    const anchor = this.#anchor();
-    if (this.#settings.still || !this.#measure()) {
-      this.#halt();
-      this.#repeat(0);
-      return;
+  function fit() {
+    const anchor = findAnchor();
+    if (look.still || !measure()) {
+      places.clear();
+      animation?.cancel();
+      animation = null;
+      set(track, "--shift", "0px");
+      return repeat(0);
     }
-    this.#track.style.setProperty("--loop", `${this.#length}px`);
-    this.#repeat(Math.min(MOST_COPIES, Math.ceil(this.#width / this.#length)));
-    this.#animate();
-    const place = anchor && this.#places.get(anchor.symbol);
-    this.#seek(place ? place.start + anchor.past : this.#offset);
+    set(track, "--loop", `${length}px`);
+    // One loop is the animation's, one the shift's.
+    repeat(Math.min(MOST_COPIES, Math.ceil(width / length) + 1));
+    animate();
+    const place = places.get(anchor?.symbol ?? "");
+    settle(place && place.start + (anchor?.past ?? 0));
   }
 
-  #measure() {
-    const { list } = this.#main;
+  function measure() {
+    const { list } = main;
     const box = list.getBoundingClientRect();
-    const natural = parseFloat(getComputedStyle(list).width) || 0;
-    this.#width = this.node.clientWidth;
-    if (!natural || !box.width || !this.#width || !this.#words.size) return false;
+    const { width: natural, direction } = getComputedStyle(list);
+    const scale = parseFloat(natural) / box.width;
+    width = node.clientWidth;
+    if (!(scale && width && words.size)) return false;
     // A loop of whole pixels: text in a copy is drawn exactly as in the first.
-    this.#length = Math.ceil(natural);
-    const scale = natural / box.width;
-    const rtl = getComputedStyle(list).direction === "rtl";
-    this.#places.clear();
-    for (const [symbol, { node }] of this.#main.items) {
+    length = Math.ceil(parseFloat(natural));
+    places.clear();
+    for (const [symbol, { node }] of main.items) {
       const { left, right, width } = node.getBoundingClientRect();
-      const start = (rtl ? box.right - right : left - box.left) * scale;
-      this.#places.set(symbol, { start, width: width * scale });
+      const start = direction === "rtl" ? box.right - right : left - box.left;
+      places.set(symbol, { start: start * scale, width: width * scale });
     }
     return true;
   }
 
   /** The first item in sight that stays in the line, and how far the start of the viewport is past its start. */
-  #anchor() {
-    if (!this.#animation || !this.#length) return null;
-    const now = this.#now();
-    const places = [...this.#places].map(([symbol, { start, width }]) => {
-      const round = Math.floor((now - start) / this.#length) * this.#length;
-      const past = now - start - round;
-      return { symbol, past: past < width ? past : past - this.#length };
+  function findAnchor() {
+    if (!animation) return null;
+    const found = [...places].map(([symbol, { start, width }]) => {
+      const past = inLoop(now() - start);
+      return { symbol, past: past < width ? past : past - length };
     });
-    const kept = places.filter(({ symbol }) => this.#main.items.has(symbol));
+    const kept = found.filter(({ symbol }) => main.items.has(symbol));
     return kept.sort((one, other) => other.past - one.past)[0] ?? null;
   }
 
-  /** How far the line has moved within the loop, in px. */
-  #now() {
-    const progress = this.#animation?.effect?.getComputedTiming().progress;
-    return typeof progress === "number" ? progress * this.#length : this.#offset;
-  }
-
-  /** @param {number} offset px */
-  #seek(offset) {
-    this.#offset = ((offset % this.#length) + this.#length) % this.#length;
-    const way = this.#settings.reverse ? this.#length - this.#offset : this.#offset;
-    if (this.#animation) this.#animation.currentTime = (way / this.#settings.speed) * 1000;
-  }
-
-  #animate() {
-    const { speed, reverse } = this.#settings;
-    const rtl = getComputedStyle(this.node).direction === "rtl";
-    const end = `translate3d(${rtl ? "" : "-"}${this.#length}px,0,0)`;
+  function animate() {
+    // The sign follows the page's direction by the style sheet, also when that changes.
+    const end = `translate3d(calc(var(--sign)*${length}px),0,0)`;
     const keyframes = { transform: ["translate3d(0,0,0)", end] };
     /** @type {OptionalEffectTiming} */
     const timing = {
-      duration: (this.#length / speed) * 1000,
-      direction: reverse ? "reverse" : "normal",
+      duration: (length / look.speed) * 1000,
+      direction: look.reverse ? "reverse" : "normal",
       iterations: Infinity,
     };
-    if (this.#animation) {
-      const effect = /** @type {KeyframeEffect} */ (this.#animation.effect);
+    if (animation) {
+      const effect = /** @type {KeyframeEffect} */ (animation.effect);
       effect.setKeyframes(keyframes);
       effect.updateTiming(timing);
     } else {
-      this.#animation = this.#track.animate(keyframes, timing);
-      if (this.#held) this.#animation.pause();
+      animation = track.animate(keyframes, timing);
+      if (isHeld) animation.pause();
     }
-  }
-
-  #halt() {
-    this.#offset = this.#now();
-    this.#animation?.cancel();
-    this.#animation = null;
   }
 
   /** @param {number} count copies */
-  #repeat(count) {
-    for (const { node } of this.#copies.splice(count)) node.remove();
-    while (this.#copies.length < count) {
-      const copy = group({ "aria-hidden": "true", inert: "" });
-      fill(copy, this.#main.items.keys());
-      this.#write([copy]);
-      this.#copies.push(copy);
-      this.#track.append(copy.node);
+  function repeat(count) {
+    for (const { node } of copies.splice(count)) node.remove();
+    while (copies.length < count) {
+      const copy = group("copy");
+      mark(copy.node, "aria-hidden", "true");
+      copy.node.inert = true;
+      fill(copy, words.keys(), look, true);
+      write([copy]);
+      copies.push(copy);
+      track.append(copy.node);
     }
   }
+
+  return {
+    node,
+
+    connect() {
+      observer.observe(node);
+      observer.observe(main.list);
+    },
+
+    /** An endless animation would keep the element alive for ever. */
+    disconnect() {
+      observer.disconnect();
+      clearTimeout(widening);
+      shift = now();
+      animation?.cancel();
+      animation = null;
+    },
+
+    /** @param {Look} wanted another one makes the items anew with the next `show` */
+    configure(wanted) {
+      if (`${Object.values(wanted)}` === `${Object.values(look)}`) return;
+      look = wanted;
+      node.classList.toggle("still", look.still);
+      reserved.clear();
+      words.clear();
+    },
+
+    /**
+     * @param {boolean} held the movement stops where it is
+     * @param {boolean} away nobody can see it
+     */
+    hold(held, away) {
+      isAway = away;
+      if (held === isHeld) return;
+      isHeld = held;
+      if (held) return animation?.pause();
+      settle();
+      animation?.play();
+    },
+
+    /**
+     * @param {readonly Quote[]} quotes all that the line has, in its order
+     * @param {(quote: Quote) => string} chart
+     */
+    show(quotes, chart) {
+      const before = `${[...words.keys()]}`;
+      words = new Map(quotes.map((quote) => [quote.symbol, wording(quote, look, chart(quote))]));
+      for (const [symbol, said] of words) {
+        if (!reserved.has(symbol)) reserved.set(symbol, generous(said));
+      }
+      if (`${[...words.keys()]}` !== before) {
+        repeat(0);
+        fill(main, words.keys(), look);
+        write();
+        fit();
+      } else {
+        write();
+        widen();
+      }
+    },
+
+    /**
+     * The symbol under a point of the viewport, be it in a copy, which has no events.
+     *
+     * @param {{ clientX: number, clientY: number }} point
+     */
+    at({ clientX, clientY }) {
+      for (const { items } of groups()) {
+        for (const [symbol, { node }] of items) {
+          const { left, right, top, bottom } = node.getBoundingClientRect();
+          if (left <= clientX && clientX < right && top <= clientY && clientY < bottom) return symbol;
+        }
+      }
+      return "";
+    },
+
+    /** @param {string} symbol */
+    title: (symbol) => words.get(symbol)?.title ?? "",
+
+    /**
+     * What can be clicked, or focused, of a symbol.
+     *
+     * @param {string} symbol
+     */
+    content: (symbol) => main.items.get(symbol)?.content,
+
+    /**
+     * Bring an item that has the focus to the start of the line, as no copy of it will do.
+     *
+     * @param {string} symbol
+     */
+    reveal(symbol) {
+      const place = places.get(symbol);
+      if (place) seek(Math.max(0, place.start - MARGIN_PX));
+    },
+  };
 }
 
 /**
- * @param {{ [attribute: string]: string }} [copy] attributes of a copy
+ * @param {string} part
  * @returns {Group}
  */
-function group(copy) {
-  const list = element("ul", { role: "list" });
-  return { node: element("div", { class: copy ? "group copy" : "group", ...copy }, list), list, items: new Map() };
+function group(part) {
+  const list = element("ul", "list");
+  // Without its marks a list is none any more, to some (WebKit).
+  mark(list, "role", "list");
+  return { node: element("div", part, list), list, items: new Map() };
 }
 
 /**
  * @param {Group} group
  * @param {Iterable<string>} symbols
+ * @param {Look} look
+ * @param {boolean} [copy]
  */
-function fill(group, symbols) {
-  group.items = new Map([...symbols].map((symbol) => [symbol, new Item(symbol)]));
+function fill(group, symbols, look, copy = false) {
+  group.items = new Map([...symbols].map((symbol) => [symbol, item(symbol, look, copy)]));
   group.list.replaceChildren(...[...group.items.values()].map(({ node }) => node));
 }

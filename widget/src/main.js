@@ -7,7 +7,7 @@
  * line's attributes.
  */
 
-import { define } from "./define.js";
+import { NAME, define } from "./define.js";
 import { serverAddress } from "./stream.js";
 import { CurrencyTicker } from "./ticker.js";
 
@@ -15,32 +15,20 @@ import { CurrencyTicker } from "./ticker.js";
 function embed(script) {
   const server = serverAddress(script.src);
   define(server);
-  const attributes = CurrencyTicker.observedAttributes.flatMap((name) => {
-    const value = script.getAttribute(`data-${name}`);
-    return value === null ? [] : [[name, value]];
-  });
+  const names = CurrencyTicker.observedAttributes.filter((name) => name in script.dataset);
   const insert = () => {
-    if (attributes.length || !document.querySelector("currency-ticker")) place(script, server, attributes);
+    // A page that was kept as it stood (a client-side router's cache) still has its line.
+    if (script.nextElementSibling?.localName === NAME || (!names.length && document.querySelector(NAME))) return;
+    const ticker = document.createElement(NAME);
+    if (server) ticker.setAttribute("src", server);
+    for (const name of names) ticker.setAttribute(name, script.dataset[name] ?? "");
+    if (document.body.contains(script)) script.after(ticker);
+    else document.body.prepend(ticker);
   };
   // A plain script has to see the whole page first, and one in the head needs a body.
-  const early = document.readyState === "loading" && (!attributes.length || !document.body);
-  if (early) document.addEventListener("DOMContentLoaded", insert, { once: true });
-  else insert();
-}
-
-/**
- * @param {HTMLScriptElement} script
- * @param {string | null} server
- * @param {string[][]} attributes
- */
-function place(script, server, attributes) {
-  // A page that was kept as it stood (a client-side router's cache) still has its line.
-  if (script.nextElementSibling?.localName === "currency-ticker") return;
-  const ticker = document.createElement("currency-ticker");
-  if (server) ticker.setAttribute("src", server);
-  for (const [name = "", value = ""] of attributes) ticker.setAttribute(name, value);
-  if (document.body.contains(script)) script.after(ticker);
-  else document.body.prepend(ticker);
+  if (document.readyState === "loading" && !(names.length && document.body)) {
+    document.addEventListener("DOMContentLoaded", insert);
+  } else insert();
 }
 
 if (document.currentScript instanceof HTMLScriptElement) embed(document.currentScript);

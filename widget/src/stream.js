@@ -1,8 +1,10 @@
 // @ts-check
 /**
- * Stream protocol 1, from the reader's side: one WebSocket per page and server, however many
+ * Stream protocol 1, from the reader's side: one connection per page and server, however many
  * elements read it. It comes back by itself, and proves with the cursor that nothing was missed.
  */
+
+import { WAYS } from "./ways.js";
 
 /**
  * @typedef {object} Quote as the server sends it; decimals are strings, unknown is null
@@ -21,6 +23,7 @@
  */
 
 /** @typedef {"connecting" | "live" | "offline"} State */
+/** @typedef {{ type?: string, cursor?: string, message?: string, quotes?: Quote[] }} Frame */
 
 /**
  * @typedef {object} Subscriber
@@ -32,14 +35,19 @@
 const SHORTEST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 20_000;
 const REFUSED_DELAY_MS = 300_000;
+const CONNECT_MS = 15_000;
 // The server speaks at least every 25 s: two missed heartbeats and some patience.
 const SILENCE_MS = 60_000;
 const OFFLINE_AFTER_MS = 30_000;
+const BETTER_WAY_MS = 300_000;
+// How often a WebSocket may fail before another way is tried: on a page where none got through, and where one did.
+const FAILURES_AT_FIRST = 2;
+const FAILURES_LATER = 12;
 
-/** The server says that coming back unchanged is no use: 1008 policy, 1009 too big. */
-const REFUSALS = [1008, 1009];
 /** The server does not understand the address, as when one of the symbols is unknown to it. */
 const BAD_REQUEST = 4400;
+/** The server says that coming back unchanged is no use: 1008 policy, 1009 too big. */
+const REFUSALS = [1008, 1009, BAD_REQUEST];
 
 /**
  * The server's address from that of its script, or from its own: `https://host/prefix`.
@@ -68,7 +76,20 @@ export function backoff(attempt, random = Math.random) {
   return SHORTEST_DELAY_MS + random() * (ceiling - SHORTEST_DELAY_MS);
 }
 
-/** @type {Map<string, Connection>} */
+/**
+ * Which of WAYS the next attempt goes.
+ *
+ * A network that lets no WebSocket through is told from a server that is down by what else gets through.
+ *
+ * @param {number} failures in a row
+ * @param {boolean} worked whether a WebSocket has got through on this page
+ */
+export function wayOf(failures, worked) {
+  const others = failures - (worked ? FAILURES_LATER : FAILURES_AT_FIRST) + 1;
+  return others > 0 ? others % WAYS.length : 0;
+}
+
+/** @type {Map<string, ReturnType<typeof connect>>} */
 const connections = new Map();
 
 /**
@@ -79,244 +100,210 @@ const connections = new Map();
  * @returns {() => void} stop reading
  */
 export function subscribe(server, subscriber) {
-  let connection = connections.get(server);
-  if (!connection) connections.set(server, (connection = new Connection(server)));
-  return connection.add(subscriber);
+  let add = connections.get(server);
+  if (!add) connections.set(server, (add = connect(server)));
+  return add(subscriber);
 }
 
-class Connection {
-  #server;
+/**
+ * The connection of a page to a server; it lives as long as it has subscribers.
+ *
+ * A closure and no class: private fields would be a hundred of the 8,192 bytes.
+ *
+ * @param {string} server
+ */
+function connect(server) {
   /** @type {Set<Subscriber>} */
-  #subscribers = new Set();
+  const subscribers = new Set();
   /** @type {Map<string, Quote>} */
-  #quotes = new Map();
-  #cursor = "";
+  const known = new Map();
+  let cursor = "";
   /** @type {State} */
-  #state = "connecting";
-
-  /** @type {WebSocket | null} */
-  #socket = null;
-  /** @type {readonly string[] | null} what the socket was opened for */
-  #selection = [];
-  #everything = false;
-  #attempt = 0;
-  #refused = false;
-  #suspect = false;
-  /** Whether the next attempt wants everything in the server's order, which an update can't tell. */
-  #unordered = false;
-  #heardAt = 0;
-  /** @type {Record<"retry" | "silence" | "offline", number | undefined>} */
-  #timers = { retry: undefined, silence: undefined, offline: undefined };
+  let state = "connecting";
   /** @type {AbortController | null} */
-  #listening = null;
+  let listening = null;
 
-  /** @param {string} server */
-  constructor(server) {
-    this.#server = server;
-  }
+  /** @type {(() => void) | null} of what is open now */
+  let close = null;
+  let way = 0;
+  /** Whether a WebSocket has got through on this page. */
+  let worked = false;
+  let failures = 0;
+  /** @type {readonly string[] | null} what it was opened for; null is everything */
+  let selection = null;
+  /** Whether one of the symbols is unknown to the server, so that all are taken, and chosen from here. */
+  let everything = false;
+  /** Whether the next attempt wants everything in the server's order, which an update can't tell. */
+  let unordered = false;
+
+  /** @type {number | undefined} */
+  let retry;
+  /** @type {number | undefined} */
+  let silence;
+  /** @type {number | undefined} */
+  let offline;
 
   /** @param {Subscriber} subscriber */
-  add(subscriber) {
-    this.#subscribers.add(subscriber);
-    if (!this.#listening) this.#start();
-    else if (this.#socket && !this.#covers(subscriber.symbols)) this.#openIn(0);
-    subscriber.status(this.#state, "");
+  function add(subscriber) {
+    subscribers.add(subscriber);
+    if (!listening) start();
+    else if (close && !covers(subscriber.symbols)) openIn(0);
+    subscriber.status(state, "");
     queueMicrotask(() => {
-      if (!this.#quotes.size || !this.#subscribers.has(subscriber)) return;
-      subscriber.receive([...this.#quotes.values()], true);
+      if (known.size && subscribers.has(subscriber)) subscriber.receive([...known.values()], true);
     });
-    return () => this.#remove(subscriber);
+    return () => {
+      subscribers.delete(subscriber);
+      // An element that only moves in the document comes back before this runs.
+      queueMicrotask(() => subscribers.size || stop());
+    };
   }
 
-  /** @param {Subscriber} subscriber */
-  #remove(subscriber) {
-    this.#subscribers.delete(subscriber);
-    // An element that only moves in the document comes back before this runs.
-    queueMicrotask(() => {
-      if (!this.#subscribers.size) this.#stop();
-    });
-  }
-
-  #start() {
-    this.#listening = new AbortController();
-    const { signal } = this.#listening;
-    addEventListener("offline", () => (this.#suspect = true), { signal });
-    addEventListener("online", () => this.#wake(this.#suspect), { signal });
-    // An open socket would keep the page out of the back/forward cache.
-    addEventListener("pagehide", () => this.#sleep(), { signal });
-    addEventListener("pageshow", ({ persisted }) => persisted && this.#openIn(0), { signal });
-    document.addEventListener(
-      "visibilitychange",
-      () => document.hidden || this.#wake(Date.now() - this.#heardAt > SILENCE_MS),
-      { signal },
-    );
-    this.#expectNews();
+  function start() {
+    listening = new AbortController();
+    const { signal } = listening;
+    // What was open before the network went is dead, and does not know.
+    addEventListener("online", wake, { signal });
+    // An open connection would keep the page out of the back/forward cache.
+    addEventListener("pagehide", sleep, { signal });
+    addEventListener("pageshow", ({ persisted }) => persisted && wake(), { signal });
     // The elements of the page are found one after the other: their wishes are put together.
-    this.#openIn(0);
+    wake();
   }
 
-  #stop() {
-    this.#listening?.abort();
-    this.#listening = null;
-    this.#sleep();
-    if (connections.get(this.#server) === this) connections.delete(this.#server);
+  function stop() {
+    listening?.abort();
+    listening = null;
+    sleep();
+    if (connections.get(server) === add) connections.delete(server);
   }
 
-  #sleep() {
-    this.#drop();
-    for (const timer of Object.values(this.#timers)) clearTimeout(timer);
-    this.#timers.offline = undefined;
+  function sleep() {
+    drop();
+    clearTimeout(retry);
+    clearTimeout(silence);
+    clearTimeout(offline);
+    offline = 0;
   }
 
-  /**
-   * The network or the reader came back: try now what waits, and anew what may be dead.
-   *
-   * @param {boolean} doubtful
-   */
-  #wake(doubtful) {
-    if (this.#refused || (this.#socket && !doubtful)) return;
-    this.#attempt = 0;
-    this.#openIn(0);
+  /** The network or the reader came: try now what waits, and anew what may be dead. */
+  function wake() {
+    expectNews();
+    failures = 0;
+    openIn(0);
   }
 
   /** @param {number} milliseconds */
-  #openIn(milliseconds) {
-    clearTimeout(this.#timers.retry);
-    this.#timers.retry = setTimeout(() => this.#open(), milliseconds);
+  function openIn(milliseconds) {
+    clearTimeout(retry);
+    retry = setTimeout(open, milliseconds);
   }
 
-  #open() {
-    this.#drop();
-    this.#refused = false;
-    this.#selection = this.#wanted();
-    this.#listen();
+  function open() {
+    drop();
+    selection = wanted();
+    watch(CONNECT_MS);
+    way = wayOf(failures, worked);
+    if (way) openIn(BETTER_WAY_MS);
     try {
-      const socket = (this.#socket = new WebSocket(this.#address()));
-      socket.onmessage = ({ data }) => this.#hear(data);
-      socket.onclose = ({ code }) => this.#lost(code);
+      close = /** @type {import("./ways.js").Way} */ (WAYS[way])(server, query(), hear, lost);
     } catch {
-      // A plain socket on a secure page: no later attempt will be allowed either.
-      this.#lost(REFUSALS[0]);
+      // A plain connection on a secure page: no later attempt will be allowed either.
+      lost(1008);
     }
   }
 
-  #address() {
+  function query() {
     const query = new URLSearchParams();
-    if (this.#selection) query.set("symbols", this.#selection.join());
-    if (this.#cursor && !this.#unordered) query.set("cursor", this.#cursor);
-    return `${this.#server.replace(/^http/, "ws")}/v1/stream?${query}`.replace(/\?$/, "");
+    if (selection) query.set("symbols", selection.join());
+    if (cursor && !unordered) query.set("cursor", cursor);
+    return `${query}`;
   }
 
   /** The union of what the subscribers want; null is everything. */
-  #wanted() {
-    const wishes = [...this.#subscribers].map(({ symbols }) => symbols);
-    if (this.#everything || wishes.includes(null)) return null;
+  function wanted() {
+    const wishes = [...subscribers].map(({ symbols }) => symbols);
+    if (everything || wishes.includes(null)) return null;
     return [...new Set(wishes.flatMap((symbols) => symbols ?? []))].sort();
   }
 
   /** @param {readonly string[] | null} symbols */
-  #covers(symbols) {
-    const selection = this.#selection;
-    return !selection || !!symbols?.every((symbol) => selection.includes(symbol));
-  }
+  const covers = (symbols) => !selection || !!symbols?.every((symbol) => selection?.includes(symbol));
 
-  /** Close the socket without hearing from it again. */
-  #drop() {
-    const socket = this.#socket;
-    if (!socket) return;
-    this.#socket = null;
-    socket.onmessage = socket.onclose = null;
-    // Closing a socket that is not open yet writes an error on the page's console.
-    if (socket.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close();
-    else socket.close();
+  /** Close what is open without hearing from it again. */
+  function drop() {
+    close?.();
+    close = null;
   }
 
   /** @param {number} [code] why the server closed it */
-  #lost(code = 0) {
-    this.#drop();
-    clearTimeout(this.#timers.silence);
-    this.#expectNews();
-    if (this.#state === "live") this.#become("connecting");
-    // One reader's unknown symbol is not to cost the others theirs: take all, and choose here.
-    const choose = code === BAD_REQUEST && this.#selection !== null;
-    this.#everything ||= choose;
-    this.#refused = REFUSALS.includes(code) || (code === BAD_REQUEST && !choose);
-    this.#openIn(this.#refused ? REFUSED_DELAY_MS : backoff(this.#attempt++));
+  function lost(code = 0) {
+    drop();
+    clearTimeout(silence);
+    expectNews();
+    if (state === "live") become("connecting");
+    // One reader's unknown symbol is not to cost the others theirs.
+    const choose = code === BAD_REQUEST && !!selection;
+    everything ||= choose;
+    openIn(REFUSALS.includes(code) && !choose ? REFUSED_DELAY_MS : backoff(failures));
+    if (!choose) failures++;
   }
 
   /** From now on the silence counts: once it is long, the readers are told. */
-  #expectNews() {
-    this.#timers.offline ??= setTimeout(() => this.#become("offline"), OFFLINE_AFTER_MS);
+  function expectNews() {
+    offline ||= setTimeout(() => become("offline"), OFFLINE_AFTER_MS);
   }
 
-  /** Any frame, a heartbeat too, says that the connection is alive. */
-  #listen() {
-    this.#heardAt = Date.now();
-    clearTimeout(this.#timers.silence);
-    this.#timers.silence = setTimeout(() => this.#lost(), SILENCE_MS);
+  /** @param {number} milliseconds in which something must be heard */
+  function watch(milliseconds) {
+    clearTimeout(silence);
+    silence = setTimeout(lost, milliseconds);
   }
 
-  /** @param {unknown} data */
-  #hear(data) {
-    const frame = decode(data);
-    if (!frame) return this.#lost();
-    this.#listen();
-    if (frame.type === "error") return this.#become(this.#state, String(frame.message ?? ""));
-    this.#suspect = false;
-    this.#attempt = 0;
-    clearTimeout(this.#timers.offline);
-    this.#timers.offline = undefined;
-    if (typeof frame.cursor === "string") this.#cursor = frame.cursor;
-    if (frame.type === "snapshot" || frame.type === "update") {
-      this.#take(quotesOf(frame), frame.type === "snapshot");
-    }
-    if (this.#state !== "live") this.#become("live");
+  /**
+   * Any frame, a heartbeat too, says that the connection is alive.
+   *
+   * @param {Frame | null} frame null if it was none
+   */
+  function hear(frame) {
+    if (!frame?.type) return lost();
+    watch(SILENCE_MS);
+    if (frame.type === "error") return become(state, frame.message);
+    failures = 0;
+    worked ||= !way;
+    clearTimeout(offline);
+    offline = 0;
+    // A poll brings everything, also where nothing is new.
+    const fresh = !way || cursor !== frame.cursor;
+    cursor = frame.cursor ?? "";
+    if (fresh && frame.quotes) take(frame.quotes, frame.type === "snapshot");
+    if (state !== "live") become("live");
   }
 
   /**
    * @param {readonly Quote[]} quotes
    * @param {boolean} complete
    */
-  #take(quotes, complete) {
+  function take(quotes, complete) {
     if (complete) {
-      this.#quotes.clear();
-      this.#unordered = false;
-    } else if (!this.#unordered && quotes.some(({ symbol }) => !this.#quotes.has(symbol))) {
-      this.#unordered = true;
-      this.#openIn(backoff(1));
+      known.clear();
+      unordered = false;
+    } else if (!unordered && quotes.some(({ symbol }) => !known.has(symbol))) {
+      unordered = true;
+      openIn(backoff(1));
     }
-    for (const quote of quotes) this.#quotes.set(quote.symbol, quote);
-    for (const subscriber of [...this.#subscribers]) subscriber.receive(quotes, complete);
+    for (const quote of quotes) known.set(quote.symbol, quote);
+    for (const subscriber of [...subscribers]) subscriber.receive(quotes, complete);
   }
 
   /**
-   * @param {State} state
+   * @param {State} now
    * @param {string} [message] what the server said was wrong
    */
-  #become(state, message = "") {
-    this.#state = state;
-    for (const subscriber of [...this.#subscribers]) subscriber.status(state, message);
+  function become(now, message = "") {
+    state = now;
+    for (const subscriber of [...subscribers]) subscriber.status(state, message);
   }
-}
 
-/**
- * @param {unknown} data
- * @returns {Record<string, unknown> | null} null if it is no frame
- */
-function decode(data) {
-  try {
-    const frame = JSON.parse(String(data));
-    return typeof frame?.type === "string" ? frame : null;
-  } catch {
-    return null;
-  }
-}
-
-/**
- * @param {Record<string, unknown>} frame
- * @returns {Quote[]}
- */
-function quotesOf({ quotes }) {
-  if (!Array.isArray(quotes)) return [];
-  return quotes.filter((quote) => typeof quote?.symbol === "string" && typeof quote.price === "string");
+  return add;
 }

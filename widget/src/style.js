@@ -2,114 +2,134 @@
 /**
  * The look, as text for one shared style sheet. Colours follow the page's own `color-scheme`, on
  * an opaque ground of ours, so that their contrast (AA) does not depend on the page.
+ *
+ * Which way the line moves is the page's `dir`, and nothing else: a movement against the text would
+ * leave holes. What is written into a value changes nothing outside of its slot, whose size is
+ * reserved; its layout is its own. Everything that is drawn is a box cut out by `--shape`.
  */
 export const STYLE = `
 :host {
   display: block;
-  box-sizing: border-box;
-  contain: layout style;
-  overflow: hidden;
-  color: var(--ticker-color, light-dark(#1b1f24, #e9ecef));
-  background: var(--ticker-background, light-dark(#fff, #15181d));
-  border-block: var(--ticker-border, 1px solid light-dark(#dfe3e8, #2c323a));
-  font-variant-numeric: tabular-nums lining-nums;
-  --up: var(--ticker-up, light-dark(#0a7a3c, #4ade80));
-  --down: var(--ticker-down, light-dark(#c0271e, #ff8f85));
-  --muted: var(--ticker-muted, light-dark(#5a6270, #a3adba));
+  contain: layout;
+  color: var(--ticker-color, light-dark(#123, #eee));
+  background: var(--ticker-background, light-dark(#fff, #111));
+  font-variant-numeric: tabular-nums;
+  --up: var(--ticker-up, light-dark(#074, #4d8));
+  --down: var(--ticker-down, light-dark(#b21, #f98));
+  --muted: var(--ticker-muted, light-dark(#566, #aab));
+  --warn: var(--ticker-warn, light-dark(#850, #fc6));
   --height: max(var(--ticker-height, 2.5em), 32px);
+  --sign: -1;
 }
 :host([theme="light"]) { color-scheme: light; }
 :host([theme="dark"]) { color-scheme: dark; }
-:host([hidden]), [hidden] { display: none !important; }
+:host([hidden]) { display: none; }
 
-.bar { display: flex; line-height: var(--height); white-space: nowrap; }
-.viewport { flex: 1; min-inline-size: 0; min-block-size: var(--height); overflow: clip; }
-
-.track { display: flex; inline-size: max-content; will-change: transform; }
-.group { flex: none; inline-size: var(--loop, auto); }
-.copy { user-select: none; -webkit-user-select: none; }
-ul { display: flex; inline-size: max-content; margin: 0; padding: 0; list-style: none; }
-li { display: flex; flex: none; gap: .4em; direction: ltr; unicode-bidi: isolate; }
-/* The bullet is a shape in a gap of fixed width. */
-li::before {
-  content: "";
-  align-self: center;
-  margin-inline: var(--ticker-gap, .6em) .8em;
-  inline-size: .28em;
-  block-size: .28em;
-  border-radius: 50%;
-  background: var(--muted);
+div { direction: ltr; white-space: nowrap; }
+div:dir(rtl) { direction: rtl; --sign: 1; }
+[part="bar"] {
+  display: flex;
+  align-items: center;
+  /* What is cut by clip alone, checkers of contrast take for text on the page's ground (axe-core 4.14). */
+  overflow: hidden;
 }
-[part~="symbol"] { font-weight: 600; }
-/* What is written here changes nothing outside: its width is reserved, its layout its own. */
-.slot { flex: none; inline-size: calc(var(--reserved) * 1ch + .9em); contain: layout style; }
-.value { display: inline-block; white-space: pre; transform-origin: 0 50%; }
-li { --tint: var(--muted); }
-li[data-direction="up"] { --tint: var(--up); }
-li[data-direction="down"] { --tint: var(--down); }
-[part~="change"] { color: var(--tint); }
-/* Up, down, and a bar for neither, so that a number that begins to move does not make room first. */
-li[data-direction] [part~="change"]::before {
+[part="region"] { border-block: var(--ticker-border, 1px solid light-dark(#dde, #334)); }
+[part="viewport"] { flex: 1; min-width: 0; line-height: var(--height); overflow: clip; }
+[part="track"] {
+  display: flex;
+  width: max-content;
+  margin-inline-start: calc(-1 * var(--shift));
+}
+[part="group"], [part="copy"] { flex: none; width: var(--loop, auto); }
+[part="copy"] { user-select: none; -webkit-user-select: none; }
+ul { display: flex; width: max-content; margin: 0; padding: 0; list-style: none; }
+ul:empty { display: none; }
+li, li > * { display: flex; gap: 0 .4em; }
+li > * { flex-wrap: wrap; }
+li { flex: none; direction: ltr; unicode-bidi: isolate; --tint: var(--muted); }
+li[data-direction="up"] { --tint: var(--up); --arrow: 50% 0, 100% 100%, 0 100%; }
+li[data-direction="flat"] { --arrow: 30% 30%, 70% 30%, 70% 70%, 30% 70%; }
+li[data-direction="down"] { --tint: var(--down); --arrow: 0 0, 100% 0, 50% 100%; }
+li[data-status="stale"] { --status: 0 0, 100% 0, 50% 50%, 100% 100%, 0 100%, 50% 50%; }
+li[data-status="fallback"] { --status: 0 0, 50% 0, 100% 50%, 50% 100%, 0 100%, 50% 50%; }
+li[data-status="unconfirmed"] { --status: 50% 0, 100% 50%, 50% 100%, 0 50%; }
+li[data-status="pegged"] { --warn: var(--muted); --status: 20% 40%, 20% 0, 80% 0, 80% 40%, 100% 40%, 100% 100%, 0 100%, 0 40%; }
+[part="symbol"] { font-weight: 600; }
+/* Whole pixels: when one grows, the places behind the loop's end do not move by a part of one. */
+[part="slot"] {
+  width: calc(var(--reserved) * 1ch + 2.1em);
+  width: round(up, calc(var(--reserved) * 1ch + 2.1em), 1px);
+  height: var(--height);
+  position: relative;
+  /* The page's own would need more than what is reserved. */
+  letter-spacing: 0;
+  word-spacing: 0;
+}
+/* Chromium lays out a flex item with all that is around it, but not what is positioned. */
+[part="value"] {
+  position: absolute;
+  width: calc(100% / var(--squeeze));
+  height: 100%;
+  contain: strict;
+  white-space: pre;
+  scale: var(--squeeze) 1;
+  transform-origin: 0;
+}
+
+:where(li, [part="change"], [part="mark"], button)::before {
   content: "";
   display: inline-block;
-  inline-size: .6em;
-  block-size: .5em;
-  margin-inline-end: .25em;
+  width: .6em;
+  height: .6em;
   background: currentColor;
-  clip-path: polygon(0 38%, 100% 38%, 100% 62%, 0 62%);
+  clip-path: polygon(var(--shape, 0 0));
 }
-li[data-direction="up"] [part~="change"]::before { clip-path: polygon(50% 0, 100% 100%, 0 100%); }
-li[data-direction="down"] [part~="change"]::before { clip-path: polygon(0 0, 100% 0, 50% 100%); }
-li:not([data-status="live"]) [part~="price"] {
-  text-decoration: underline dotted var(--muted) .1em;
-  text-underline-offset: .25em;
-}
-
-[part~="message"] { margin: 0; padding-inline: 1.2em; color: var(--muted); }
-[part~="status"] { flex: none; padding-inline: .8em; color: var(--down); font-weight: 600; }
-:host(:not([state="offline"])) [part~="status"] { display: none; }
-
-[part~="pause"] {
-  flex: none;
-  align-self: center;
-  inline-size: 24px;
-  block-size: 24px;
-  margin: 0 4px;
-  padding: 0;
-  border: 0;
-  border-radius: 4px;
+li::before {
+  height: var(--height);
+  margin-inline: var(--ticker-gap, .4em) .2em;
   color: var(--muted);
-  background: none;
-  cursor: pointer;
+  clip-path: circle(.14em);
 }
-[part~="pause"]:focus-visible { outline: 2px solid; outline-offset: -2px; }
-[part~="pause"]::before {
-  content: "";
-  display: block;
-  inline-size: 12px;
-  block-size: 12px;
-  margin: auto;
-  background: currentColor;
-  clip-path: polygon(10% 0, 40% 0, 40% 100%, 10% 100%, 10% 0, 60% 0, 90% 0, 90% 100%, 60% 100%, 60% 0);
-}
-[part~="pause"][aria-pressed="true"]::before { clip-path: polygon(15% 0, 95% 50%, 15% 100%); }
-.idle ~ [part~="pause"] { visibility: hidden; }
+[part="change"] { --shape: var(--arrow); color: var(--tint); }
+[part="change"]::before { margin-inline: .3em .25em; }
+[part="mark"] { --shape: var(--status); margin-inline-start: .3em; color: var(--warn); }
+/* The words for it, for those who can't see the shape; not part of what is copied. */
+[part="mark"]::after { content: attr(data-note); position: absolute; clip-path: inset(50%); }
+[part="sparkline"] { align-self: center; width: 4em; height: 1em; background: var(--muted); clip-path: var(--chart); }
 
-/* Without movement the line wraps, and is there once. */
-.still ~ [part~="pause"] { display: none; }
-.still .track { will-change: auto; }
-.still :is(.track, .group) { display: block; inline-size: auto; }
-.still ul { inline-size: auto; flex-wrap: wrap; }
+[part="message"], [part="attribution"] { padding-inline: 1em; color: var(--muted); }
+[part="attribution"] { height: 20px; overflow: hidden; font-size: 12px; line-height: 20px; text-overflow: ellipsis; }
+[part="status"] { padding-inline-start: .8em; color: var(--down); font-weight: 600; }
+
+a { color: inherit; text-decoration: none; }
+:focus-visible { outline: 2px solid; outline-offset: -2px; }
+button {
+  all: unset;
+  width: 24px;
+  height: 24px;
+  margin: 0 4px;
+  font-size: 20px;
+  line-height: 24px;
+  text-align: center;
+  color: var(--muted);
+  cursor: pointer;
+  --shape: 10% 0, 40% 0, 40% 100%, 10% 100%, 10% 0, 60% 0, 90% 0, 90% 100%, 60% 100%, 60% 0;
+}
+button[aria-pressed="true"] { --shape: 15% 0, 95% 50%, 15% 100%; }
+.still { --height: 2em; }
+.still ~ button { display: none; }
+
+/* Without movement the line is a table, and is there once; what is wider than the page wraps. */
+.still :is([part="track"], [part="group"]) { display: block; width: auto; }
+.still ul { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 24em), 1fr)); width: auto; white-space: normal; }
 @media print {
-  .copy, [part~="pause"] { display: none !important; }
-  .track { transform: none !important; }
-  .track, .group { display: block; inline-size: auto; }
-  ul { inline-size: auto; flex-wrap: wrap; }
+  :host { color-scheme: light !important; print-color-adjust: exact; }
+  [part="copy"], button { display: none !important; }
+  [part="track"] { transform: none !important; margin: 0; }
+  [part="track"], [part="group"] { display: block; width: auto; }
+  ul { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 24em), 1fr)); width: auto; white-space: normal; }
 }
 @media (forced-colors: active) {
-  li::before, [part~="change"]::before, [part~="pause"]::before {
-    background: CanvasText !important;
-    forced-color-adjust: none;
-  }
+  ::before { background: CanvasText; forced-color-adjust: none; }
 }
 `;

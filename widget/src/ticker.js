@@ -1,8 +1,10 @@
 // @ts-check
 /** The element `<currency-ticker>`. Importing this registers nothing; see define.js and main.js. */
 
-import { element, mark } from "./item.js";
-import { Line } from "./line.js";
+import { labels, locale, sourceName } from "./format.js";
+import { makeLine } from "./line.js";
+import { element, mark, write } from "./parts.js";
+import { history, outline } from "./sparkline.js";
 import { serverAddress, subscribe } from "./stream.js";
 import { STYLE } from "./style.js";
 
@@ -12,8 +14,19 @@ import { STYLE } from "./style.js";
 const DEFAULT_SPEED = 50;
 const FASTEST = 1000;
 const MOST_DIGITS = 12;
-// Often enough for a reader. Writing each of five updates a second took 18 ms/s of the page, so 13.
-const PAINT_EVERY_MS = 500;
+// Often enough for a reader, at a third of what five writings a second took (2026-11), and for all
+// elements of the page at once.
+const PAINT_EVERY_MS = 1000;
+// A line that nobody sees hears nothing either: a socket alone costs 1.5 ms/s at five updates a second (2026-11).
+const LINGER_MS = 2000;
+// So that the line is up to date before it is scrolled into sight.
+const NEAR = "200px";
+
+const SWITCHES = ["invert", "sparkline", "paused", "static"];
+const OBSERVED = [
+  ...["symbols", "src", "speed", "direction", "theme", "locale", "digits", "format", "link", "attribution"],
+  ...SWITCHES,
+];
 
 /** @type {CSSStyleSheet | undefined} one for all elements */
 let sheet;
@@ -27,25 +40,66 @@ function styleSheet() {
 }
 
 /**
+ * The property of an attribute that is there or not.
+ *
+ * @param {string} name
+ * @returns {PropertyDescriptor & ThisType<CurrencyTicker>}
+ */
+const switching = (name) => ({
+  get() {
+    return this.hasAttribute(name);
+  },
+  set(value) {
+    this.toggleAttribute(name, !!value);
+  },
+});
+
+/**
+ * The property of an attribute with a text.
+ *
+ * @param {string} name
+ * @returns {PropertyDescriptor & ThisType<CurrencyTicker>}
+ */
+const text = (name) => ({
+  get() {
+    return this.getAttribute(name) ?? "";
+  },
+  set(value) {
+    mark(this, name, `${value ?? ""}`);
+  },
+});
+
+/**
  * A line of quotes, live from the ticker's stream.
  *
- * Attributes: `symbols` (`KGS KZT/USD`, all without it), `src` (the server), `speed` (px per
- * second), `direction` (`reverse`), `theme` (`light`, `dark`), `digits`, `paused`. What cannot be
- * read falls back to the default. The element tells its `state`: connecting, live, offline.
+ * Attributes, each with a property of its name: `symbols` (`KGS KZT/USD`, all without it), `src` (the
+ * server), `speed` (px per second), `direction` (`reverse`), `theme` (`light`, `dark`), `locale` (else
+ * the page's `lang`), `digits` (decimals), `format` (`compact`, `names`), `link` (an address with
+ * `{symbol}`, `{base}`, `{quote}` in it), `attribution` (id of the page's element for it); `invert`,
+ * `sparkline`, `paused`, `static` are there or not. What cannot be read falls back to the default.
+ * The element tells its `state`: connecting, live, offline.
  *
  * Events, which bubble out of shadow trees: `ticker-quote` (detail: the quote), `ticker-status`
- * (detail: state and message).
+ * (detail: state and message), `ticker-select` (detail: the quote; cancelable, then no link is followed).
  */
 export class CurrencyTicker extends HTMLElement {
-  static observedAttributes = ["symbols", "src", "speed", "direction", "theme", "digits", "paused"];
+  static observedAttributes = OBSERVED;
 
   /** @type {string | null} the server of elements without `src`; else the page's own */
   static server = null;
 
-  #line = new Line();
-  #message = element("p", { part: "message" }, "waiting for rates…");
-  #status = element("span", { part: "status" }, "offline");
-  #button = element("button", { part: "pause", type: "button", "aria-label": "Pause" });
+  #line = makeLine();
+  #message = element("div", "message");
+  #status = element("span", "status");
+  #button = element("button", "pause");
+  #credit = element("slot", "");
+  #attribution = element("div", "attribution", this.#credit);
+  #region = element(
+    "div",
+    "region",
+    element("div", "bar", this.#line.node, this.#status, this.#button),
+    this.#attribution,
+  );
 
   /** @type {Map<string, Quote>} */
   #quotes = new Map();
@@ -56,100 +110,158 @@ export class CurrencyTicker extends HTMLElement {
   #unsubscribe = null;
   /** @type {AbortController | null} */
   #connected = null;
-
-  #refreshing = false;
-  #paintedAt = 0;
+  #still = matchMedia("(prefers-reduced-motion: reduce)");
+  #locale = "";
   /** @type {number | undefined} */
   #painting;
+  /** @type {number | undefined} */
+  #leaving;
   /** Why the line stands. */
   #holds = { paused: false, pointed: false, focused: false, hidden: false, offScreen: false };
-  /** @type {MediaQueryList | null} */
-  #still = null;
+
+  static {
+    for (const name of OBSERVED) {
+      Object.defineProperty(this.prototype, name, SWITCHES.includes(name) ? switching(name) : text(name));
+    }
+  }
 
   constructor() {
     super();
     const root = this.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = [styleSheet()];
     this.#line.node.prepend(this.#message);
-    root.append(element("div", { class: "bar", part: "bar" }, this.#line.node, this.#status, this.#button));
-  }
-
-  get paused() {
-    return this.hasAttribute("paused");
-  }
-
-  set paused(paused) {
-    this.toggleAttribute("paused", paused);
+    root.append(this.#region);
+    mark(this.#region, "role", "region");
+    mark(this.#status, "role", "status");
+    mark(this.#credit, "name", "attribution");
   }
 
   connectedCallback() {
+    this.#upgrade();
     this.#connected = new AbortController();
-    this.#still = matchMedia("(prefers-reduced-motion: reduce)");
     this.#listen(this.#connected.signal);
     this.#line.connect();
-    this.#holds.hidden = document.hidden;
+    this.#hold({ hidden: document.hidden });
     this.#refresh();
   }
 
   disconnectedCallback() {
     this.#connected?.abort();
-    this.#unsubscribe?.();
-    this.#unsubscribe = null;
-    this.#unschedule();
-    this.#holds.pointed = this.#holds.focused = false;
+    this.#leave();
+    clearTimeout(this.#painting);
+    this.#hold({ pointed: false, focused: false, offScreen: false });
+    clearTimeout(this.#leaving);
     this.#line.disconnect();
   }
 
   attributeChangedCallback() {
-    if (this.#refreshing) return;
-    this.#refreshing = true;
-    queueMicrotask(() => {
-      this.#refreshing = false;
-      if (this.isConnected) this.#refresh();
-    });
+    if (this.isConnected) this.#refreshIn(0);
+  }
+
+  /** Properties that were set before the element was defined hide the class's own. */
+  #upgrade() {
+    const self = /** @type {any} */ (this);
+    for (const name of OBSERVED.filter((name) => Object.hasOwn(self, name))) {
+      const value = self[name];
+      delete self[name];
+      self[name] = value;
+    }
   }
 
   /** @param {AbortSignal} signal */
   #listen(signal) {
     const { node } = this.#line;
-    /** @type {(target: EventTarget, type: string, act: () => void) => void} */
+    /** @type {(target: EventTarget, type: string, act: (event: any) => void) => void} */
     const on = (target, type, act) => target.addEventListener(type, act, { signal });
-    on(node, "pointerenter", () => this.#hold("pointed", true));
-    on(node, "pointerleave", () => this.#hold("pointed", false));
-    on(node, "focusin", () => this.#hold("focused", true));
-    on(node, "focusout", () => this.#hold("focused", false));
-    on(document, "visibilitychange", () => this.#hold("hidden", document.hidden));
-    on(this.#button, "click", () => (this.paused = !this.paused));
-    if (this.#still) on(this.#still, "change", () => this.#refresh());
-    const watch = new IntersectionObserver((entries) => {
-      this.#hold("offScreen", !entries.at(-1)?.isIntersecting);
+    on(node, "pointerenter", () => this.#hold({ pointed: true }));
+    on(node, "pointerleave", () => this.#hold({ pointed: false }));
+    on(node, "pointermove", (event) => mark(node, "title", this.#line.title(this.#line.at(event))));
+    on(node, "click", (event) => this.#select(event));
+    on(node, "focusin", ({ target }) => {
+      if (!target.matches(":focus-visible")) return;
+      this.#hold({ focused: true });
+      this.#line.reveal(symbolOf(target));
     });
+    on(node, "focusout", () => this.#hold({ focused: false }));
+    on(document, "visibilitychange", () => this.#hold({ hidden: document.hidden }));
+    on(this.#button, "click", () => this.toggleAttribute("paused"));
+    on(this.#still, "change", () => this.#refresh());
+    const watch = new IntersectionObserver(
+      (entries) => this.#hold({ offScreen: !entries.at(-1)?.isIntersecting }),
+      { rootMargin: NEAR },
+    );
     watch.observe(this);
-    signal.addEventListener("abort", () => watch.disconnect(), { once: true });
+    on(signal, "abort", () => watch.disconnect());
   }
 
-  /** Bring everything in line with the attributes. */
+  /** @param {Partial<Record<"paused" | "pointed" | "focused" | "hidden" | "offScreen", boolean>>} change */
+  #hold(change) {
+    const wasAway = this.#away();
+    Object.assign(this.#holds, change);
+    const isAway = this.#away();
+    this.#line.hold(Object.values(this.#holds).includes(true), isAway);
+    if (isAway === wasAway) return;
+    clearTimeout(this.#leaving);
+    if (isAway) this.#leaving = setTimeout(() => this.#leave(), LINGER_MS);
+    else this.#refresh();
+  }
+
+  #leave() {
+    this.#unsubscribe?.();
+    this.#unsubscribe = null;
+  }
+
+  /** Whether nobody can see the line. */
+  #away() {
+    return this.#holds.hidden || this.#holds.offScreen;
+  }
+
+  /** @param {number} milliseconds */
+  #refreshIn(milliseconds) {
+    clearTimeout(this.#painting);
+    this.#painting = setTimeout(() => this.#refresh(), milliseconds);
+  }
+
+  /** Bring everything in line with the attributes, the page and the quotes; only what differs is written. */
   #refresh() {
+    clearTimeout(this.#painting);
+    if (!this.isConnected) return;
+    this.#locale = this.#pageLocale();
+    /** @param {string} name */
+    const text = (name) => this.getAttribute(name) ?? "";
     this.#line.configure({
-      speed: number(this.getAttribute("speed"), FASTEST) || DEFAULT_SPEED,
-      reverse: this.getAttribute("direction") === "reverse",
-      digits: whole(this.getAttribute("digits"), MOST_DIGITS),
-      still: !!this.#still?.matches,
+      speed: number(text("speed"), FASTEST) || DEFAULT_SPEED,
+      reverse: text("direction") === "reverse",
+      still: this.hasAttribute("static") || this.#still.matches,
+      locale: this.#locale,
+      digits: number(text("digits"), MOST_DIGITS),
+      invert: this.hasAttribute("invert"),
+      format: text("format"),
+      link: serverAddress(text("link"), document.baseURI) ? text("link") : "",
+      sparkline: this.hasAttribute("sparkline"),
     });
-    mark(this.#button, "aria-pressed", `${this.paused}`);
-    this.#hold("paused", this.paused);
-    this.#read();
+    const { rates, pause } = labels(this.#locale);
+    mark(this.#region, "lang", this.#locale);
+    mark(this.#region, "aria-label", text("aria-label") || `${rates} ${text("symbols")}`.trim());
+    mark(this.#button, "aria-label", pause);
+    mark(this.#button, "aria-pressed", `${this.hasAttribute("paused")}`);
+    write(this.#message, `${rates}…`);
+    this.#hold({ paused: this.hasAttribute("paused") });
+    if (!this.#away() || !this.#stream) this.#read();
+    this.#sayState();
     this.#paint();
   }
 
-  /**
-   * @param {"paused" | "pointed" | "focused" | "hidden" | "offScreen"} reason
-   * @param {boolean} held
-   */
-  #hold(reason, held) {
-    this.#holds[reason] = held;
-    const { hidden, offScreen } = this.#holds;
-    this.#line.hold(Object.values(this.#holds).includes(true), hidden || offScreen);
+  /** What `locale` or the page says, through all shadow trees between. */
+  #pageLocale() {
+    /** @type {Element | undefined} */
+    let node = this;
+    let tag = this.getAttribute("locale");
+    while (!tag && node) {
+      tag = node.closest("[lang]")?.getAttribute("lang") ?? "";
+      node = /** @type {ShadowRoot} */ (node.getRootNode()).host;
+    }
+    return locale(tag);
   }
 
   #read() {
@@ -169,13 +281,8 @@ export class CurrencyTicker extends HTMLElement {
   }
 
   #server() {
-    const { baseURI } = document;
-    const source = this.getAttribute("src");
-    return (
-      (source && serverAddress(source, baseURI)) ||
-      /** @type {typeof CurrencyTicker} */ (this.constructor).server ||
-      location.origin
-    );
+    const { server } = /** @type {typeof CurrencyTicker} */ (this.constructor);
+    return serverAddress(this.getAttribute("src") || (server ?? "/"), document.baseURI) ?? location.origin;
   }
 
   /**
@@ -187,30 +294,53 @@ export class CurrencyTicker extends HTMLElement {
     const first = !this.#quotes.size;
     if (complete) this.#quotes.clear();
     for (const quote of wanted) this.#quotes.set(quote.symbol, quote);
-    if (first) this.#paint();
+    if (first) this.#refresh();
     else this.#schedule();
     for (const detail of wanted) this.#emit("ticker-quote", detail);
   }
 
+  /** Nothing is written where nobody sees it: that is done when the line comes into sight. */
   #schedule() {
-    const wait = this.#paintedAt + PAINT_EVERY_MS - performance.now();
-    this.#painting ??= setTimeout(() => this.#paint(), wait);
-  }
-
-  #unschedule() {
-    clearTimeout(this.#painting);
-    this.#painting = undefined;
+    if (!this.#away()) this.#refreshIn(PAINT_EVERY_MS - (performance.now() % PAINT_EVERY_MS));
   }
 
   #paint() {
-    this.#unschedule();
-    this.#paintedAt = performance.now();
-    const quotes = this.#symbols
-      ? this.#symbols.flatMap((symbol) => this.#quotes.get(symbol) ?? [])
-      : [...this.#quotes.values()];
+    const known = (this.#symbols ?? [...this.#quotes.keys()]).map((symbol) => this.#quotes.get(symbol));
+    const quotes = known.filter((quote) => !!quote);
     this.#message.hidden = quotes.length > 0;
-    this.#line.node.classList.toggle("idle", !quotes.length);
-    this.#line.show(quotes);
+    this.#line.show(quotes, (quote) => this.#chart(quote));
+    this.#giveCredit(quotes);
+  }
+
+  /** @param {Quote} quote */
+  #chart(quote) {
+    if (!this.hasAttribute("sparkline")) return "";
+    const fixings = history(this.#server(), quote, () => this.#schedule());
+    return outline(fixings, this.hasAttribute("invert") ? "inverse" : "price");
+  }
+
+  /** @param {readonly Quote[]} quotes */
+  #giveCredit(quotes) {
+    const names = quotes.filter(({ status }) => status !== "pegged").map(({ source }) => credit(source));
+    const text = names.length ? `${labels(this.#locale).source}: ${[...new Set(names)].join(", ")}` : "";
+    const elsewhere = document.getElementById(this.getAttribute("attribution") ?? "");
+    write(elsewhere ?? this.#credit, text);
+    this.#attribution.hidden = !!elsewhere;
+  }
+
+  /**
+   * A click on an item, or on a copy, which has no links of its own.
+   *
+   * @param {MouseEvent} event
+   */
+  #select(event) {
+    const symbol = symbolOf(event.target);
+    const known = symbol || this.#line.at(event);
+    const content = this.#line.content(known);
+    const detail = this.#quotes.get(known);
+    if (!detail || !content) return;
+    if (!symbol && content.matches("a")) content.dispatchEvent(new MouseEvent("click", event));
+    else if (!this.#emit("ticker-select", detail)) event.preventDefault();
   }
 
   /**
@@ -219,17 +349,36 @@ export class CurrencyTicker extends HTMLElement {
    */
   #tell(state, message) {
     mark(this, "state", state);
+    this.#sayState();
     this.#emit("ticker-status", { state, message });
+  }
+
+  #sayState() {
+    const isOffline = this.getAttribute("state") === "offline";
+    write(this.#status, isOffline ? labels(this.#locale).offline : "");
   }
 
   /**
    * @param {string} type
    * @param {unknown} detail
+   * @returns {boolean} whether nobody has cancelled it
    */
   #emit(type, detail) {
-    this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }));
+    const cancelable = type === "ticker-select";
+    return this.dispatchEvent(new CustomEvent(type, { detail, cancelable, bubbles: true, composed: true }));
   }
 }
+
+/** @param {EventTarget | null} target inside the line */
+const symbolOf = (target) =>
+  /** @type {Element} */ (target).closest("[data-symbol]")?.getAttribute("data-symbol") ?? "";
+
+/**
+ * A source as it wants to be named: the terms of NBT's rates ask for its address.
+ *
+ * @param {string} key
+ */
+const credit = (key) => sourceName(key).replace(/NBT$/, "NBT (www.nbt.tj)");
 
 /**
  * `KGS kzt/usd,TJS` as symbols; null, which is all, where there is none.
@@ -237,26 +386,16 @@ export class CurrencyTicker extends HTMLElement {
  * @param {string | null} text
  */
 function symbols(text) {
-  const found = (text ?? "").toUpperCase().match(/\b[A-Z]{3}(\/[A-Z]{3})?\b/g) ?? [];
-  const whole = found.map((symbol) => (symbol.includes("/") ? symbol : `${symbol}/USD`));
-  return whole.length ? [...new Set(whole)] : null;
+  const found = text?.toUpperCase().match(/\b[A-Z]{3}\b(\/[A-Z]{3}\b)?/g);
+  return found ? [...new Set(found.map((symbol) => (symbol[3] ? symbol : `${symbol}/USD`)))] : null;
 }
 
 /**
- * @param {string | null} text
+ * @param {string} text
  * @param {number} most
  * @returns {number | null} null if it is none from 0 to `most`
  */
 function number(text, most) {
-  const value = text?.trim() ? Number(text) : NaN;
+  const value = parseFloat(text);
   return value >= 0 && value <= most ? value : null;
-}
-
-/**
- * @param {string | null} text
- * @param {number} most
- */
-function whole(text, most) {
-  const value = number(text, most);
-  return value !== null && Number.isInteger(value) ? value : null;
 }

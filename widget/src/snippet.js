@@ -1,0 +1,113 @@
+// @ts-check
+/** The lines of HTML that a page takes over, for what was chosen. */
+
+import { labels } from "./format.js";
+
+/** @typedef {"element" | "script" | "iframe" | "picture"} Form */
+
+/**
+ * @typedef {object} Choice
+ * @property {Form} form
+ * @property {[name: string, value: string][]} attributes what differs from the default; no value is a boolean
+ * @property {[name: string, value: string][]} colours custom properties
+ * @property {boolean} isPinned exactly this version, by its hash
+ */
+
+/**
+ * @typedef {object} Server
+ * @property {string} home its address, ending with a slash
+ * @property {string} script the file of this version
+ * @property {string} integrity the hash of its bytes
+ */
+
+const HEIGHT = "62px";
+/** What `/v1/line.html` and `/v1/line.svg` can do as well. */
+const OF_THE_LINE = ["symbols", "locale", "theme", "digits", "invert", "format"];
+
+/**
+ * @param {Choice} choice
+ * @param {Server} server
+ * @returns {string}
+ */
+export function snippet(choice, server) {
+  const { form } = choice;
+  if (form === "iframe") return frame(choice, server);
+  if (form === "picture") return picture(choice, server);
+  return form === "script" ? scriptAlone(choice, server) : elementAndScript(choice, server);
+}
+
+/**
+ * @param {Choice} choice
+ * @param {Server} server
+ */
+function elementAndScript(choice, server) {
+  const style = [["display", "block"], ["min-height", HEIGHT], ...choice.colours].map((rule) => rule.join(":")).join(";");
+  const opening = tag("currency-ticker", [...choice.attributes, ["style", style]]);
+  const fallback = `<noscript>${frame(choice, server)}</noscript>`;
+  return `${opening}${fallback}</currency-ticker>\n${script(choice, server, [])}`;
+}
+
+/**
+ * @param {Choice} choice
+ * @param {Server} server
+ */
+function scriptAlone(choice, server) {
+  const rules = choice.colours.map((rule) => rule.join(":")).join(";");
+  const style = rules ? `<style>currency-ticker{${rules}}</style>\n` : "";
+  return style + script(choice, server, choice.attributes.map(([name, value]) => [`data-${name}`, value]));
+}
+
+/**
+ * @param {Choice} choice
+ * @param {Server} server
+ * @param {[string, string][]} attributes
+ */
+function script({ isPinned }, { home, script, integrity }, attributes) {
+  const src = home + (isPinned ? script : "ticker.js");
+  /** @type {[string, string][]} */
+  const proof = isPinned ? [["integrity", integrity], ["crossorigin", "anonymous"]] : [];
+  return `${tag("script", [["async", ""], ["src", src], ...proof, ...attributes])}</script>`;
+}
+
+/**
+ * @param {Choice} choice
+ * @param {Server} server
+ */
+function frame(choice, server) {
+  const style = `border:0;width:100%;height:${HEIGHT}`;
+  return `${tag("iframe", [["src", lineAddress("html", choice, server)], ["title", title(choice)], ["style", style]])}</iframe>`;
+}
+
+/**
+ * @param {Choice} choice
+ * @param {Server} server
+ */
+const picture = (choice, server) => tag("img", [["src", lineAddress("svg", choice, server)], ["alt", title(choice)]]);
+
+/** @param {Choice} choice what a frame is called, in the language of the line */
+export const title = ({ attributes }) => labels(new Map(attributes).get("locale") ?? "en").rates ?? "";
+
+/**
+ * @param {"html" | "svg"} kind
+ * @param {Choice} choice
+ * @param {Server} server
+ */
+export function lineAddress(kind, { attributes }, { home }) {
+  const query = attributes
+    .filter(([name]) => OF_THE_LINE.includes(name))
+    .map(([name, value]) => `${name}=${value.replaceAll(" ", ",") || 1}`);
+  return `${home}v1/line.${kind}${query.length ? `?${query.join("&")}` : ""}`;
+}
+
+/**
+ * @param {string} name
+ * @param {[string, string][]} attributes
+ */
+const tag = (name, attributes) =>
+  `<${[name, ...attributes.map(([key, value]) => (value ? `${key}="${escaped(value)}"` : key))].join(" ")}>`;
+
+/** @type {Record<string, string>} */
+const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
+
+/** @param {string} text */
+const escaped = (text) => text.replace(/[&<>"]/g, (found) => ENTITIES[found] ?? found);

@@ -1,0 +1,139 @@
+// @ts-check
+/** The list of sources: how each does, and on what terms it speaks. */
+
+import { ask } from "./ask.js";
+import { element, mark, write } from "./nodes.js";
+
+/**
+ * @typedef {object} Source as `/v1/sources` tells it
+ * @property {string} key
+ * @property {string} name
+ * @property {string} short
+ * @property {string} status
+ * @property {string} message
+ * @property {string | null} [next_poll_at]
+ * @property {string} attribution
+ * @property {string} terms
+ * @property {string} coverage
+ */
+
+const ADDRESS = /(?:https?:\/\/)?((?:[a-z0-9-]+\.)+[a-z]{2,}(?:\/[\w./-]*)?)/;
+
+export class Sources {
+  #list;
+  #label = "";
+  /** @type {Map<string, Source>} */
+  #known = new Map();
+  /** @type {Map<string, Entry>} */
+  #entries = new Map();
+  #silence = element("li", { "data-status": "failing" }, "the service does not answer");
+
+  /** @param {HTMLElement} list */
+  constructor(list) {
+    this.#list = list;
+  }
+
+  async refresh() {
+    const answer = await ask("v1/sources");
+    this.#list.classList.toggle("silent", !answer);
+    if (!answer) return this.#list.prepend(this.#silence);
+    this.#silence.remove();
+    this.#label = answer.label ? `${answer.label}:` : "";
+    /** @type {Source[]} */
+    const sources = Array.isArray(answer.sources) ? answer.sources : [];
+    this.#known = new Map(sources.map((source) => [source.key, source]));
+    for (const source of sources) this.#show(source);
+  }
+
+  /** @param {Source} source */
+  #show(source) {
+    let entry = this.#entries.get(source.key);
+    if (!entry) {
+      this.#entries.set(source.key, (entry = new Entry(source.key)));
+      this.#list.append(entry.node);
+    }
+    entry.show(source, !!this.#label);
+  }
+
+  /**
+   * What is known of a quote's source: `demo:nbkr` is nbkr in a demo.
+   *
+   * @param {string} source
+   * @returns {Source | undefined}
+   */
+  of(source) {
+    return this.#known.get(this.#key(source));
+  }
+
+  /** @param {string} source */
+  short(source) {
+    return this.of(source)?.short ?? source;
+  }
+
+  /** @param {string} source */
+  isPeg(source) {
+    return this.#key(source) === "peg";
+  }
+
+  /**
+   * Who says it and on what terms, for the page to show.
+   *
+   * @param {string} source
+   * @returns {(Node | string)[]}
+   */
+  words(source) {
+    const known = this.of(source);
+    if (this.isPeg(source)) return ["The state has fixed this rate; the banks' own tables are compared with it."];
+    return known ? terms(known, !!this.#label) : [source];
+  }
+
+  /** @param {string} source */
+  #key(source) {
+    return source.startsWith(this.#label) ? source.slice(this.#label.length) : source;
+  }
+}
+
+class Entry {
+  #line = element("summary");
+  #terms = element("p");
+  #told = "";
+
+  /** @param {string} key */
+  constructor(key) {
+    this.node = element("li", { id: `source-${key}` }, element("details", {}, this.#line, this.#terms));
+  }
+
+  /**
+   * @param {Source} source
+   * @param {boolean} isDemo
+   */
+  show(source, isDemo) {
+    mark(this.node, "data-status", source.status);
+    write(this.#line, line(source));
+    const told = [source.name, source.attribution, source.terms, source.coverage].join();
+    if (told === this.#told) return;
+    this.#told = told;
+    this.#terms.replaceChildren(...terms(source, isDemo), ` ${source.coverage}`);
+  }
+}
+
+/** @param {Source} source */
+function line({ short, status, message, next_poll_at }) {
+  const next = next_poll_at ? `, next poll at ${new Date(next_poll_at).toLocaleTimeString([], { timeStyle: "short" })}` : "";
+  const words = `${short}: ${message || status + next}`;
+  return status === "waiting" ? `waiting for ${words}` : words;
+}
+
+/**
+ * @param {Source} source
+ * @param {boolean} isDemo the numbers are not the bank's: then it is named, and not quoted
+ * @returns {(Node | string)[]}
+ */
+function terms({ name, attribution, terms }, isDemo) {
+  const preface = isDemo ? `${name}, a stand-in for ` : "";
+  const [found, address] = ADDRESS.exec(attribution) ?? [];
+  if (!found || !address) return [`${preface}${attribution}. ${terms}`];
+  const [before = "", after = ""] = attribution.split(found);
+  const link = element("a", { href: `https://${address}`, rel: "noopener" }, address);
+  return [preface + before, link, `${after}. ${terms}`];
+}

@@ -1,0 +1,70 @@
+// @ts-check
+/** The ways to a server's stream, the best first: a WebSocket, Server-Sent Events, and asking again and again. */
+
+/** @typedef {import("./stream.js").Frame} Frame */
+
+/**
+ * @callback Way open it; whoever closes it hears no more
+ * @param {string} server
+ * @param {string} query
+ * @param {(frame: Frame | null) => void} hear null: what came is no frame
+ * @param {(code?: number) => void} lost with the close code, if there was one
+ * @returns {() => void} close
+ */
+
+const POLL_MS = 20_000;
+const BAD_REQUEST = 4400;
+
+/** @type {Way} */
+function socket(server, query, hear, lost) {
+  const socket = new WebSocket(`${server.replace(/^http/, "ws")}/v1/stream?${query}`);
+  socket.onmessage = ({ data }) => hear(decode(data));
+  socket.onclose = ({ code }) => lost(code);
+  return () => {
+    socket.onmessage = socket.onclose = null;
+    // Closing a socket that is not open yet writes an error on the page's console.
+    if (socket.readyState) socket.close();
+    else socket.onopen = () => socket.close();
+  };
+}
+
+/** @type {Way} */
+function events(server, query, hear, lost) {
+  const source = new EventSource(`${server}/v1/events?${query}`);
+  source.onmessage = ({ data }) => hear(decode(data));
+  // It would come back by itself, but not with our back-off, nor another way.
+  source.onerror = () => lost();
+  return () => source.close();
+}
+
+/** @type {Way} */
+function polling(server, query, hear, lost) {
+  const abort = new AbortController();
+  const { signal } = abort;
+  const ask = async () => {
+    try {
+      const answer = await fetch(`${server}/v1/quotes?${query}`, { signal, cache: "no-cache" });
+      if (!answer.ok) throw answer.status === 400 ? BAD_REQUEST : 0;
+      hear({ ...(await answer.json()), type: "snapshot" });
+      setTimeout(() => signal.aborted || ask(), POLL_MS * (0.75 + Math.random() / 2));
+    } catch (error) {
+      if (!signal.aborted) lost(error === BAD_REQUEST ? error : 0);
+    }
+  };
+  ask();
+  return () => abort.abort();
+}
+
+export const WAYS = [socket, events, polling];
+
+/**
+ * @param {unknown} data
+ * @returns {Frame | null}
+ */
+function decode(data) {
+  try {
+    return JSON.parse(String(data));
+  } catch {
+    return null;
+  }
+}
