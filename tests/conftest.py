@@ -7,6 +7,7 @@ import logging
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +17,9 @@ import pytest
 import pytest_asyncio
 import uvloop
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from browsers import Engines, Page
+from newsroom import Newsroom
+from newsroom import newsroom as opened_newsroom
 from redis.asyncio import Redis
 from stage import Scheduled
 
@@ -35,6 +39,16 @@ class OpenStore(Protocol):
 
 class FixingOf(Protocol):
     def __call__(self, currency: str, value: str, day: date, source: str = "nbkr") -> Fixing: ...
+
+
+class Elected(Protocol):
+    def __call__(self, store: Store) -> Awaitable[Publisher]: ...
+
+
+class OpenPage(Protocol):
+    def __call__(
+        self, engine: str, *, width: int = 1280, height: int = 300, **options: Any
+    ) -> AbstractAsyncContextManager[Page]: ...
 
 
 ON_BOTH_LOOPS = {"test_protocol", "test_limits"}
@@ -82,7 +96,7 @@ def redis_url(redis_server: EmbeddedServer, redis: Redis) -> str:
     return redis_server.url
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def open_store() -> OpenStore:
     return _open_store
 
@@ -116,12 +130,12 @@ def scheduled(monkeypatch: pytest.MonkeyPatch) -> Scheduled:
     return lambda: list(made[-1].get_jobs()) if made else []
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def quote_of() -> QuoteOf:
     return _quote_of
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def fixing_of() -> FixingOf:
     return _fixing_of
 
@@ -159,7 +173,7 @@ class Publisher:
 
     @classmethod
     async def elected(cls, store: Store) -> Publisher:
-        lease = await store.acquire("test", seconds=60, now_ms=now_ms(), force=True)
+        lease = await store.acquire("test", seconds=600, now_ms=now_ms(), force=True)
         assert lease
         return cls(store, lease)
 
@@ -169,8 +183,8 @@ class Publisher:
         return self.seen
 
 
-@pytest.fixture
-def elected() -> Callable[[Store], Awaitable[Publisher]]:
+@pytest.fixture(scope="session")
+def elected() -> Elected:
     """Make a publisher that takes the lease by force."""
     return Publisher.elected
 
@@ -182,3 +196,39 @@ async def publisher(store: Store) -> Publisher:
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+# What the tests of the widget share. Engines take seconds to start, and live on the loop of the session.
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def engines() -> AsyncIterator[Engines]:
+    started = Engines()
+    yield started
+    await started.close()
+
+
+@pytest.fixture(scope="session")
+def open_page(engines: Engines) -> OpenPage:
+    """A page of its own in one of the three engines; `options` of chromium are a context's."""
+
+    @asynccontextmanager
+    async def open_page(
+        engine: str, *, width: int = 1280, height: int = 300, **options: Any
+    ) -> AsyncIterator[Page]:
+        started: Any = await engines.get(engine)
+        async with started.page(width=width, height=height, **options) as page:
+            yield page
+
+    return open_page
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def newsroom(redis_server: EmbeddedServer) -> AsyncIterator[Newsroom]:
+    """A site of another origin, a server with the five symbols and nothing published, a publisher."""
+    async with Redis.from_url(redis_server.url) as client:
+        await client.flushall()
+    async with _open_store(redis_server.url) as store:
+        publisher = await Publisher.elected(store)
+        async with opened_newsroom(publisher, redis_server.url) as room:
+            yield room

@@ -1,0 +1,415 @@
+"""The reader's side of an outage, in three real engines: what was known stays, and the line comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+from browsers import ENGINES, ChromiumPage, FirefoxPage, Page, WebkitPage
+from newsroom import Newsroom
+
+if TYPE_CHECKING:
+    from tests.conftest import OpenPage, QuoteOf
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+# As the README gives it; the paragraph is what a late line would push down.
+SNIPPET = '<currency-ticker style="display:block;min-height:62px"></currency-ticker>{embed}<p id=after>News'
+LONGEST_DELAY_SECONDS = 20
+OFFLINE_SECONDS = 30
+# What every tool prints as 0.000: a longer price moves the change behind it, in the place of both.
+NO_SHIFT = 0.0005
+
+
+async def until(fact: Callable[[], Awaitable[object]], seconds: float = 20) -> None:
+    async with asyncio.timeout(seconds):
+        while not await fact():
+            await asyncio.sleep(0.05)
+
+
+async def line_of(page: Page) -> str:
+    """The items of the first ticker, one a row."""
+    text: str = await page.run(
+        """const root = document.querySelector("currency-ticker")?.shadowRoot;
+        const items = [...(root?.querySelectorAll("[part~=item]") ?? [])];
+        const shown = items.filter((item) => !item.closest("[aria-hidden]"));
+        return shown.map((item) => item.textContent).join("\\n");"""
+    )
+    return text
+
+
+async def until_line(page: Page, line: str, seconds: float = 20) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            while await line_of(page) != line:
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        assert await line_of(page) == line
+        raise
+
+
+async def until_state(page: Page, state: str, seconds: float = 20) -> None:
+    async def said() -> bool:
+        return await state_of(page) == state
+
+    await until(said, seconds)
+
+
+async def state_of(page: Page) -> str:
+    state: str = await page.run(
+        'return document.querySelector("currency-ticker").getAttribute("state") ?? ""'
+    )
+    return state
+
+
+async def until_subscribers(newsroom: Newsroom, count: int, seconds: float = 20) -> None:
+    async def there_are() -> bool:
+        return await newsroom.subscribers() == count
+
+    await until(there_are, seconds)
+
+
+# A server that is gone for a moment.
+
+
+@pytest.mark.timeout(90)
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_a_line_outlives_its_server_and_comes_back_by_itself(
+    newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf, engine: str
+) -> None:
+    await newsroom.say(quote_of("KGS", "87.45"))
+    async with open_page(engine) as page:
+        await page.open(newsroom.page(SNIPPET))
+        await until_line(page, "KGS/USD = 0.01144")
+        below = await page.run("return document.querySelector('#after').getBoundingClientRect().top")
+
+        await newsroom.server.kill()
+        await until_state(page, "connecting")
+        during = await line_of(page)
+        await newsroom.say(quote_of("KGS", "80"))
+        await newsroom.server.start()
+        await until_line(page, "KGS/USD = 0.01250")
+
+        assert during == "KGS/USD = 0.01144"
+        assert await state_of(page) == "live"
+        await until_subscribers(newsroom, 1)
+        assert below == await page.run("return document.querySelector('#after').getBoundingClientRect().top")
+
+
+@pytest.mark.timeout(150)
+async def test_after_half_a_minute_without_the_server_the_line_says_so_and_nothing_has_shifted(
+    newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf
+) -> None:
+    await newsroom.say(quote_of("KGS", "87.45"))
+    async with open_page("chromium") as page:
+        await page.open(newsroom.page(SNIPPET * 10))
+        await until_line(page, "KGS/USD = 0.01144")
+        for number in range(20):
+            await newsroom.say(quote_of("KGS", f"{80 + number}", change_percent=number - 10))
+            await asyncio.sleep(0.2)
+        await until_line(page, "KGS/USD = 0.01010 +9%")
+
+        await newsroom.server.kill()
+        gone = time.monotonic()
+        await until_state(page, "offline", OFFLINE_SECONDS + 15)
+        said = time.monotonic()
+        assert await line_of(page) == "KGS/USD = 0.01010 +9%"
+        assert await status_of(page) == "offline"
+
+        await newsroom.server.start()
+        started = time.monotonic()
+        await until_state(page, "live", LONGEST_DELAY_SECONDS + 5)
+        back = time.monotonic()
+
+        assert OFFLINE_SECONDS - 1 < said - gone < OFFLINE_SECONDS + 10
+        assert back - started < LONGEST_DELAY_SECONDS + 2
+        assert await status_of(page) == ""
+        # A second connection would be there by now.
+        await asyncio.sleep(1)
+        assert await newsroom.subscribers() == 1
+        assert await shift_of(page) < NO_SHIFT
+
+
+async def status_of(page: Page) -> str:
+    """What the line says of its connection, as far as it is seen."""
+    text: str = await page.run(
+        """const { shadowRoot } = document.querySelector("currency-ticker");
+        const status = shadowRoot.querySelector("[part~=status]");
+        return status && getComputedStyle(status).display !== "none" ? status.textContent.trim() : "";"""
+    )
+    return text
+
+
+SHIFT = """
+  let sum = 0;
+  const add = (entries) => entries.forEach(({ value }) => (sum += value));
+  const observer = new PerformanceObserver((list) => add(list.getEntries()));
+  observer.observe({ type: "layout-shift", buffered: true });
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  add(observer.takeRecords());
+  return sum;"""
+
+
+async def shift_of(page: Page) -> float:
+    """The cumulative layout shift since the page was opened, whoever caused it."""
+    shift: float = await page.run(SHIFT)
+    return shift
+
+
+async def test_the_shift_of_a_page_that_reserves_no_room_is_seen(
+    newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf
+) -> None:
+    await newsroom.say(quote_of("KGS", "87.45"))
+    late = """<currency-ticker></currency-ticker><p>News<script>setTimeout(() => {
+      document.body.append(Object.assign(document.createElement("script"), { src: "{server}/ticker.js" }));
+    }, 500)</script>"""
+    async with open_page("chromium") as page:
+        await page.open(newsroom.page(late))
+        await until_line(page, "KGS/USD = 0.01144")
+
+        assert await shift_of(page) > 0
+
+
+# One page, one connection.
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_ten_lines_of_a_page_are_one_request_and_one_connection(
+    newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf, engine: str
+) -> None:
+    await newsroom.say(quote_of("KGS", "87.45"), quote_of("TMT", "3.5"))
+    lines = "".join(
+        f'<currency-ticker symbols="{symbols}"></currency-ticker>'
+        for symbols in ("KGS", "TMT", "", "KZT", "TJS")
+    )
+    async with open_page(engine) as page:
+        await page.open(newsroom.page(f"{lines}{{embed}}{lines}"))
+        await until_line(page, "KGS/USD = 0.01144")
+        before = await traffic(newsroom, page)
+        await newsroom.server.kill()
+        await newsroom.server.start()
+        await until_state(page, "live")
+        # A second connection would be there by now.
+        await asyncio.sleep(1)
+        after = await traffic(newsroom, page)
+
+    assert before == after == {"scripts": 1, "connected": 1, "connections so far": 1}
+
+
+async def traffic(newsroom: Newsroom, page: Page) -> dict[str, int]:
+    scripts = """return performance.getEntriesByType("resource").filter(({ name }) =>
+      name.endsWith("/ticker.js")).length"""
+    return {
+        "scripts": await page.run(scripts),
+        "connected": await newsroom.subscribers(),
+        # Counted by the server since its start.
+        "connections so far": int(await newsroom.server.count("ticker_subscribers_joined_total")),
+    }
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_the_connection_ends_with_the_last_line_of_the_page(
+    newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf, engine: str
+) -> None:
+    await newsroom.say(quote_of("KGS", "87.45"))
+    async with open_page(engine) as page:
+        await page.open(newsroom.page("<currency-ticker></currency-ticker>" * 2 + "{embed}"))
+        await until_line(page, "KGS/USD = 0.01144")
+        await page.run("document.querySelector('currency-ticker').remove()")
+        await asyncio.sleep(0.5)
+        assert await newsroom.subscribers() == 1
+        await page.run("document.querySelector('currency-ticker').remove()")
+
+        await until_subscribers(newsroom, 0)
+
+
+async def test_neither_another_line_nor_another_network_makes_a_second_connection(
+    newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf
+) -> None:
+    await newsroom.say(quote_of("KGS", "87.45"), quote_of("TMT", "3.5"))
+    async with open_page("chromium") as page:
+        assert isinstance(page, ChromiumPage)
+        await page.open(newsroom.page('<currency-ticker symbols="KGS"></currency-ticker>{embed}'))
+        await until_line(page, "KGS/USD = 0.01144")
+        # What is open does not bring its symbol.
+        await page.run("""const ticker = document.createElement("currency-ticker");
+          ticker.setAttribute("symbols", "TMT");
+          document.body.prepend(ticker);""")
+        await until_line(page, "TMT/USD = 0.28571")
+        await until_subscribers(newsroom, 1)
+        await page.tab.context.set_offline(True)
+        await page.tab.context.set_offline(False)
+        await newsroom.say(quote_of("TMT", "4"))
+        await until_line(page, "TMT/USD = 0.25000")
+        await until_subscribers(newsroom, 1)
+
+        await asyncio.sleep(1)
+        assert await newsroom.subscribers() == 1
+
+
+# Nothing is left behind.
+
+
+CYCLE = """
+  for (let turn = 0; turn < arguments[0]; turn++) {
+    const ticker = document.createElement("currency-ticker");
+    document.body.append(ticker);
+    if (turn % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 50));
+    if (turn % 3 === 0) document.body.prepend(ticker);
+    ticker.remove();
+  }"""
+COUNTERS = ("documents", "nodes", "jsEventListeners")
+
+
+@pytest.mark.timeout(90)
+@pytest.mark.parametrize("last", ["a line that stays", "no line"])
+async def test_a_hundred_lines_that_came_and_went_leave_nothing(
+    newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf, last: str
+) -> None:
+    await newsroom.say(quote_of("KGS", "87.45"), quote_of("TMT", "3.5"))
+    stays = "<currency-ticker></currency-ticker>"
+    async with open_page("chromium") as page:
+        assert isinstance(page, ChromiumPage)
+        await page.open(newsroom.page(f"{stays}{{embed}}<p>News"))
+        await until_line(page, "KGS/USD = 0.01144\nTMT/USD = 0.28571")
+        first = await counted(page)
+        if last == "no line":
+            await page.run("document.querySelector('currency-ticker').remove()")
+        # What the engine makes of the script's code is there after the first ones.
+        await page.run(CYCLE, 20)
+        before = await at_rest(page, first)
+        await page.run(CYCLE, 100)
+        after = await at_rest(page, first)
+        assert {name: after[name] for name in COUNTERS if after[name] > first[name]} == {}
+        assert after["bytes"] < before["bytes"] + 200_000
+        await until_subscribers(newsroom, int(last != "no line"))
+
+
+async def at_rest(page: ChromiumPage, first: dict[str, int]) -> dict[str, int]:
+    """What is alive once it is no more than at first: an engine lets go of animations in a later frame."""
+
+    async def is_at_rest() -> bool:
+        now = await counted(page)
+        return all(now[name] <= first[name] for name in COUNTERS)
+
+    with suppress(TimeoutError):
+        await until(is_at_rest, 15)
+    return await counted(page)
+
+
+async def counted(page: ChromiumPage) -> dict[str, int]:
+    await page.cdp("HeapProfiler.collectGarbage")
+    heap = await page.cdp("Runtime.getHeapUsage")
+    return {**await page.cdp("Memory.getDOMCounters"), "bytes": int(heap["usedSize"])}
+
+
+# Networks that let no WebSocket through.
+
+
+@pytest.mark.timeout(90)
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_where_no_websocket_gets_through_the_line_lives_by_events(
+    newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf, engine: str
+) -> None:
+    await newsroom.say(quote_of("KGS", "87.45"))
+    async with newsroom.front("/v1/stream") as front, open_page(engine) as page:
+        await page.open(newsroom.page(SNIPPET, server=front.url))
+        await until_line(page, "KGS/USD = 0.01144", 30)
+        await until_state(page, "live")
+        await newsroom.say(quote_of("KGS", "80"))
+        await until_line(page, "KGS/USD = 0.01250")
+
+        assert front.asked.count("/v1/events") == 1
+        assert "/v1/quotes" not in front.asked
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_where_no_stream_gets_through_the_line_lives_by_asking(
+    newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf, engine: str
+) -> None:
+    await newsroom.say(quote_of("KGS", "87.45"))
+    async with newsroom.front("/v1/stream", "/v1/events") as front, open_page(engine) as page:
+        await page.open(newsroom.page(SNIPPET, server=front.url))
+        await until_line(page, "KGS/USD = 0.01144", 40)
+        await until_state(page, "live")
+        if engine == "chromium":
+            await newsroom.say(quote_of("KGS", "80"))
+            await until_line(page, "KGS/USD = 0.01250", 35)
+
+        assert front.asked.count("/v1/quotes") == 1 + (engine == "chromium")
+
+
+# Readers who go elsewhere.
+
+
+async def test_a_reader_who_comes_back_to_a_kept_page_finds_it_live(
+    newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf
+) -> None:
+    await newsroom.say(quote_of("KGS", "87.45"))
+    watch = "<script>addEventListener('pageshow', ({ persisted }) => (globalThis.kept = persisted))</script>"
+    async with open_page("chromium") as page:
+        assert isinstance(page, ChromiumPage)
+        await page.open(newsroom.page(watch + SNIPPET))
+        await until_line(page, "KGS/USD = 0.01144")
+        await page.open(newsroom.page("elsewhere"))
+        await until_subscribers(newsroom, 0)
+        await newsroom.say(quote_of("KGS", "80"))
+        # A page that was kept has no second load event.
+        await page.tab.go_back(wait_until="commit")
+
+        await until_line(page, "KGS/USD = 0.01250")
+        assert await page.run("return kept")
+        assert await state_of(page) == "live"
+        assert await newsroom.subscribers() == 1
+
+
+async def test_a_line_that_nobody_sees_stands_still(
+    newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf
+) -> None:
+    await newsroom.say(quote_of("KGS", "87.45"))
+    async with open_page("chromium") as page:
+        assert isinstance(page, ChromiumPage)
+        await page.open(newsroom.page(f"{SNIPPET}<div style='height: 3000px'></div>"))
+        await until_line(page, "KGS/USD = 0.01144")
+        running = partial(movement_of, page)
+        await until(running)
+        await page.run("scrollTo(0, 2500)")
+        await until(partial(movement_of, page, "paused"))
+        await page.run("scrollTo(0, 0)")
+        await until(running)
+
+
+@pytest.mark.parametrize("engine", ["firefox", "webkit"])
+async def test_a_line_in_a_hidden_tab_stands_still_and_has_the_newest_quotes_after_it(
+    newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf, engine: str
+) -> None:
+    # Headless chromium shows all its pages at once.
+    await newsroom.say(quote_of("KGS", "87.45"))
+    async with open_page(engine) as page:
+        assert isinstance(page, FirefoxPage | WebkitPage)
+        await page.open(newsroom.page(SNIPPET))
+        await until(partial(movement_of, page))
+        async with page.hidden():
+            await until(partial(movement_of, page, "paused"))
+            await newsroom.say(quote_of("KGS", "80"))
+
+        await until_line(page, "KGS/USD = 0.01250")
+        await until(partial(movement_of, page))
+        assert await newsroom.subscribers() == 1
+
+
+async def movement_of(page: Page, state: str = "running") -> bool:
+    """Whether all animations of the line are in this state."""
+    found: bool = await page.run(
+        """const track = document.querySelector("currency-ticker").shadowRoot.querySelector("[part~=track]");
+        const states = track.getAnimations().map(({ playState }) => playState);
+        return states.length > 0 && states.every((each) => each === arguments[0]);""",
+        state,
+    )
+    return found
