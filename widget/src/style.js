@@ -68,6 +68,9 @@ li[data-status="pegged"] { --warn: var(--muted); --status: 20% 40%, 20% 0, 80% 0
 /* Chromium lays out a flex item with all that is around it, but not what is positioned. */
 [part="value"] {
   position: absolute;
+  left: 0;
+  top: 0;
+  text-align: left;
   width: calc(100% / var(--squeeze));
   height: 100%;
   contain: strict;

@@ -282,7 +282,8 @@ export class CurrencyTicker extends HTMLElement {
 
   #server() {
     const { server } = /** @type {typeof CurrencyTicker} */ (this.constructor);
-    return serverAddress(this.getAttribute("src") || (server ?? "/"), document.baseURI) ?? location.origin;
+    const source = this.getAttribute("src");
+    return (source && serverAddress(source, document.baseURI)) || server || location.origin;
   }
 
   /**
