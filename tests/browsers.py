@@ -34,7 +34,7 @@ from playwright.async_api import async_playwright
 from websockets.asyncio.client import ClientConnection, connect
 
 ENGINES = ("chromium", "firefox", "webkit")
-START_SECONDS = 30
+START_SECONDS = 50
 ANSWER_SECONDS = 120
 """How long a script may run in a page."""
 DEAD_END = "127.0.0.1:9"

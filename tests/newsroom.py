@@ -90,7 +90,7 @@ class Server:
             *(sys.executable, __file__, order), stdout=PIPE, cwd=Path(__file__).parents[1]
         )
         assert self._process.stdout
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             ready = (await self._process.stdout.readline()).decode()
         assert ready, f"the server ended with {await self._process.wait()} before it was ready"
         self.url = ready.strip().rstrip("/")
@@ -99,7 +99,7 @@ class Server:
         """SIGTERM says goodbye to every reader; SIGKILL is a power cut."""
         if self._process:
             self._process.send_signal(how)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(40):
                 await self._process.wait()
             self._process = None
 

@@ -122,7 +122,7 @@ def test_the_items_read_like_the_widget_and_say_what_a_shape_says() -> None:
     ("query", "text"),
     [
         ({"format": "compact"}, "KGS 0.01144 0%"),
-        ({"format": "names"}, "Kyrgyzstani Som / US Dollar = 0.01144 0%"),
+        ({"format": "names"}, "Kyrgyz Som / US Dollar = 0.01144 0%"),
         ({"format": "names", "locale": "ru"}, "киргизский сом / доллар США = 0,01144 0\xa0%"),
         ({"invert": "1"}, "USD/KGS = 87.45 0%"),
         ({"invert": "1", "format": "compact"}, "KGS 87.45 0%"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 SNIPPET = '<currency-ticker style="display:block;min-height:62px"></currency-ticker>{embed}<p id=after>News'
 LONGEST_DELAY_SECONDS = 20
 OFFLINE_SECONDS = 30
+CONNECT_SECONDS = 15
+# How long a line that nobody sees keeps its subscription.
+LINGER_SECONDS = 2
 # What every tool prints as 0.000: a longer price moves the change behind it, in the place of both.
 NO_SHIFT = 0.0005
 
@@ -121,6 +124,14 @@ async def test_after_half_a_minute_without_the_server_the_line_says_so_and_nothi
         assert await line_of(page) == "KGS/USD = 0.01010 +9%"
         assert await status_of(page) == "offline"
 
+        # Whoever looks away and comes back is told the same.
+        await page.run("document.body.style.paddingBottom = '5000px'; scrollTo(0, 4000)")
+        await asyncio.sleep(LINGER_SECONDS + 1)
+        await page.run("scrollTo(0, 0)")
+        for _ in range(10):
+            await asyncio.sleep(0.1)
+            assert await status_of(page) == "offline"
+
         await newsroom.server.start()
         started = time.monotonic()
         await until_state(page, "live", LONGEST_DELAY_SECONDS + 5)
@@ -133,6 +144,38 @@ async def test_after_half_a_minute_without_the_server_the_line_says_so_and_nothi
         await asyncio.sleep(1)
         assert await newsroom.subscribers() == 1
         assert await shift_of(page) < NO_SHIFT
+
+
+@pytest.mark.timeout(120)
+async def test_a_server_that_hung_has_its_readers_back_as_soon_as_one_that_was_down(
+    newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf
+) -> None:
+    # Chromium opens one WebSocket of a host after the other: one that hangs holds up all that follow.
+    await newsroom.say(quote_of("KGS", "87.45"))
+    async with open_page("chromium") as page:
+        await page.open(newsroom.page(SNIPPET))
+        await until_line(page, "KGS/USD = 0.01144")
+
+        await newsroom.server.kill()
+        async with hanging(newsroom) as silent:
+            await asyncio.sleep(CONNECT_SECONDS + 3)
+            silent.close()
+            await newsroom.server.start()
+            await until_state(page, "live", LONGEST_DELAY_SECONDS + 5)
+
+        await asyncio.sleep(1)
+        assert await newsroom.subscribers() == 1
+
+
+@asynccontextmanager
+async def hanging(newsroom: Newsroom) -> AsyncIterator[asyncio.Server]:
+    """In the server's place, one that takes every call and says nothing, also when it takes no more."""
+    calls: list[asyncio.StreamWriter] = []
+    port = int(newsroom.server.url.rpartition(":")[2])
+    yield await asyncio.start_server(lambda _, writer: calls.append(writer), "127.0.0.1", port)
+    assert calls
+    for writer in calls:
+        writer.transport.abort()
 
 
 async def status_of(page: Page) -> str:

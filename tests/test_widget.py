@@ -32,6 +32,7 @@ from reader import (
     look,
     nothing_was_wrong,
     opener,
+    press,
     quote,
     saying,
     shown,
@@ -326,6 +327,33 @@ async def test_symbols_are_shown_in_the_order_of_the_attribute_and_once(
         await page.open(room.page(article('symbols="tjs, KGS/USD;KGS uzs/usd"')))
 
         assert [text.split()[0] for text in await shown(page, 3)] == ["TJS/USD", "KGS/USD", "UZS/USD"]
+
+
+async def test_nothing_of_other_symbols_stays_when_they_and_the_looks_change_at_once(
+    room: Newsroom, open_page: OpenPage
+) -> None:
+    async with open_page("chromium") as page:
+        await page.open(room.page(article('symbols="TMT"')))
+        await shown(page, 1)
+        await look(page, "Object.assign(ticker(), { symbols: 'XXX', locale: 'ru' })")
+
+        await look(page, "await until(() => all().length === 0 && !part('message').hidden)")
+
+
+@pytest.mark.parametrize("engine", ["chromium", "firefox"])
+async def test_a_line_whose_focused_link_goes_runs_on(
+    room: Newsroom, open_page: OpenPage, engine: str
+) -> None:
+    async with open_page(engine) as page:
+        await page.open(room.page(article('link="/rates/{base}"', body="{line}")))
+        await shown(page)
+        await press(page, "Tab")
+        await look(page, "await until(() => deepest().matches('[part~=link]'))")
+        animation = "const running = () => ticker().shadowRoot.getAnimations()[0]?.playState === 'running';"
+        await look(page, animation + "await until(() => !running())")
+        await look(page, "ticker().symbols = 'KZT TJS'")
+
+        await look(page, animation + "await until(() => items().length === 2 && running())")
 
 
 async def test_a_symbol_that_nobody_serves_does_not_take_the_others_with_it(
@@ -671,6 +699,24 @@ async def test_a_chart_shows_the_last_days(
         asked = await page.run("return performance.getEntriesByType('resource').map(({ name }) => name)")
         assert len([each for each in asked if "/v1/history/" in each]) == 2
         await nothing_was_wrong(page)
+
+
+async def test_a_chart_that_could_not_be_had_is_asked_for_again(room: Newsroom, open_page: OpenPage) -> None:
+    await room.publisher.say(*five(), fixings=fixings("KGS", "87.1", "87.2", "87.3", "87.4", "87.45"))
+    drawn = """
+      const chart = items()[0].querySelector("[part~=sparkline]");
+      const corners = () => getComputedStyle(chart).clipPath.split(",").length;
+    """
+    async with room.front("/v1/history/KGS/USD") as front, open_page("chromium") as page:
+        await page.open(room.page(article("symbols=KGS sparkline", line=LINE), server=front.url))
+        await shown(page, 1)
+        await look(page, drawn + "await moment(1500)")
+        assert await look(page, drawn + "return corners()") < 4
+
+        front.refused.clear()
+        # The next tick asks again.
+        async with saying(room, quote("KGS", "80")):
+            await look(page, drawn + "await until(() => corners() > 3)")
 
 
 async def test_the_line_names_its_sources_below(room: Newsroom, open_page: OpenPage) -> None:

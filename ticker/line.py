@@ -140,7 +140,7 @@ _ARROWS = {
 _MARKS = {
     "stale": "M0 0h10L5 5l5 5H0l5-5z",
     "unconfirmed": "M5 0 10 5 5 10 0 5z",
-    "pegged": "M0 2h10v2H0zM0 6h10v2H0z",
+    "pegged": "M2 4V0h6v4h2v6H0V4z",
     "fallback": "M0 0h5l5 5-5 5H0l5-5z",
 }
 """An hourglass, a diamond, an equals sign, a turn-off."""

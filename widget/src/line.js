@@ -236,8 +236,9 @@ export function makeLine() {
       for (const [symbol, said] of words) {
         if (!reserved.has(symbol)) reserved.set(symbol, generous(said));
       }
-      if (`${[...words.keys()]}` !== before) {
+      if (!words.size || `${[...words.keys()]}` !== before) {
         repeat(0);
+        /** @type {HTMLElement | null} */ (node.querySelector(":focus"))?.blur();
         fill(main, words.keys(), look);
         write();
         fit();

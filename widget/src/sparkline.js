@@ -30,11 +30,11 @@ export function history(server, { symbol, source, as_of }, changed) {
     known.set(address, entry);
     fresh.reading = fetch(address + new Date(Date.parse(as_of) - DAYS * 864e5).toISOString().slice(0, 10))
       .then((answer) => answer.json())
-      .then(({ fixings = fresh.fixings }) => (fresh.fixings = fixings))
-      .catch(() => {})
+      .then(({ fixings }) => (fresh.fixings = fixings.slice()))
       .then(() => (fresh.reading = null));
+    fresh.reading.catch(() => (fresh.as_of = ""));
   }
-  entry.reading?.then(changed);
+  entry.reading?.then(changed, () => {});
   return entry.fixings;
 }
 

@@ -168,14 +168,15 @@ function connect(server) {
     addEventListener("pagehide", sleep, { signal });
     addEventListener("pageshow", ({ persisted }) => persisted && wake(), { signal });
     // The elements of the page are found one after the other: their wishes are put together.
-    wake();
+    expectNews();
+    openIn(0);
   }
 
   function stop() {
     listening?.abort();
     listening = null;
     sleep();
-    if (connections.get(server) === add) connections.delete(server);
+    if (state === "live") state = "connecting";
   }
 
   function sleep() {
@@ -269,8 +270,8 @@ function connect(server) {
     if (!frame?.type) return lost();
     watch(SILENCE_MS);
     if (frame.type === "error") return become(state, frame.message);
-    failures = 0;
     worked ||= !way;
+    failures = worked ? 0 : 1;
     clearTimeout(offline);
     offline = 0;
     // A poll brings everything, also where nothing is new.

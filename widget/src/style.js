@@ -41,7 +41,6 @@ div:dir(rtl) { direction: rtl; --sign: 1; }
   margin-inline-start: calc(-1 * var(--shift));
 }
 [part="group"], [part="copy"] { flex: none; width: var(--loop, auto); }
-[part="copy"] { user-select: none; -webkit-user-select: none; }
 ul { display: flex; width: max-content; margin: 0; padding: 0; list-style: none; }
 ul:empty { display: none; }
 li, li > * { display: flex; gap: 0 .4em; }
@@ -63,7 +62,6 @@ li[data-status="pegged"] { --warn: var(--muted); --status: 20% 40%, 20% 0, 80% 0
   position: relative;
   /* The page's own would need more than what is reserved. */
   letter-spacing: 0;
-  word-spacing: 0;
 }
 /* Chromium lays out a flex item with all that is around it, but not what is positioned. */
 [part="value"] {

@@ -24,7 +24,10 @@ function socket(server, query, hear, lost) {
     socket.onmessage = socket.onclose = null;
     // Closing a socket that is not open yet writes an error on the page's console.
     if (socket.readyState) socket.close();
-    else socket.onopen = () => socket.close();
+    else {
+      socket.onopen = () => socket.close();
+      setTimeout(socket.onopen, 999);
+    }
   };
 }
 
