@@ -335,7 +335,7 @@ async def test_nothing_of_other_symbols_stays_when_they_and_the_looks_change_at_
     async with open_page("chromium") as page:
         await page.open(room.page(article('symbols="TMT"')))
         await shown(page, 1)
-        await look(page, "Object.assign(ticker(), { symbols: 'XXX', locale: 'ru' })")
+        await look(page, "Object.assign(ticker(), { symbols: 'QQQ', locale: 'ru' })")
 
         await look(page, "await until(() => all().length === 0 && !part('message').hidden)")
 
