@@ -31,8 +31,7 @@ _NO_BREAK = "\N{NO-BREAK SPACE}"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _CODES = ("KGS", "KZT", "TJS", "UZS", "TMT", "USD")
 _NAMES = {
-    "en": "Kyrgyz Som|Kazakhstani Tenge|Tajikistani Somoni|"
-    "Uzbekistani Som|Turkmenistani Manat|US Dollar",
+    "en": "Kyrgyz Som|Kazakhstani Tenge|Tajikistani Somoni|Uzbekistani Som|Turkmenistani Manat|US Dollar",
     "ru": "киргизский сом|казахский тенге|таджикский сомони|узбекский сум|туркменский манат|доллар США",
     "ky": "кыргыз сому|казак теңгеси|тажик сомониси|өзбек суму|түркмөн манаты|АКШ доллары",
     "kk": "қырғыз сомы|қазақ теңгесі|тәжік сомониі|өзбек сумы|түрікмен манаты|АҚШ доллары",
