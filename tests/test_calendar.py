@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from time import process_time
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -118,14 +117,13 @@ HOURS = {0, 4, 5, 6, 9, 10, 11, 16, 17, 18, 19, 22}
 """The hours (UTC) at which something happens at one of them, in winter or in summer, and a few others."""
 
 
-def test_a_year_is_walked_by_the_clock_without_a_false_word_in_under_five_seconds() -> None:
+def test_a_year_is_walked_by_the_clock_without_a_false_word() -> None:
     """
     2027-06 to 2028-06: New Year, Nauryz, a leap day, and two changes of the clocks in New York.
 
     Every bank publishes by its calendar. At every hour that matters each quote is live, of the newest day
     that has begun at its bank, and changes only at that bank's midnight, once for each day of effect.
     """
-    began = process_time()
     sources = {key: SOURCES[key] for key in ("nbkr", "nbk", "nbt", "cbu")} | {"fed": NEW_YORK}
     pairs = dict(
         zip(sources, (Pair("USD", code) for code in ("KGS", "KZT", "TJS", "UZS", "CAD")), strict=True)
@@ -163,7 +161,6 @@ def test_a_year_is_walked_by_the_clock_without_a_false_word_in_under_five_second
     for key in ("nbkr", "nbk", "cbu", "fed"):  # those whose rates are told before they hold
         assert changes[key] == midnights(sources[key], start, end)
     assert date(2028, 2, 29) in {fixing.day for fixing in board.fixings("nbkr")}
-    assert process_time() - began < 5
 
 
 def midnights(source: Source, start: datetime, end: datetime) -> int:
