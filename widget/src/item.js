@@ -130,6 +130,8 @@ export function item(symbol, { format, link, sparkline }, isCopy) {
      */
     show(words, reserved) {
       write(name, words.name);
+      // Put in anew, what stands behind a longer price was nowhere else before: no layout shift.
+      if (words.price.length !== price.textContent.length) value.append(gap, change, status);
       write(price, words.price);
       write(gap, words.change && " ");
       write(change, words.change);

@@ -62,15 +62,19 @@ export function makeLine() {
   /** How far the start of the viewport is within the loop, in px. */
   const now = () => inLoop(shift + moved());
 
-  /** @param {number} offset px from the track's start to that of the viewport */
-  function seek(offset) {
-    shift = offset - moved();
+  /** @param {number} beside px */
+  function put(beside) {
+    shift = beside;
     set(track, "--shift", `${shift}px`);
   }
 
-  /** The same picture, with enough of the track on either side for a whole loop. */
+  /**
+   * The same picture, with enough of the track on either side. A track that starts with the first item in
+   * sight is shifted by a loop, and may grow by half of one before that changes: a whole loop more or less
+   * looks the same, but to the browser all items move (layout shift).
+   */
   function settle(offset = now()) {
-    seek(inLoop(offset - moved()) + moved());
+    put(inLoop(offset - moved() - length / 2) + length / 2);
   }
 
   const groups = () => [main, ...copies];
@@ -117,8 +121,8 @@ export function makeLine() {
       return repeat(0);
     }
     set(track, "--loop", `${length}px`);
-    // One loop is the animation's, one the shift's.
-    repeat(Math.min(MOST_COPIES, Math.ceil(width / length) + 1));
+    // One loop is the animation's, one and a half are the shift's.
+    repeat(Math.min(MOST_COPIES, Math.ceil(width / length + 1.5)));
     animate();
     const place = places.get(anchor?.symbol ?? "");
     settle(place && place.start + (anchor?.past ?? 0));
@@ -182,8 +186,9 @@ export function makeLine() {
       copy.node.inert = true;
       fill(copy, words.keys(), look, true);
       write([copy]);
-      copies.push(copy);
-      track.append(copy.node);
+      // One is before the list that is read, for that to be in sight at first.
+      if (copies.push(copy) > 1) track.append(copy.node);
+      else track.prepend(copy.node);
     }
   }
 
@@ -280,7 +285,7 @@ export function makeLine() {
      */
     reveal(symbol) {
       const place = places.get(symbol);
-      if (place) seek(Math.max(0, place.start - MARGIN_PX));
+      if (place) put(length + place.start - MARGIN_PX - moved());
     },
   };
 }

@@ -21,8 +21,8 @@ export const STYLE = `
   --height: max(var(--ticker-height, 2.5em), 32px);
   --sign: -1;
 }
-:host([theme="light"]) { color-scheme: light; }
-:host([theme="dark"]) { color-scheme: dark; }
+:host([theme=light]) { color-scheme: light; }
+:host([theme=dark]) { color-scheme: dark; }
 :host([hidden]) { display: none; }
 
 div { direction: ltr; white-space: nowrap; }

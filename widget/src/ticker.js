@@ -306,8 +306,8 @@ export class CurrencyTicker extends HTMLElement {
   }
 
   #paint() {
-    const known = (this.#symbols ?? [...this.#quotes.keys()]).map((symbol) => this.#quotes.get(symbol));
-    const quotes = known.filter((quote) => !!quote);
+    const symbols = this.#symbols ?? [...this.#quotes.keys()];
+    const quotes = symbols.flatMap((symbol) => this.#quotes.get(symbol) ?? []);
     this.#message.hidden = quotes.length > 0;
     this.#line.show(quotes, (quote) => this.#chart(quote));
     this.#giveCredit(quotes);

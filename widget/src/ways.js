@@ -61,12 +61,12 @@ function polling(server, query, hear, lost) {
 export const WAYS = [socket, events, polling];
 
 /**
- * @param {unknown} data
+ * @param {any} data text, as every frame of ours
  * @returns {Frame | null}
  */
 function decode(data) {
   try {
-    return JSON.parse(String(data));
+    return JSON.parse(data);
   } catch {
     return null;
   }
