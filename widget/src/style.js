@@ -92,6 +92,7 @@ li::before {
   clip-path: circle(.14em);
 }
 [part="change"] { --shape: var(--arrow); color: var(--tint); }
+[part="change"]:empty { display: none; }
 [part="change"]::before { margin-inline: .3em .25em; }
 [part="mark"] { --shape: var(--status); margin-inline-start: .3em; color: var(--warn); }
 /* The words for it, for those who can't see the shape; not part of what is copied. */
