@@ -145,10 +145,10 @@ class Newsroom:
         return int(await self.server.count("ticker_subscribers"))
 
     @asynccontextmanager
-    async def front(self, *refused: str) -> AsyncIterator[Front]:
-        """A reverse proxy before the server that answers these paths with 403."""
+    async def front(self, *refused: str, swallows: bool = False) -> AsyncIterator[Front]:
+        """A reverse proxy before the server that answers these paths with 403, or not at all."""
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as client:
-            front = Front(client, self.server, set(refused))
+            front = Front(client, self.server, set(refused), swallows=swallows)
             async with _listening(front.answer) as front.url:
                 yield front
 
@@ -156,9 +156,12 @@ class Newsroom:
 class Front:
     """What stands between a reader and the server, and passes on what it likes."""
 
-    def __init__(self, client: aiohttp.ClientSession, server: Server, refused: Collection[str]) -> None:
+    def __init__(
+        self, client: aiohttp.ClientSession, server: Server, refused: Collection[str], *, swallows: bool
+    ) -> None:
         self.url = ""
         self.refused = set(refused)
+        self.swallows = swallows
         self.asked: list[str] = []
         self._client = client
         self._server = server
@@ -166,6 +169,8 @@ class Front:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(request.path)
         if request.path in self.refused:
+            if self.swallows:
+                await asyncio.Event().wait()
             return web.Response(status=403)
         # It knows nothing of WebSockets, and lets no browser keep anything.
         async with self._client.get(self._server.url + request.path_qs) as answer:

@@ -228,14 +228,17 @@ async def test_neither_a_pause_nor_text_of_another_length_is_a_shift(
     newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf
 ) -> None:
     # Shifted by a whole loop the track looks the same, and Chromium counts it as the move of every item.
-    await newsroom.say(quote_of("KGS", "87.45"))
-    fast = SNIPPET.replace("style", 'speed="400" style')
+    await newsroom.say(quote_of("KGS", "87.45"), quote_of("TMT", "3.5"))
+    narrow = SNIPPET.replace('style="', 'speed="400" style="width:400px;')
     async with open_page("chromium") as page:
-        await page.open(newsroom.page(fast * 3))
-        await until_line(page, "KGS/USD = 0.01144")
-        for inverse, price in (("0.0874", "11.4416"), ("0.0000123", "81,300.813"), ("87.45", "0.01144")):
+        await page.open(newsroom.page(narrow * 3))
+        await until_line(page, "KGS/USD = 0.01144\nTMT/USD = 0.28571")
+        prices = {"80": "0.01250", "0.0874": "11.4416", "0.0000123": "81,300.813", "87.45": "0.01144"}
+        for inverse, price in prices.items():
             await newsroom.say(quote_of("KGS", inverse, change_percent=-0.44))
-            await until_line(page, f"KGS/USD = {price} -0.44%")
+            await until_line(page, f"KGS/USD = {price} -0.44%\nTMT/USD = 0.28571")
+            # A loop of 1.6 s: time for the item to grow out of sight.
+            await asyncio.sleep(2)
             await page.run(PAUSES, 20)
             await page.run("document.body.style.paddingBottom = '5000px'; scrollTo(0, 4000)")
             await asyncio.sleep(0.5)
@@ -412,6 +415,25 @@ async def test_where_no_stream_gets_through_the_line_lives_by_asking(
             await until_line(page, "KGS/USD = 0.01250", 35)
 
         assert front.asked.count("/v1/quotes") == 1 + (engine == "chromium")
+
+
+@pytest.mark.timeout(120)
+async def test_where_a_websocket_is_swallowed_the_other_way_is_tried_after_the_first(
+    newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf
+) -> None:
+    await newsroom.say(quote_of("KGS", "87.45"))
+    async with newsroom.front("/v1/stream", swallows=True) as front, open_page("chromium") as page:
+        await page.open(newsroom.page(SNIPPET, server=front.url))
+        await until_line(page, "KGS/USD = 0.01144", CONNECT_SECONDS + 5)
+        assert await state_of(page) == "live"
+        assert front.asked.count("/v1/stream") == 1
+
+        # The server may come back while it is the turn of a WebSocket.
+        await newsroom.server.kill()
+        await until_state(page, "connecting")
+        await newsroom.server.start()
+        await newsroom.say(quote_of("KGS", "80"))
+        await until_line(page, "KGS/USD = 0.01250", CONNECT_SECONDS + LONGEST_DELAY_SECONDS)
 
 
 # Readers who go elsewhere.

@@ -320,6 +320,29 @@ async def test_speed_and_direction(room: Newsroom, open_page: OpenPage, speed: i
         assert await look(page, "return until(async () => await motion() > 0)")
 
 
+@pytest.mark.parametrize("change", ["{ speed: 90 }", "{ direction: 'reverse' }", "{ static: true }"])
+async def test_another_movement_leaves_the_items_and_the_focus_alone(
+    room: Newsroom, open_page: OpenPage, change: str
+) -> None:
+    async with open_page("chromium") as page:
+        await page.open(room.page(article('link="/rates/{base}"', body="{line}")))
+        await shown(page)
+        await press(page, "Tab")
+        await look(page, "await until(() => deepest().matches('[part~=link]'))")
+
+        kept = await look(
+            page,
+            f"""const [link, ...before] = [deepest(), ...items()];
+            const movement = () => JSON.stringify(
+              ticker().shadowRoot.getAnimations().map((each) => each.effect.getTiming()));
+            const timing = movement();
+            Object.assign(ticker(), {change});
+            await until(() => movement() !== timing);
+            return deepest() === link && items().every((item, index) => item === before[index]);""",
+        )
+        assert kept is True
+
+
 async def test_symbols_are_shown_in_the_order_of_the_attribute_and_once(
     room: Newsroom, open_page: OpenPage
 ) -> None:

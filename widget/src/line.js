@@ -209,11 +209,13 @@ export function makeLine() {
       animation = null;
     },
 
-    /** @param {Look} wanted another one makes the items anew with the next `show` */
+    /** @param {Look} wanted another movement keeps the items, all else makes them anew with the next `show` */
     configure(wanted) {
       if (`${Object.values(wanted)}` === `${Object.values(look)}`) return;
+      const isMovement = made(wanted) === made(look);
       look = wanted;
       node.classList.toggle("still", look.still);
+      if (isMovement) return fit();
       reserved.clear();
       words.clear();
     },
@@ -289,6 +291,13 @@ export function makeLine() {
     },
   };
 }
+
+/**
+ * What the items are made by.
+ *
+ * @param {Look} look
+ */
+const made = ({ speed, reverse, still, ...items }) => `${Object.values(items)}`;
 
 /**
  * @param {string} part

@@ -40,9 +40,8 @@ const CONNECT_MS = 15_000;
 const SILENCE_MS = 60_000;
 const OFFLINE_AFTER_MS = 30_000;
 const BETTER_WAY_MS = 300_000;
-// How often a WebSocket may fail before another way is tried: on a page where none got through, and where one did.
-const FAILURES_AT_FIRST = 2;
-const FAILURES_LATER = 12;
+// How often a WebSocket may fail on a page where one got through before the other ways have their turns.
+const PATIENCE = 11;
 
 /** The server does not understand the address, as when one of the symbols is unknown to it. */
 const BAD_REQUEST = 4400;
@@ -79,14 +78,14 @@ export function backoff(attempt, random = Math.random) {
 /**
  * Which of WAYS the next attempt goes.
  *
- * A network that lets no WebSocket through is told from a server that is down by what else gets through.
+ * A network that lets no WebSocket through is told from a server that is down by what else gets through. It
+ * may as well swallow one as refuse it, which takes CONNECT_MS to be seen.
  *
  * @param {number} failures in a row
  * @param {boolean} worked whether a WebSocket has got through on this page
  */
 export function wayOf(failures, worked) {
-  const others = failures - (worked ? FAILURES_LATER : FAILURES_AT_FIRST) + 1;
-  return others > 0 ? others % WAYS.length : 0;
+  return Math.max(0, failures - (worked ? PATIENCE : 0)) % WAYS.length;
 }
 
 /** @type {Map<string, ReturnType<typeof connect>>} */
@@ -271,7 +270,7 @@ function connect(server) {
     watch(SILENCE_MS);
     if (frame.type === "error") return become(state, frame.message);
     worked ||= !way;
-    failures = worked ? 0 : 1;
+    failures = 0;
     clearTimeout(offline);
     offline = 0;
     // A poll brings everything, also where nothing is new.
