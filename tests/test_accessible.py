@@ -153,12 +153,20 @@ OFFLINE = {
 
 
 async def audit(page: Page, *, everything: bool = True) -> None:
-    """Hold the page against axe-core's rules."""
-    await page.evaluate(f"(async () => {{ {AXE.read_text()} }})().then(() => '')")
-    found = await page.run(AUDIT, everything)
+    """
+    Hold the page against axe-core's rules.
 
-    assert found["violations"] == []
-    assert [each for each in found["incomplete"] if not explained(*each)] == []
+    It asks what lies under a point that it has measured before; by then a moving line may be elsewhere, and
+    what it could not decide for that reason is decided when it is asked again.
+    """
+    await page.evaluate(f"(async () => {{ {AXE.read_text()} }})().then(() => '')")
+    for _ in range(3):
+        found = await page.run(AUDIT, everything)
+        assert found["violations"] == []
+        undecided = [each for each in found["incomplete"] if not explained(*each)]
+        if not undecided:
+            break
+    assert undecided == []
 
 
 def explained(rule: str, part: str, words: str) -> bool:
@@ -460,6 +468,25 @@ async def test_tab_reaches_every_link_and_the_button_once_in_order_and_in_sight(
 
             assert walk == STOPS
             assert await look(page, MOVES)
+
+
+@pytest.mark.parametrize("engine", ["chromium", "firefox"])
+async def test_a_focused_link_stays_in_sight_when_the_line_is_measured_anew(
+    room: Newsroom, open_page: OpenPage, engine: str
+) -> None:
+    async with open_page(engine, width=700) as page:
+        await page.open(room.page(article('link="/rates/{base}"')))
+        await shown(page)
+        for _ in range(1 + len(SYMBOLS)):
+            await press(page, "Tab")
+        assert await look(page, FOCUSED) == "link TMT/USD"
+        assert await look(page, SEEN) == [True, True, True, "solid", "2px"]
+        async with saying(room, quote("TJS", "0.00000001")):
+            await look(page, "await until(() => texts().some((each) => each.includes('100,000,000')))")
+            await page.resize(690, 300)
+            await asyncio.sleep(1)
+
+            assert await look(page, SEEN) == [True, True, True, "solid", "2px"]
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -259,7 +259,7 @@ CHANGES = {
 }
 """What is done, again and again, to a ticker of its own and the box around it."""
 STAND_FIRM = ("nothing", "other lines", "theme")
-KEEP_HOLD = (*STAND_FIRM, "speed", "direction", "late font", "late rate", "room")
+KEEP_HOLD = (*STAND_FIRM, "late font", "late rate", "room")
 ROUNDS = 9
 SECONDS_A_ROUND = 0.5
 LATE_SECONDS = 1.0

@@ -362,6 +362,29 @@ async def test_a_hundred_lines_that_came_and_went_leave_nothing(
         await until_subscribers(newsroom, int(last != "no line"))
 
 
+OBSERVERS = """
+  window.observers = 0;
+  const { observe, disconnect } = IntersectionObserver.prototype;
+  IntersectionObserver.prototype.observe = function (node) { observers++; observe.call(this, node); };
+  IntersectionObserver.prototype.disconnect = function () { observers--; disconnect.call(this); };"""
+
+
+async def test_a_line_that_moves_a_hundred_times_is_observed_once(
+    newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf
+) -> None:
+    await newsroom.say(quote_of("KGS", "87.45"))
+    async with open_page("chromium") as page:
+        await page.preload(OBSERVERS)
+        await page.open(newsroom.page(SNIPPET))
+        await until_line(page, "KGS/USD = 0.01144")
+        await page.run(
+            """const ticker = document.querySelector("currency-ticker");
+            for (let turn = 0; turn < 100; turn++) document.body.prepend(ticker);"""
+        )
+
+        assert await page.run("return observers") == 1
+
+
 async def at_rest(page: ChromiumPage, first: dict[str, int]) -> dict[str, int]:
     """What is alive once it is no more than at first: an engine lets go of animations in a later frame."""
 

@@ -378,7 +378,7 @@ async def test_the_snippet_without_a_choice_has_nothing_but_what_every_page_need
         assert re.fullmatch(r"sha384-[A-Za-z0-9+/]{64}", integrity or "")
 
         assert await snippet(page) == (
-            '<currency-ticker style="display:block;min-height:62px"><noscript>'
+            '<currency-ticker style="display:block;min-height:calc(2.5em + 22px)"><noscript>'
             f'<iframe src="{room.server.url}/v1/line.html" title="Exchange rates" '
             'style="border:0;width:100%;height:62px"></iframe></noscript></currency-ticker>\n'
             f'<script async src="{room.server.url}/{script}" integrity="{integrity}" '
@@ -413,7 +413,7 @@ async def test_own_colours_are_custom_properties_and_too_faint_ones_are_told(
         colours = (
             "--ticker-color:#222222;--ticker-background:#000000;--ticker-up:#08713a;--ticker-down:#b8251c"
         )
-        assert f'style="display:block;min-height:62px;{colours}"' in await snippet(page)
+        assert f'style="display:block;min-height:calc(2.5em + 22px);{colours}"' in await snippet(page)
         assert await page.inner_text("#contrast") == "Hard to read on this background: text, rising, falling."
         assert (
             await page.eval_on_selector(

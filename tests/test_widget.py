@@ -131,6 +131,19 @@ async def test_the_strictest_policy_has_nothing_to_report(
         await nothing_was_wrong(page)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_a_policy_that_allows_the_host_but_no_socket_costs_a_moment(
+    room: Newsroom, open_page: OpenPage, engine: str
+) -> None:
+    rules = policy(room)["Content-Security-Policy"]
+    socket = room.server.url.replace("http", "ws", 1)
+    headers = {"Content-Security-Policy": rules.replace(f" {socket}", "")}
+    async with open_page(engine) as page:
+        await page.open(room.page(UNSTYLED.replace("{0}", ""), headers=headers))
+
+        assert await shown(page) == FIVE_TEXTS
+
+
 def fixings(currency: str, *inverses: str, source: str = "nbkr") -> list[Fixing]:
     """What a bank said on the days before VALID, and last on VALID."""
     pair = Pair(currency, "USD")
@@ -320,11 +333,12 @@ async def test_speed_and_direction(room: Newsroom, open_page: OpenPage, speed: i
         assert await look(page, "return until(async () => await motion() > 0)")
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("change", ["{ speed: 90 }", "{ direction: 'reverse' }", "{ static: true }"])
 async def test_another_movement_leaves_the_items_and_the_focus_alone(
-    room: Newsroom, open_page: OpenPage, change: str
+    room: Newsroom, open_page: OpenPage, change: str, engine: str
 ) -> None:
-    async with open_page("chromium") as page:
+    async with open_page(engine) as page:
         await page.open(room.page(article('link="/rates/{base}"', body="{line}")))
         await shown(page)
         await press(page, "Tab")
@@ -335,12 +349,24 @@ async def test_another_movement_leaves_the_items_and_the_focus_alone(
             f"""const [link, ...before] = [deepest(), ...items()];
             const movement = () => JSON.stringify(
               ticker().shadowRoot.getAnimations().map((each) => each.effect.getTiming()));
-            const timing = movement();
+            ticker().paused = true;
+            const still = (each) => each.playState === "paused" && !each.pending;
+            await until(() => ticker().shadowRoot.getAnimations().every(still));
+            const painted = async () => {{
+              for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
+            }};
+            await painted();
+            const timing = movement(), {{ left }} = link.getBoundingClientRect();
             Object.assign(ticker(), {change});
             await until(() => movement() !== timing);
-            return deepest() === link && items().every((item, index) => item === before[index]);""",
+            await painted();
+            return {{
+              nodes: deepest() === link && items().every((item, index) => item === before[index]),
+              moved: link.getBoundingClientRect().left - left,
+            }};""",
         )
-        assert kept is True
+        assert kept["nodes"]
+        assert "static" in change or abs(kept["moved"]) < 0.5
 
 
 async def test_symbols_are_shown_in_the_order_of_the_attribute_and_once(
@@ -787,6 +813,37 @@ async def test_the_place_that_a_page_reserves_is_what_the_line_takes(
             await shown(page)
 
             assert await look(page, "return ticker().getBoundingClientRect().height") == 62
+
+
+@pytest.mark.parametrize("size", [14, 18, 24])
+async def test_the_place_of_the_snippet_is_right_at_every_size_of_the_text(
+    room: Newsroom, open_page: OpenPage, size: int
+) -> None:
+    line = LINE.replace("62px", "calc(2.5em + 22px)")
+    measure = "return ticker().getBoundingClientRect().height"
+    async with open_page("chromium") as page:
+        await page.open(room.page(article(line=line.replace("{embed}", ""), style=f"font-size: {size}px")))
+        before = await look(page, measure)
+        await page.open(room.page(article(line=line, style=f"font-size: {size}px")))
+        await shown(page)
+
+        assert await look(page, measure) == before
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_a_line_is_never_wider_than_the_page_whatever_it_stands_in(
+    room: Newsroom, open_page: OpenPage, engine: str
+) -> None:
+    # The copies must not count as content: a wider line wants more of them, which make it wider.
+    around = ("display: grid", "display: flex", "float: left", "width: fit-content", "display: table")
+    async with open_page(engine, width=800) as page:
+        for style in around:
+            await page.open(room.page(article(line=f'<div style="{style}">{LINE}</div>'.replace("{0}", ""))))
+            await shown(page)
+            await asyncio.sleep(0.3)
+
+            width = await look(page, "return [ticker().offsetWidth, document.documentElement.scrollWidth]")
+            assert 40 < width[0] <= width[1] <= 800, style
 
 
 async def test_what_stands_in_the_element_is_only_there_before_the_script(

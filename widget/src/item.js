@@ -8,10 +8,7 @@ import { element, mark, set, write } from "./parts.js";
 /** @typedef {ReturnType<typeof item>} Item */
 
 /**
- * @typedef {object} Look how the line moves, how quotes are worded, and what an item is made of
- * @property {number} speed px per second, the same at every width
- * @property {boolean} reverse
- * @property {boolean} still no movement and no copies: the line wraps
+ * @typedef {object} Look how quotes are worded, and what an item is made of
  * @property {string} locale
  * @property {number | null} digits
  * @property {boolean} invert

@@ -17,6 +17,13 @@ import { element, mark, set } from "./parts.js";
 /** @typedef {import("./item.js").Wording} Wording */
 /** @typedef {{ node: HTMLElement, list: HTMLElement, items: Map<string, Item> }} Group */
 
+/**
+ * @typedef {object} Movement
+ * @property {number} speed px per second, the same at every width
+ * @property {boolean} reverse
+ * @property {boolean} still no movement and no copies: the line wraps
+ */
+
 const MOST_COPIES = 100;
 const WIDEN_EVERY_MS = 500;
 // The compositor may be a frame or two ahead of what we know.
@@ -26,6 +33,8 @@ const MARGIN_PX = 16;
 export function makeLine() {
   /** @type {Look} */
   let look = /** @type {any} */ ({});
+  /** @type {Movement} */
+  let movement = /** @type {any} */ ({});
   /** @type {Map<string, Wording>} in the order of the line */
   let words = new Map();
   /** @type {Map<string, number>} characters, never fewer than before */
@@ -62,19 +71,24 @@ export function makeLine() {
   /** How far the start of the viewport is within the loop, in px. */
   const now = () => inLoop(shift + moved());
 
-  /** @param {number} beside px */
-  function put(beside) {
-    shift = beside;
+  /** @param {number} offset px from the track's start to that of the viewport */
+  function seek(offset) {
+    shift = offset - moved();
     set(track, "--shift", `${shift}px`);
   }
 
   /**
-   * The same picture, with enough of the track on either side. A track that starts with the first item in
-   * sight is shifted by a loop, and may grow by half of one before that changes: a whole loop more or less
-   * looks the same, but to the browser all items move (layout shift).
+   * The same picture, with enough of the track on either side.
+   *
+   * The list that is read comes after one copy, and is in sight at first. It may grow by half a loop before
+   * the track is shifted by a whole one, which looks the same, but for the browser is a move of every item
+   * (layout shift). In a line that stands it is the first in sight: a copy can't have the focus.
+   *
+   * @param {number} [offset] px within the loop
    */
   function settle(offset = now()) {
-    put(inLoop(offset - moved() - length / 2) + length / 2);
+    const least = isHeld ? length - 2 * MARGIN_PX : moved() + length / 2;
+    seek(least + inLoop(offset - least));
   }
 
   const groups = () => [main, ...copies];
@@ -104,7 +118,7 @@ export function makeLine() {
   /** @param {string} symbol */
   function isInSight(symbol) {
     const place = places.get(symbol);
-    if (!place || isAway) return look.still && !isAway;
+    if (!place || isAway) return movement.still && !isAway;
     // Where it starts in the copy that is the first to end after the viewport's start.
     const start = inLoop(place.start + place.width - now() + MARGIN_PX) - place.width - MARGIN_PX;
     return start < width + MARGIN_PX;
@@ -113,7 +127,7 @@ export function makeLine() {
   /** Measure, and keep the first item in sight where it is. */
   function fit() {
     const anchor = findAnchor();
-    if (look.still || !measure()) {
+    if (movement.still || !measure()) {
       places.clear();
       animation?.cancel();
       animation = null;
@@ -163,8 +177,8 @@ export function makeLine() {
     const keyframes = { transform: ["translate3d(0,0,0)", end] };
     /** @type {OptionalEffectTiming} */
     const timing = {
-      duration: (length / look.speed) * 1000,
-      direction: look.reverse ? "reverse" : "normal",
+      duration: (length / movement.speed) * 1000,
+      direction: movement.reverse ? "reverse" : "normal",
       iterations: Infinity,
     };
     if (animation) {
@@ -209,15 +223,21 @@ export function makeLine() {
       animation = null;
     },
 
-    /** @param {Look} wanted another movement keeps the items, all else makes them anew with the next `show` */
-    configure(wanted) {
-      if (`${Object.values(wanted)}` === `${Object.values(look)}`) return;
-      const isMovement = made(wanted) === made(look);
-      look = wanted;
-      node.classList.toggle("still", look.still);
-      if (isMovement) return fit();
-      reserved.clear();
-      words.clear();
+    /**
+     * @param {Movement} moves
+     * @param {Look} looks another one makes the items anew with the next `show`
+     */
+    configure(moves, looks) {
+      if (differ(moves, movement)) {
+        movement = moves;
+        node.classList.toggle("still", moves.still);
+        fit();
+      }
+      if (differ(looks, look)) {
+        look = looks;
+        reserved.clear();
+        words.clear();
+      }
     },
 
     /**
@@ -287,17 +307,16 @@ export function makeLine() {
      */
     reveal(symbol) {
       const place = places.get(symbol);
-      if (place) put(length + place.start - MARGIN_PX - moved());
+      if (place) seek(length + place.start - MARGIN_PX);
     },
   };
 }
 
 /**
- * What the items are made by.
- *
- * @param {Look} look
+ * @param {object} one
+ * @param {object} other
  */
-const made = ({ speed, reverse, still, ...items }) => `${Object.values(items)}`;
+const differ = (one, other) => `${Object.values(one)}` !== `${Object.values(other)}`;
 
 /**
  * @param {string} part

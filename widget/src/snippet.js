@@ -21,6 +21,8 @@ import { labels } from "./format.js";
  */
 
 const HEIGHT = "62px";
+/** What the line takes at any size of the page's text: 62px at 16px. */
+const PLACE = "calc(2.5em + 22px)";
 /** What `/v1/line.html` and `/v1/line.svg` can do as well. */
 const OF_THE_LINE = ["symbols", "locale", "theme", "digits", "invert", "format"];
 
@@ -41,7 +43,7 @@ export function snippet(choice, server) {
  * @param {Server} server
  */
 function elementAndScript(choice, server) {
-  const style = [["display", "block"], ["min-height", HEIGHT], ...choice.colours].map((rule) => rule.join(":")).join(";");
+  const style = [["display", "block"], ["min-height", PLACE], ...choice.colours].map((rule) => rule.join(":")).join(";");
   const opening = tag("currency-ticker", [...choice.attributes, ["style", style]]);
   const fallback = `<noscript>${frame(choice, server)}</noscript>`;
   return `${opening}${fallback}</currency-ticker>\n${script(choice, server, [])}`;

@@ -167,8 +167,7 @@ function connect(server) {
     addEventListener("pagehide", sleep, { signal });
     addEventListener("pageshow", ({ persisted }) => persisted && wake(), { signal });
     // The elements of the page are found one after the other: their wishes are put together.
-    expectNews();
-    openIn(0);
+    wake();
   }
 
   function stop() {
@@ -208,8 +207,8 @@ function connect(server) {
     try {
       close = /** @type {import("./ways.js").Way} */ (WAYS[way])(server, query(), hear, lost);
     } catch {
-      // A plain connection on a secure page: no later attempt will be allowed either.
-      lost(1008);
+      // The page's policy forbids it (Firefox, WebKit): another way may be allowed.
+      lost();
     }
   }
 

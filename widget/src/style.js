@@ -25,7 +25,7 @@ export const STYLE = `
 :host([theme=dark]) { color-scheme: dark; }
 :host([hidden]) { display: none; }
 
-div { direction: ltr; white-space: nowrap; }
+div { direction: ltr; white-space: nowrap; text-indent: 0; }
 div:dir(rtl) { direction: rtl; --sign: 1; }
 [part="bar"] {
   display: flex;
@@ -34,7 +34,7 @@ div:dir(rtl) { direction: rtl; --sign: 1; }
   overflow: hidden;
 }
 [part="region"] { border-block: var(--ticker-border, 1px solid light-dark(#dde, #334)); }
-[part="viewport"] { flex: 1; min-width: 0; line-height: var(--height); overflow: clip; }
+[part="viewport"] { flex: 1; width: 0; line-height: var(--height); overflow: clip; }
 [part="track"] {
   display: flex;
   width: max-content;

@@ -191,7 +191,7 @@ export class CurrencyTicker extends HTMLElement {
       { rootMargin: NEAR },
     );
     watch.observe(this);
-    on(signal, "abort", () => watch.disconnect());
+    signal.onabort = () => watch.disconnect();
   }
 
   /** @param {Partial<Record<"paused" | "pointed" | "focused" | "hidden" | "offScreen", boolean>>} change */
@@ -229,17 +229,21 @@ export class CurrencyTicker extends HTMLElement {
     this.#locale = this.#pageLocale();
     /** @param {string} name */
     const text = (name) => this.getAttribute(name) ?? "";
-    this.#line.configure({
-      speed: number(text("speed"), FASTEST) || DEFAULT_SPEED,
-      reverse: text("direction") === "reverse",
-      still: this.hasAttribute("static") || this.#still.matches,
-      locale: this.#locale,
-      digits: number(text("digits"), MOST_DIGITS),
-      invert: this.hasAttribute("invert"),
-      format: text("format"),
-      link: serverAddress(text("link"), document.baseURI) ? text("link") : "",
-      sparkline: this.hasAttribute("sparkline"),
-    });
+    this.#line.configure(
+      {
+        speed: number(text("speed"), FASTEST) || DEFAULT_SPEED,
+        reverse: text("direction") === "reverse",
+        still: this.hasAttribute("static") || this.#still.matches,
+      },
+      {
+        locale: this.#locale,
+        digits: number(text("digits"), MOST_DIGITS),
+        invert: this.hasAttribute("invert"),
+        format: text("format"),
+        link: serverAddress(text("link"), document.baseURI) ? text("link") : "",
+        sparkline: this.hasAttribute("sparkline"),
+      },
+    );
     const { rates, pause } = labels(this.#locale);
     mark(this.#region, "lang", this.#locale);
     mark(this.#region, "aria-label", text("aria-label") || `${rates} ${text("symbols")}`.trim());

@@ -20,6 +20,8 @@ function socket(server, query, hear, lost) {
   const socket = new WebSocket(`${server.replace(/^http/, "ws")}/v1/stream?${query}`);
   socket.onmessage = ({ data }) => hear(decode(data));
   socket.onclose = ({ code }) => lost(code);
+  // What the page's policy forbids is never closed in Chromium.
+  socket.onerror = () => socket.onclose?.(/** @type {any} */ ({}));
   return () => {
     socket.onmessage = socket.onclose = null;
     // Closing a socket that is not open yet writes an error on the page's console.
@@ -47,11 +49,11 @@ function polling(server, query, hear, lost) {
   const ask = async () => {
     try {
       const answer = await fetch(`${server}/v1/quotes?${query}`, { signal, cache: "no-cache" });
-      if (!answer.ok) throw answer.status === 400 ? BAD_REQUEST : 0;
+      if (!answer.ok) return lost(answer.status === 400 ? BAD_REQUEST : 0);
       hear({ ...(await answer.json()), type: "snapshot" });
       setTimeout(() => signal.aborted || ask(), POLL_MS * (0.75 + Math.random() / 2));
-    } catch (error) {
-      if (!signal.aborted) lost(error === BAD_REQUEST ? error : 0);
+    } catch {
+      if (!signal.aborted) lost();
     }
   };
   ask();
