@@ -366,7 +366,8 @@ async def test_another_movement_leaves_the_items_and_the_focus_alone(
             }};""",
         )
         assert kept["nodes"]
-        assert "static" in change or abs(kept["moved"]) < 0.5
+        # Under load Firefox's clock was up to 0.8 px off the paint; without the shift it was 30 and more.
+        assert "static" in change or abs(kept["moved"]) < 2
 
 
 async def test_symbols_are_shown_in_the_order_of_the_attribute_and_once(
