@@ -57,6 +57,8 @@ export function makeLine() {
   /** How far the track is shifted beside what the animation does, in px. */
   let shift = 0;
   let isHeld = false;
+  /** Whether it stands where the focus wanted it. */
+  let isRevealed = false;
   let isAway = false;
   /** @type {number | undefined} */
   let widening;
@@ -82,12 +84,12 @@ export function makeLine() {
    *
    * The list that is read comes after one copy, and is in sight at first. It may grow by half a loop before
    * the track is shifted by a whole one, which looks the same, but for the browser is a move of every item
-   * (layout shift). In a line that stands it is the first in sight: a copy can't have the focus.
+   * (layout shift). Where the focus is in it, it is the first in sight: no copy has the focus.
    *
    * @param {number} [offset] px within the loop
    */
   function settle(offset = now()) {
-    const least = isHeld ? length - 2 * MARGIN_PX : moved() + length / 2;
+    const least = isRevealed ? length - 2 * MARGIN_PX : moved() + length / 2;
     seek(least + inLoop(offset - least));
   }
 
@@ -249,6 +251,7 @@ export function makeLine() {
       if (held === isHeld) return;
       isHeld = held;
       if (held) return animation?.pause();
+      isRevealed = false;
       settle();
       animation?.play();
     },
@@ -307,6 +310,7 @@ export function makeLine() {
      */
     reveal(symbol) {
       const place = places.get(symbol);
+      isRevealed = true;
       if (place) seek(length + place.start - MARGIN_PX);
     },
   };
