@@ -356,18 +356,23 @@ async def test_another_movement_leaves_the_items_and_the_focus_alone(
               for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
             }};
             await painted();
-            const timing = movement(), {{ left }} = link.getBoundingClientRect();
+            // Of the first one and its copies: which of them is there does not matter to the eye.
+            const first = link.closest("[data-symbol]");
+            const places = () => [...ticker().shadowRoot.querySelectorAll("[data-symbol]")]
+              .filter((each) => each.dataset.symbol === first.dataset.symbol)
+              .map((each) => each.getBoundingClientRect().left);
+            const timing = movement(), left = first.getBoundingClientRect().left;
             Object.assign(ticker(), {change});
             await until(() => movement() !== timing);
             await painted();
             return {{
               nodes: deepest() === link && items().every((item, index) => item === before[index]),
-              moved: link.getBoundingClientRect().left - left,
+              moved: Math.min(...places().map((place) => Math.abs(place - left))),
             }};""",
         )
         assert kept["nodes"]
         # Under load Firefox's clock was up to 0.8 px off the paint; without the shift it was 30 and more.
-        assert "static" in change or abs(kept["moved"]) < 2
+        assert "static" in change or kept["moved"] < 2
 
 
 async def test_symbols_are_shown_in_the_order_of_the_attribute_and_once(
