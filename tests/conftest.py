@@ -23,10 +23,10 @@ from newsroom import newsroom as opened_newsroom
 from redis.asyncio import Redis
 from stage import Scheduled
 
-from ticker import poll
 from ticker.embedded import EmbeddedServer, embedded
-from ticker.model import NOWHERE, Cursor, Fixing, Pair, Quote, Rate
-from ticker.store import Store
+from ticker.poll import schedule
+from ticker.rates.model import NOWHERE, Cursor, Fixing, Pair, Quote, Rate
+from ticker.store import Batch, Store
 
 
 class QuoteOf(Protocol):
@@ -126,7 +126,7 @@ def scheduled(monkeypatch: pytest.MonkeyPatch) -> Scheduled:
             super().__init__(**options)
             made.append(self)
 
-    monkeypatch.setattr(poll, "AsyncIOScheduler", Scheduler)
+    monkeypatch.setattr(schedule, "AsyncIOScheduler", Scheduler)
     return lambda: list(made[-1].get_jobs()) if made else []
 
 
@@ -178,9 +178,16 @@ class Publisher:
         return cls(store, lease)
 
     async def say(self, *quotes: Quote, **others: Any) -> Cursor:
-        order: dict[str, Any] = {"lease": self.lease, "seen": self.seen, "now_ms": now_ms()}
-        self.seen = await self.store.publish(quotes, **order | others)
+        """Write quotes and what `others` name of a batch; the rest of `others` is passed on."""
+        parts = {name: others.pop(name) for name in others.keys() & Batch.__dataclass_fields__.keys()}
+        facts: dict[str, Any] = {"lease": self.lease, "seen": self.seen, "now_ms": now_ms()}
+        batch = Batch(quotes=quotes, **{name: _tuple(value) for name, value in parts.items()})
+        self.seen = await self.store.write(batch, **facts | others)
         return self.seen
+
+
+def _tuple(value: Any) -> Any:
+    return value if isinstance(value, bool | int) else tuple(value)
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ from aiohttp import web
 
 from ticker.config import ServerSettings, Settings
 from ticker.edge import Edge
-from ticker.model import Cursor, Pair, Quote
+from ticker.rates.model import Cursor, Pair, Quote
 from ticker.sources import SOURCES
 from ticker.store import Store
 

@@ -16,8 +16,8 @@ from playwright.async_api import Error
 from redis.asyncio import Redis
 
 from ticker.embedded import EmbeddedServer
-from ticker.model import DERIVED, NOWHERE, Fixing, Pair, Quote
-from ticker.store import Store
+from ticker.rates.model import DERIVED, NOWHERE, Fixing, Pair, Quote
+from ticker.store import Batch, Store
 
 PUBLISHED = datetime(2026, 5, 21, 10, 2, 11, tzinfo=UTC)
 VALID = date(2026, 5, 22)
@@ -86,7 +86,7 @@ async def opener(engines: Engines) -> AsyncIterator[Any]:
         yield open_page
 
 
-class Desk:
+class Editor:
     """Who decides what the rates are, for as long as a module of tests takes."""
 
     def __init__(self, store: Store) -> None:
@@ -96,7 +96,8 @@ class Desk:
         now = time.time_ns() // 1_000_000
         lease = await self._store.acquire("desk", seconds=60, now_ms=now, force=True)
         assert lease
-        await self._store.publish(quotes, fixings, lease=lease, seen=NOWHERE, now_ms=now)
+        batch = Batch(quotes=quotes, fixings=tuple(fixings))
+        await self._store.write(batch, lease=lease, seen=NOWHERE, now_ms=now)
 
 
 @asynccontextmanager
@@ -116,7 +117,7 @@ async def staffed(redis_server: EmbeddedServer, database: int = 0, **options: An
     async with Redis.from_url(url) as client:
         await client.flushdb()
     async with Store(url, prefix="{ticker}:", stream_length=10_000, history_days=30) as store:
-        desk: Any = Desk(store)
+        desk: Any = Editor(store)
         await desk.say(*five())
         async with newsroom(desk, url, **options) as room:
             room.site.put("/watch.js", File(WATCH.encode(), "text/javascript"))

@@ -20,8 +20,8 @@ from apscheduler.job import Job
 from jsonschema import Draft202012Validator
 
 from ticker import schemas
-from ticker.model import Pair, Quote
-from ticker.source import Outcome
+from ticker.rates.model import Pair, Quote
+from ticker.rates.source import Outcome
 from ticker.store import Store
 
 KGS = Pair("KGS", "USD")

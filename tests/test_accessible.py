@@ -40,7 +40,7 @@ from reader import (
 from stage import site
 
 from ticker.embedded import EmbeddedServer
-from ticker.model import Quote
+from ticker.rates.model import Quote
 
 if TYPE_CHECKING:
     from tests.conftest import OpenPage

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+import hashlib
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -15,16 +16,17 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp import web
+from desks import proven_desk
 from redis.asyncio import Redis
 from stage import Scheduled, outcome, quote, said, site, until
 
-from ticker import backfill, poll, rules
-from ticker.backfill import Filler, Told
 from ticker.config import HistorySettings, PollSettings, RedisSettings, Settings, SourceSettings
-from ticker.fetch import Fetcher, Refused, session
-from ticker.model import Pair, Rate
-from ticker.poll import Poller
-from ticker.source import MalformedFeed, Source
+from ticker.fetch import Answer, Fetcher, NotThere, Refused, session
+from ticker.poll import Poller, backfill, history
+from ticker.poll.backfill import Archive, Span, Told
+from ticker.rates.events import Empty, Said
+from ticker.rates.model import Pair, Rate
+from ticker.rates.source import MalformedFeed, Source
 from ticker.sources import SOURCES
 from ticker.store import Done, Store
 
@@ -45,8 +47,8 @@ LEASE = RedisSettings.model_construct(lease_seconds=2)
 """Shorter than a configuration may have it: a poller looks for orders three times in it."""
 FRIDAY = date(2026, 5, 22)
 """Today: the som's, the tenge's and the sum's banks have set rates on all week days since the 12th."""
-
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+MARGIN = 45 * ONE_DAY
+"""How much further back than the days that are unknown a range is asked for."""
 
 
 def days(first: date, last: date) -> list[date]:
@@ -103,7 +105,8 @@ class Bank:
         if request.path == "/XML/daily.xml":
             return web.Response(body=nbkr_table(self.newest))
         if request.path == "/index1.jsp":
-            return web.Response(body=nbkr_archive(self.open(days(*what))))
+            told = self.open(days(*what))
+            return web.Response(body=nbkr_archive(told, request.query["valuta_id"]))
         if request.path == "/scripts/XML_daily.asp":
             return web.Response(body=cbr_table(self.newest))
         if request.path == "/scripts/XML_dynamic.asp":
@@ -128,10 +131,11 @@ def nbkr_table(day: date) -> bytes:
     return NBKR.replace(b"24.05.2026", f"{day:%d.%m.%Y}".encode()).replace(b"87,4500", usd)
 
 
-def nbkr_archive(told: Sequence[date]) -> bytes:
+def nbkr_archive(told: Sequence[date], currency: str) -> bytes:
+    near = {"15": "87.45", "20": "101.50", "40": "0.1859"}[currency]
     rows = (
         NBKR_ROW.replace(b"25.06.2005", f"{day:%d.%m.%Y}".encode()).replace(
-            b"40,9614", figure(day, "87.45").replace(".", ",").encode()
+            b"40,9614", figure(day, near).replace(".", ",").encode()
         )
         for day in reversed(told)
     )
@@ -159,7 +163,7 @@ def cbr_table(day: date) -> bytes:
 
 
 def cbr_archive(name: str, told: Sequence[date]) -> str:
-    nominal, near = {"R01235": (1, "81.05"), "R01370": (100, "92.6835")}[name]
+    nominal, near = {"R01035": (1, "108.11"), "R01235": (1, "81.05"), "R01370": (100, "92.6835")}[name]
     rows = (
         CBR_RECORD.format(
             day=day,
@@ -181,12 +185,15 @@ async def bank() -> AsyncIterator[Bank]:
 
 @dataclass
 class Clock:
-    """The board's time, which stands still until the test moves it; it begins on a Friday at noon."""
+    """The desk's time, which stands still until the test moves it; it begins on a Friday at noon."""
 
     at: datetime = datetime(2026, 5, 22, 6, tzinfo=UTC)
 
     def __call__(self) -> datetime:
         return self.at
+
+    def elapsed(self) -> float:
+        return self.at.timestamp()
 
     def go_to(self, day: date) -> None:
         self.at = datetime.combine(day, time(1), ZoneInfo("Asia/Bishkek"))
@@ -226,8 +233,9 @@ async def polling(
         sources,
         settings,
         store,
-        new_board=lambda: rules.new_board(settings, sources),
+        new_desk=lambda: proven_desk(settings, sources),
         clock=clock,
+        elapsed=clock.elapsed,
         owner="one",
         alone=True,
     )
@@ -242,11 +250,15 @@ async def polling(
 
 async def filled(caplog: pytest.LogCaptureFixture, times: int = 1) -> None:
     """Wait for so many passes to have come to their end."""
-    await until(lambda: len(said(caplog, "days are told")) >= times)
+    await until(lambda: len(said(caplog, "told days: ")) >= times)
 
 
 async def known(store: Store, symbol: Pair = KGS, source: str = "") -> list[date]:
     return [each.day for each in await store.fixings([symbol], source=source or None)]
+
+
+async def knows_only(store: Store, expected: Sequence[date], symbol: Pair = KGS) -> bool:
+    return await known(store, symbol) == list(expected)
 
 
 async def knows(store: Store, count: int, symbol: Pair = KGS) -> bool:
@@ -265,45 +277,30 @@ def on_work_days(*given: date) -> list[date]:
 # A first start.
 
 
-async def test_a_first_start_knows_the_days_before_from_one_request(
-    store: Store, redis: Redis, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+async def test_a_first_start_knows_the_days_before_from_one_request_a_currency(
+    store: Store, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     bank.closed = frozenset(day for day in days(date(2026, 5, 1), FRIDAY) if not on_work_days(day))
     async with polling(store, bank, clock):
         await until(lambda: knows(store, 9))
         await filled(caplog)
-        await until(lambda: remembered(redis))
+        await until(lambda: changed(store))
         now, told = await quote(store), await outcome(store)
 
     today, before = (Decimal(figure(FRIDAY - ONE_DAY * back, "87.45")) for back in (0, 1))
     assert await known(store) == on_work_days(*days(date(2026, 5, 12), FRIDAY))
-    # Friday's is known already: it shows whose archive this is.
-    assert bank.asked_for() == [(date(2026, 5, 12), FRIDAY)]
+    # Friday's is known already: it shows whose archive this is. Three currencies tell a repeat.
+    assert bank.asked_for() == [(date(2026, 5, 12) - MARGIN, FRIDAY)] * 3
     assert now
     assert (now.as_of, now.inverse, now.status) == (FRIDAY, today, "live")
     assert now.previous == pytest.approx(1 / before)
     assert now.change_percent == ((before / today - 1) * 100).quantize(Decimal("0.01"))
     assert now.change_percent
     assert told.history == ""
-    assert said(caplog, "history") == [
-        "nbkr: history: 8 days are missing since 2026-05-12",
-        "nbkr: history: 8 of 8 days are told",
+    assert said(caplog, "history:") == [
+        "nbkr: history: unknown days since 2026-05-12: 10",
+        "nbkr: history: told days: 10 of 10",
     ]
-
-
-async def remembered(redis: Redis) -> bool:
-    return bool(await redis.exists("{ticker}:memory"))
-
-
-async def test_the_first_quote_is_said_before_the_history_is_told_and_again_with_its_change(
-    store: Store, redis: Redis, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with polling(store, bank, clock):
-        await filled(caplog)
-        await until(lambda: changed(store))
-
-    entries = await redis.xlen("{ticker}:stream")
-    assert 1 <= entries <= 2  # together, or one after the other
 
 
 async def changed(store: Store) -> bool:
@@ -311,46 +308,76 @@ async def changed(store: Store) -> bool:
     return now is not None and now.change is not None
 
 
-async def test_a_source_of_crosses_is_asked_for_each_currency_that_is_needed(
+async def test_a_first_start_waits_for_the_archive_with_its_first_quote(
+    store: Store, redis: Redis, bank: Bank, clock: Clock
+) -> None:
+    async with polling(store, bank, clock, "nbk", pause_seconds=0.01):
+        await until(lambda: len(bank.asked) > 5)
+        meanwhile = await quote(store, KZT)
+        await until(lambda: quote(store, KZT))
+        now = await quote(store, KZT)
+
+    assert meanwhile is None
+    assert now
+    assert now.change
+    assert await redis.xlen("{ticker}:stream") == 1
+
+
+async def test_a_source_of_crosses_is_asked_for_each_currency_that_is_needed_and_for_three_at_least(
     store: Store, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with polling(store, bank, clock, "cbr"):
         await filled(caplog)
         await until(lambda: knows(store, 8))
 
-    # The 12th has none: the 11th was a holiday in Russia. Friday's is known: it shows whose archive this is.
-    ends = (date(2026, 5, 13), FRIDAY)
-    assert bank.asked_for() == [("R01370", *ends), ("R01235", *ends)]
+    ends = (date(2026, 5, 12) - MARGIN, FRIDAY)
+    assert bank.asked_for() == [("R01370", *ends), ("R01235", *ends), ("R01035", *ends)]
     fixings = await store.fixings([KGS], source="cbr")
     assert {len(each.legs) for each in fixings} == {2}
     thursday = next(each for each in fixings if each.day == FRIDAY - ONE_DAY)
     assert thursday.legs[1].value == Decimal(figure(thursday.day, "81.05"))
 
 
-async def test_a_bank_without_a_history_is_asked_day_by_day_newest_first(
+async def test_a_bank_without_a_history_is_asked_for_every_day_newest_first(
     store: Store, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
+    class Carrying(Bank):
+        """NBK: on Sunday and Monday it repeats Saturday's."""
+
+        def answer(self, request: web.Request, what: Any) -> web.StreamResponse:
+            back = {6: 1, 0: 2}.get(what.weekday(), 0)
+            told = nbk_table(what - back * ONE_DAY).replace(
+                f"{what - back * ONE_DAY:%d.%m.%Y}".encode(), f"{what:%d.%m.%Y}".encode()
+            )
+            return web.Response(body=told)
+
+    bank.__class__ = Carrying
     async with polling(store, bank, clock, "nbk"):
         await filled(caplog)
         await until(lambda: knows(store, 9, KZT))
 
-    # Only the days on which the bank's calendar has a rate take effect.
-    expected = [day for day in days(date(2026, 5, 12), FRIDAY) if day.weekday() < 5]
-    assert bank.asked_for() == expected[::-1]
-    assert await known(store, KZT) == expected
+    assert bank.asked_for() == days(date(2026, 5, 12), FRIDAY)[::-1]
+    assert await known(store, KZT) == on_work_days(*days(date(2026, 5, 12), FRIDAY))
 
 
-async def test_more_days_than_a_batch_are_learned_batch_by_batch(
+async def test_an_older_table_for_a_day_is_that_of_the_days_between_which_are_not_asked_for(
     store: Store, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
+    bank.closed = frozenset(day for day in days(date(2026, 4, 1), FRIDAY) if not on_work_days(day))
     async with polling(store, bank, clock, "cbu", backfill_days=45):
         await filled(caplog)
         await until(lambda: knows(store, 30, UZS))
+    count = len(bank.asked)
+    async with polling(store, bank, clock, "cbu", backfill_days=45):
+        await until(lambda: len(bank.asked) > count)
+        await asyncio.sleep(0.1)
 
-    # 9 and 11 May were holidays: no rate took effect on the 10th and the 12th.
-    expected = set(on_work_days(*days(FRIDAY - 45 * ONE_DAY, FRIDAY))) - {date(2026, 5, 12)}
-    assert bank.asked_for() == sorted(expected, reverse=True)
-    assert set(await known(store, UZS)) == expected
+    # Monday's answer is Saturday's table.
+    span = days(FRIDAY - 45 * ONE_DAY, FRIDAY)
+    asked = [day for day in span if day.weekday() not in (5, 6)]
+    assert bank.asked_for()[:count] == asked[::-1]
+    assert await known(store, UZS) == on_work_days(*span)
+    assert len(bank.asked) == count + 1
 
 
 async def test_nothing_is_asked_for_where_no_history_is_wanted_or_needed(
@@ -367,22 +394,25 @@ async def test_nothing_is_asked_for_where_no_history_is_wanted_or_needed(
     assert [what for what in bank.asked_for() if isinstance(what, tuple)] == []
 
 
-async def test_five_years_are_asked_for_in_ranges_that_a_source_answers(
+async def test_years_are_asked_for_in_ranges_that_a_source_answers(
     store: Store, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
+    # A table a month is enough here.
+    bank.closed = frozenset(day for day in days(date(2023, 1, 1), FRIDAY) if day.day != FRIDAY.day)
     async with polling(store, bank, clock, backfill_days=1000):
         await filled(caplog)
 
-    ranges: Any = bank.asked_for()
+    ranges: Any = bank.asked_for()[::3]
     longest = SOURCES["nbkr"].history.longest_days if SOURCES["nbkr"].history else 0
-    assert len(ranges) == 3
+    assert bank.asked_for() == [each for each in ranges for _ in range(3)]
+    assert len(ranges) == 4
     assert all(0 < (last - first).days < longest for first, last in ranges)
-    assert all(later[0] > earlier[1] for later, earlier in pairwise(ranges))
+    assert all(later[0] + MARGIN == earlier[1] + ONE_DAY for later, earlier in pairwise(ranges))
     assert ranges[0][1] == FRIDAY
-    assert (FRIDAY - ranges[-1][0]).days in range(990, 1001)
+    assert ranges[-1][0] + MARGIN == FRIDAY - 1000 * ONE_DAY
 
 
-# Only what is missing.
+# Only what is unknown.
 
 
 async def test_a_restart_asks_for_nothing_that_is_known(
@@ -393,28 +423,26 @@ async def test_a_restart_asks_for_nothing_that_is_known(
     count = len(bank.asked)
 
     async with polling(store, bank, clock):
-        await until(lambda: polled(store))
         await until(lambda: len(bank.asked) > count)
         await asyncio.sleep(0.1)
 
     assert bank.asked_for(count) == []
 
 
-@pytest.mark.parametrize(("key", "told"), [("nbkr", "7 of 8"), ("cbu", "6 of 7")])
-async def test_a_day_that_was_asked_for_in_vain_is_never_asked_for_again(
+@pytest.mark.parametrize("key", ["nbkr", "nbk", "cbu"])
+async def test_a_day_without_a_table_is_never_asked_for_again(
     key: str,
-    told: str,
     store: Store,
-    redis: Redis,
     bank: Bank,
     clock: Clock,
     scheduled: Scheduled,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    bank.closed = frozenset({date(2026, 5, 20)})  # a holiday that the calendar does not know
+    # A holiday that no calendar knows: a range goes without it, NBK has no rates, CBU tells the day before.
+    bank.closed = frozenset({date(2026, 5, 20)})
     async with polling(store, bank, clock, key):
         await filled(caplog)
-        await until(lambda: barren(redis))
+        await until(lambda: is_none(store, date(2026, 5, 20)))
         count = len(bank.asked)
         poll_now(scheduled, key)
         await until(lambda: len(bank.asked) > count)
@@ -426,40 +454,64 @@ async def test_a_day_that_was_asked_for_in_vain_is_never_asked_for_again(
     # Only today's table, twice.
     assert len(bank.asked) == count + 2
     assert set(bank.asked_for(count)) <= {FRIDAY}
-    assert said(caplog, "days are told") == [f"{key}: history: {told} days are told"]
+    assert said(caplog, "told days: ") == [f"{key}: history: told days: 10 of 10"]
 
 
-async def test_a_day_whose_answer_is_no_table_is_asked_for_again_until_it_is_given_up(
+async def is_none(store: Store, day: date) -> bool:
+    """Whether the ledger says that there is no table for a day."""
+    events = [entry.event for entry in await store.ledger()]
+    return any(isinstance(each, Empty) and each.first <= day <= each.last for each in events)
+
+
+@pytest.mark.parametrize("key", ["nbk", "cbu"])
+async def test_a_day_whose_table_is_not_out_yet_is_left_to_the_polls(
+    key: str, store: Store, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    bank.closed = frozenset({FRIDAY + ONE_DAY})
+    clock.at += ONE_DAY  # to Saturday
+    async with polling(store, bank, clock, key):
+        await filled(caplog)
+        await until(lambda: told_gaps(store, 0, key))
+
+    assert bank.asked_for().count(FRIDAY + ONE_DAY) == 1
+
+
+async def test_a_day_that_can_not_be_had_is_asked_for_again_until_it_is_given_up(
     store: Store,
-    redis: Redis,
     bank: Bank,
     clock: Clock,
     scheduled: Scheduled,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    bank.closed = frozenset({date(2026, 5, 20)})  # answered by NBK with a list of no rates
+    bank.failing[date(2026, 5, 20)] = 9
     async with polling(store, bank, clock, "nbk"):
         await until(lambda: said(caplog, "the history has gaps"))
         await until(lambda: told_gaps(store, 1))
         count = len(bank.asked)
         poll_now(scheduled, "nbk")
         await until(lambda: len(bank.asked) == count + 2)
-        assert set(bank.asked_for(count)) == {FRIDAY, date(2026, 5, 20)}
-        monkeypatch.setattr(poll, "GIVE_UP", timedelta(0))
+        asked = set(bank.asked_for(count))
+        monkeypatch.setattr(history, "GIVE_UP", timedelta(0))
         poll_now(scheduled, "nbk")
-        await until(lambda: barren(redis))
         await until(lambda: told_gaps(store, 0))
+        count = len(bank.asked)
+        poll_now(scheduled, "nbk")
+        await until(lambda: len(bank.asked) == count + 1)
+        await asyncio.sleep(0.1)
+        given_up, warnings = bank.asked_for(count), said(caplog, "the history has gaps")
+        monkeypatch.setattr(history, "ASK_AGAIN", timedelta(0))
+        poll_now(scheduled, "nbk")
+        await until(lambda: bank.asked_for(count).count(date(2026, 5, 20)))
 
-    assert len(said(caplog, "the history has gaps")) == 1
+    assert asked == {FRIDAY, date(2026, 5, 20)}
+    assert given_up == [FRIDAY]
+    assert len(warnings) == 1
 
 
-async def told_gaps(store: Store, count: int) -> bool:
-    return (await outcome(store, "nbk")).gaps == count
-
-
-async def barren(redis: Redis) -> bool:
-    return '"2026-05-20"' in (await redis.get("{ticker}:memory") or "")
+async def told_gaps(store: Store, count: int, key: str = "nbk") -> bool:
+    told = await outcome(store, key)
+    return told.gaps == count and told.succeeded_at is not None
 
 
 async def test_a_gap_after_an_outage_is_filled(
@@ -479,9 +531,8 @@ async def test_a_gap_after_an_outage_is_filled(
         await filled(caplog, 2)
         await until(lambda: knows(store, 15))
 
-    missing = on_work_days(*days(FRIDAY + ONE_DAY, later - ONE_DAY))
-    assert bank.asked_for(count) == [(missing[0], later)]
-    assert set(missing) <= set(await known(store))
+    assert bank.asked_for(count) == [(FRIDAY + ONE_DAY - MARGIN, later)] * 3
+    assert set(on_work_days(*days(FRIDAY + ONE_DAY, later - ONE_DAY))) <= set(await known(store))
     now = await quote(store)
     assert now
     assert now.as_of == later
@@ -499,7 +550,7 @@ async def test_requests_are_paced_over_one_connection(
         await filled(caplog)
 
     gaps = [later - earlier for earlier, later in pairwise(bank.times[1:])]
-    assert len(gaps) == 7
+    assert len(gaps) == 9
     assert min(gaps) >= 0.05
     assert len(bank.connections) == 1
 
@@ -508,16 +559,27 @@ async def test_an_end_in_the_middle_is_soon_and_the_next_start_goes_on(
     store: Store, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with polling(store, bank, clock, "nbk", backfill_days=30, pause_seconds=0.05):
-        await until(lambda: knows(store, 10, KZT))
-    before, count = set(await known(store, KZT)), len(bank.asked)
-    assert len(said(caplog, "days are told")) == 0
+        await until(lambda: wrote(store, 10))
+    before, count = await said_days(store), len(bank.asked)
+    ended_early = not said(caplog, "told days: ")
 
     async with polling(store, bank, clock, "nbk", backfill_days=30):
         await filled(caplog)
 
     asked: Any = bank.asked_for(count + 1)
+    assert ended_early
     assert asked
     assert before.isdisjoint(asked)
+
+
+async def said_days(store: Store) -> set[date]:
+    """The days of which a table is in the ledger."""
+    events = [entry.event for entry in await store.ledger()]
+    return {each.table.day for each in events if isinstance(each, Said)}
+
+
+async def wrote(store: Store, count: int) -> bool:
+    return len(await said_days(store)) >= count
 
 
 async def test_the_progress_is_told_meanwhile(store: Store, bank: Bank, clock: Clock) -> None:
@@ -525,13 +587,13 @@ async def test_the_progress_is_told_meanwhile(store: Store, bank: Bank, clock: C
 
     async def told() -> bool:
         seen.add((await outcome(store, "nbk")).history)
-        return "7 of 8 requests" in seen
+        return "9 of 10 requests" in seen
 
     async with polling(store, bank, clock, "nbk", pause_seconds=0.05):
         await until(told)
         await until(lambda: nothing_to_do(store))
 
-    assert {"3 of 8 requests", "7 of 8 requests"} <= seen
+    assert {"3 of 10 requests", "9 of 10 requests"} <= seen
 
 
 async def nothing_to_do(store: Store) -> bool:
@@ -544,7 +606,7 @@ async def nothing_to_do(store: Store) -> bool:
 async def test_a_history_that_fails_is_no_failure_of_the_source_and_is_said_once(
     store: Store, bank: Bank, clock: Clock, scheduled: Scheduled, caplog: pytest.LogCaptureFixture
 ) -> None:
-    wanted = (date(2026, 5, 12), FRIDAY)
+    wanted = (date(2026, 5, 12) - MARGIN, FRIDAY)
     bank.failing[wanted] = 2
     async with polling(store, bank, clock):
         await until(lambda: said(caplog, "the history has gaps"))
@@ -560,7 +622,7 @@ async def test_a_history_that_fails_is_no_failure_of_the_source_and_is_said_once
     assert (told.status, told.error) == ("ok", "")
     assert now
     assert (now.as_of, now.status, now.change) == (FRIDAY, "live", None)
-    assert len(said(caplog, "days are missing since")) == 1
+    assert len(said(caplog, "unknown days since")) == 1
     assert len(await known(store)) > 8
 
 
@@ -633,21 +695,25 @@ async def test_an_operator_has_more_days_filled(
         await until(lambda: knows(store, 30))
 
     assert done == Done("asks nbkr for 60 days; /v1/sources tells how far it is", done=True)
-    assert min(await known(store)) == date(2026, 3, 24)  # the first after Nooruz and a weekend
+    assert min(await known(store)) == FRIDAY - 60 * ONE_DAY
 
 
-async def test_an_operator_has_the_days_asked_for_again_that_were_asked_for_in_vain(
-    store: Store, redis: Redis, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+async def test_an_operator_has_the_days_asked_for_again_that_were_given_up(
+    store: Store,
+    bank: Bank,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    bank.closed = frozenset({date(2026, 5, 20)})
+    monkeypatch.setattr(history, "GIVE_UP", timedelta(seconds=-1))
+    bank.failing[date(2026, 5, 20)] = 1
     async with polling(store, bank, clock, "cbu"):
-        await filled(caplog)
-        await until(lambda: barren(redis))
-        bank.closed = frozenset()
+        await until(lambda: said(caplog, "the history has gaps"))
+        before = await known(store, UZS)
         await decided(store, "10")
-        await filled(caplog, 2)
-        await until(lambda: knows(store, 7, UZS))
+        await until(lambda: knows(store, 11, UZS))
 
+    assert date(2026, 5, 20) not in before
     assert date(2026, 5, 20) in await known(store, UZS)
 
 
@@ -668,7 +734,7 @@ async def test_an_order_that_comes_while_a_history_is_being_filled_is_not_lost(
     async with polling(store, bank, clock, "nbk", pause_seconds=0.02):
         await until(lambda: len(bank.asked) > 3)
         done = await decided(store, "40")
-        assert said(caplog, "days are told") == []
+        assert said(caplog, "told days: ") == []
         await until(lambda: knows(store, 20, KZT), seconds=3)
 
     assert done.done
@@ -699,7 +765,7 @@ async def test_all_histories_are_filled_and_published_where_no_service_runs(
         sources,
         settings,
         store,
-        new_board=lambda: rules.new_board(settings, sources),
+        new_desk=lambda: proven_desk(settings, sources),
         clock=clock,
         owner="one",
         alone=False,
@@ -707,7 +773,7 @@ async def test_all_histories_are_filled_and_published_where_no_service_runs(
 
     words = await poller.fill(40)
 
-    assert words == f"fixings that are known now: nbkr {len(await known(store))}"
+    assert words == f"publications that are known now: nbkr {len(await known(store))}"
     assert len(await known(store)) > 12
     assert await quote(store)
     assert not await redis.exists("{ticker}:leader")
@@ -717,20 +783,19 @@ async def test_all_histories_are_filled_and_published_where_no_service_runs(
 
 
 @dataclass
-class Archive:
-    """A source that is asked day by day, as a Filler asks it: what it answers, and what was asked."""
+class Shelves:
+    """An archive that is asked day by day: what it answers, and what was asked."""
 
     answers: Callable[[date], tuple[Rate, ...]]
     asked: list[date] = field(default_factory=list)
 
-    async def table(self, source: Source, *, day: date, today: date) -> Any:
+    async def table(self, source: Source, *, day: date, today: date) -> Answer:
         self.asked.append(day)
-        told = self.answers(day)
-        return type("Answer", (), {"rates": told})() if told else None
+        return Answer(rates=self.answers(day), url="", body=str(day).encode(), address="")
 
-    def filler(self, progress: Callable[[int, int], None] = lambda done, of: None) -> Filler:
+    def archive(self, progress: Callable[[int, int], None] = lambda done, of: None) -> Archive:
         fetcher: Any = self
-        return Filler(
+        return Archive(
             source=SOURCES["nbk"], fetcher=fetcher, today=FRIDAY, pause_seconds=0, progress=progress
         )
 
@@ -739,40 +804,54 @@ def rate(day: date) -> tuple[Rate, ...]:
     return (Rate(source="nbk", pair=Pair("USD", "KZT"), value=Decimal(475), nominal=1, as_of=day),)
 
 
+def told_days(batches: Iterable[Told]) -> list[date]:
+    return [table.day for told in batches for table in told.tables]
+
+
 NEWEST_FIRST = [FRIDAY - ONE_DAY * back for back in range(40)]
 
 
-async def test_batches_overlap_so_that_every_day_has_its_neighbours() -> None:
+async def test_every_day_is_told_as_soon_as_it_is_answered() -> None:
     progress: list[tuple[int, int]] = []
-    archive = Archive(rate)
+    shelves = Shelves(rate)
 
-    batches = [
-        ([each.day for each in told.rates], told.days)
-        async for told in archive.filler(lambda *step: progress.append(step)).tables(NEWEST_FIRST[:21], ())
+    seen = [
+        (told, len(shelves.asked))
+        async for told in shelves.archive(lambda *step: progress.append(step)).ask(NEWEST_FIRST[:21], ())
     ]
 
-    assert archive.asked == NEWEST_FIRST[:21]
-    sizes = [len(told) for told, _ in batches]
-    assert sum(sizes) == 21 + backfill.OVERLAP * (len(sizes) - 1)
-    assert len(sizes) > 2
-    assert max(sizes) <= backfill.BATCH
-    assert all(earlier[0][-3:] == later[0][:3] for earlier, later in pairwise(batches))
-    assert {day for _, asked in batches for day in asked} == set(NEWEST_FIRST[:21])
-    assert progress[-1] == (21, 21)
+    assert shelves.asked == told_days(told for told, _ in seen) == NEWEST_FIRST[:21]
+    assert [count for _, count in seen] == list(range(1, 22))
+    assert progress == [(count, 21) for count in range(1, 22)]
+    assert {told.asked for told, _ in seen} == {(day,) for day in NEWEST_FIRST[:21]}
+    assert seen[0][0].document == hashlib.sha256(str(FRIDAY).encode()).hexdigest()
+
+
+async def test_an_older_table_is_told_with_the_days_that_have_none() -> None:
+    shelves = Shelves(lambda day: rate(min(day, date(2026, 5, 16))))
+
+    batches = [told async for told in shelves.archive().ask(NEWEST_FIRST[:10], ())]
+
+    assert shelves.asked == [FRIDAY, date(2026, 5, 15), date(2026, 5, 14), date(2026, 5, 13)]
+    assert batches[0].empty == (Span(first=date(2026, 5, 17), last=FRIDAY),)
+    assert told_days(batches) == [date(2026, 5, 16), *shelves.asked[1:]]
 
 
 async def test_where_an_archive_begins_the_days_before_are_not_asked_for() -> None:
     def answers(day: date) -> tuple[Rate, ...]:
         if day < FRIDAY - 4 * ONE_DAY:
-            raise backfill.NotThere("answered 404")
+            raise NotThere("answered 404")
         return rate(day)
 
-    archive = Archive(answers)
+    shelves = Shelves(answers)
 
-    batches = [told.days async for told in archive.filler().tables(NEWEST_FIRST, ())]
+    batches = [told async for told in shelves.archive().ask(NEWEST_FIRST, ())]
 
-    assert len(archive.asked) == 5 + backfill.MOST_ABSENT
-    assert {day for asked in batches for day in asked} == set(NEWEST_FIRST)
+    assert len(shelves.asked) == 5 + backfill.MOST_ABSENT
+    assert told_days(batches) == NEWEST_FIRST[:5]
+    assert [told.empty for told in batches[5:]] == [
+        (Span(first=day, last=day),) for day in NEWEST_FIRST[5 : 5 + backfill.MOST_ABSENT]
+    ]
 
 
 async def test_a_few_days_that_are_no_table_do_not_end_a_pass() -> None:
@@ -781,18 +860,18 @@ async def test_a_few_days_that_are_no_table_do_not_end_a_pass() -> None:
             raise MalformedFeed("nbk: no USD in a table of 0")
         return rate(day)
 
-    archive = Archive(answers)
+    shelves = Shelves(answers)
 
     told: list[Told] = []
     with suppress(MalformedFeed):
-        async for batch in archive.filler().tables(NEWEST_FIRST[:14], ()):
+        async for batch in shelves.archive().ask(NEWEST_FIRST[:14], ()):
             told.append(batch)
         pytest.fail("the pass ended as if nothing was missing")
 
     failed = {day for day in NEWEST_FIRST[:14] if day.weekday() in (1, 2)}
-    assert archive.asked == NEWEST_FIRST[:14]
+    assert shelves.asked == NEWEST_FIRST[:14]
     assert {day for batch in told for day in batch.failed} == failed
-    assert {day for batch in told for day in batch.days} == set(NEWEST_FIRST[:14]) - failed
+    assert set(told_days(told)) == set(NEWEST_FIRST[:14]) - failed
 
 
 async def test_refusals_in_a_row_end_a_pass_after_what_was_told() -> None:
@@ -801,29 +880,62 @@ async def test_refusals_in_a_row_end_a_pass_after_what_was_told() -> None:
             raise Refused("answered 403")
         return rate(day)
 
-    archive = Archive(answers)
-    told: list[date] = []
+    shelves = Shelves(answers)
+    told: list[Told] = []
 
     with suppress(Refused):
-        async for batch in archive.filler().tables(NEWEST_FIRST, ()):
-            told += [each.day for each in batch.rates]
+        async for batch in shelves.archive().ask(NEWEST_FIRST, ()):
+            told.append(batch)
 
-    assert archive.asked == NEWEST_FIRST[: 3 + backfill.MOST_FAILURES]
-    assert list(dict.fromkeys(told)) == NEWEST_FIRST[:3]
+    assert shelves.asked == NEWEST_FIRST[: 3 + backfill.MOST_FAILURES]
+    assert told_days(told) == NEWEST_FIRST[:3]
 
 
-async def test_a_history_is_asked_for_what_it_has_only(bank: Bank) -> None:
-    # NBKR's numbers of other currencies are not known to us.
-    sources = {"nbkr": SourceSettings(base_url=bank.url)}
+@asynccontextmanager
+async def asking(bank: Bank, key: str) -> AsyncIterator[Archive]:
+    """A pass over real requests."""
     async with session(PollSettings()) as client:
-        filler = Filler(
-            source=SOURCES["nbkr"],
-            fetcher=Fetcher(client, Settings(sources=sources)),
+        yield Archive(
+            source=SOURCES[key],
+            fetcher=Fetcher(client, Settings(sources={key: SourceSettings(base_url=bank.url)})),
             today=FRIDAY,
             pause_seconds=0,
             progress=lambda done, of: None,
         )
-        batches = [told.days async for told in filler.tables([FRIDAY], {"USD", "KGS", "CNY"})]
 
-    assert bank.asked_for() == [(FRIDAY, FRIDAY)]
-    assert batches == [[FRIDAY]]
+
+async def test_a_history_is_asked_for_what_it_has_only(bank: Bank) -> None:
+    # NBKR's numbers of other currencies than three are not known to us.
+    async with asking(bank, "nbkr") as archive:
+        batches = [told async for told in archive.ask([FRIDAY], {"USD", "KGS", "CNY"})]
+
+    assert [request.query["valuta_id"] for request in bank.asked] == ["15", "20", "40"]
+    assert bank.asked_for() == [(FRIDAY - MARGIN, FRIDAY)] * 3
+    assert [told.asked for told in batches] == [(FRIDAY,)]
+
+
+async def test_the_tables_of_a_range_have_all_its_currencies_and_the_days_between_are_none(
+    bank: Bank,
+) -> None:
+    monday = date(2026, 5, 18)
+    bank.closed = frozenset({monday - ONE_DAY, monday})
+    asked = days(date(2026, 5, 15), FRIDAY)[::-1]
+
+    async with asking(bank, "nbkr") as archive:
+        [told] = [told async for told in archive.ask(asked, {"USD", "KGS"})]
+
+    assert told.asked == tuple(asked)
+    assert {len(table.figures) for table in told.tables} == {3}
+    assert told_days([told]) == [day for day in days(date(2026, 5, 15), FRIDAY) if day not in bank.closed]
+    assert told.empty == (Span(first=monday - ONE_DAY, last=monday),)
+    assert told.document.split() == [hashlib.sha256(each.body).hexdigest() for each in told.answers]
+
+
+async def test_what_is_before_the_first_row_of_a_range_or_after_its_last_stays_unknown(bank: Bank) -> None:
+    bank.closed = frozenset([*days(date(2026, 3, 1), date(2026, 5, 18)), FRIDAY])
+
+    async with asking(bank, "nbkr") as archive:
+        [told] = [told async for told in archive.ask(NEWEST_FIRST[:10], {"USD", "KGS"})]
+
+    assert set(told_days([told])) == {date(2026, 5, 19), date(2026, 5, 20), date(2026, 5, 21)}
+    assert told.empty == ()

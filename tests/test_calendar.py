@@ -1,4 +1,4 @@
-"""When a bank publishes and what it missed: weekends, holidays, midnights, a year walked by the clock."""
+"""Working days and late quotes: weekends, holidays, days moved by decree, a year walked by the clock."""
 
 from __future__ import annotations
 
@@ -11,86 +11,100 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ticker.board import Board, Rule
-from ticker.calendar import Calendar
-from ticker.model import Pair, Rate
-from ticker.source import Source
+from ticker.rates.calendar import Calendar
+from ticker.rates.desk import Desk
+from ticker.rates.model import Pair, Rate
+from ticker.rates.policy import Rule
+from ticker.rates.source import Source
+from ticker.rates.tables import tables_of
 from ticker.sources import SOURCES
 
 DAY = timedelta(days=1)
 BISHKEK = ZoneInfo("Asia/Bishkek")
 NBKR, NBK, NBT, CBU, CBR = (SOURCES[key].calendar for key in ("nbkr", "nbk", "nbt", "cbu", "cbr"))
+WED = date(2026, 9, 16)
+FRI, SAT, SUN, MON, TUE = (WED + DAY * ahead for ahead in range(2, 7))
 
 
-def effects(calendar: Calendar, first: date, count: int) -> list[str]:
-    """The days on which a rate takes effect, as `Tue 15`."""
-    days = (first + DAY * number for number in range(count))
-    return [f"{day:%a %d}" for day in days if calendar.takes_effect_on(day)]
+def test_a_bank_works_from_monday_to_friday_but_not_on_the_holidays_of_its_country() -> None:
+    # Independence day of Kyrgyzstan: Monday 31 August 2026.
+    days = [date(2026, 8, 28) + DAY * ahead for ahead in range(6)]
+
+    assert [f"{day:%a %d}" for day in days if NBKR.works(day)] == ["Fri 28", "Tue 01", "Wed 02"]
+
+
+def test_a_weekend_day_that_a_government_declared_a_working_day_is_one() -> None:
+    # Kazakhstan worked on Saturday 4 May 2024 for Wednesday 8 May.
+    assert NBK.works(date(2024, 5, 4))
+    assert not NBK.works(date(2024, 5, 8))
+
+
+def test_a_closure_that_no_list_knows_can_be_added() -> None:
+    closed = replace(NBKR, closed=frozenset({WED}))
+
+    assert (NBKR.works(WED), closed.works(WED)) == (True, False)
+    assert closed.working_day_after(WED - DAY) == WED + DAY
+
+
+def test_working_days_are_counted_over_holidays_both_ways() -> None:
+    # Nauryz in Kazakhstan: 21 to 23 March, in 2026 from a Saturday on, so that the 24th and 25th are off too.
+    assert NBK.working_day_after(date(2026, 3, 20)) == date(2026, 3, 26)
+    assert NBK.working_day_after(date(2026, 3, 20), 2) == date(2026, 3, 27)
+    assert NBK.working_day_before(date(2026, 3, 26)) == date(2026, 3, 20)
+    assert NBK.working_days(date(2026, 3, 20), date(2026, 3, 27)) == 3
+    assert CBR.working_day_after(date(2026, 12, 31)) >= date(2027, 1, 10)
+
+
+def test_no_working_days_are_counted_backwards_and_not_more_than_a_year_of_them() -> None:
+    assert NBK.working_days(WED, WED - DAY) == 0
+    assert 200 < NBK.working_days(WED, WED + 4000 * DAY) < 300
 
 
 @pytest.mark.parametrize(
-    ("calendar", "days"),
+    ("dated", "late"),
     [
-        (NBKR, ["Tue 15", "Wed 16", "Thu 17", "Fri 18", "Sat 19"]),
-        (CBU, ["Tue 15", "Wed 16", "Thu 17", "Fri 18", "Sat 19"]),
-        (NBK, ["Mon 14", "Tue 15", "Wed 16", "Thu 17", "Fri 18"]),
-        (NBT, ["Mon 14", "Tue 15", "Wed 16", "Thu 17", "Fri 18"]),
+        (WED, WED + DAY),
+        (FRI, MON),
+        (SAT, TUE),  # set on Friday, for Saturday
+        (SUN, TUE),
+        (MON, TUE),  # set on Friday, for Monday: the habit of CBU until September 2026
+        (TUE, TUE + DAY),
     ],
 )
-def test_a_rate_takes_effect_on_the_day_or_the_next_or_the_next_working_day(
-    calendar: Calendar, days: list[str]
+def test_a_quote_is_late_on_the_second_working_day_after_the_last_before_its_date(
+    dated: date, late: date
 ) -> None:
-    assert effects(calendar, date(2026, 9, 14), 7) == days
+    assert NBKR.late_on(dated) == late
+    assert NBKR.late_at(dated, BISHKEK) == datetime.combine(late, time(14, 30), BISHKEK)
 
 
-def test_a_bank_whose_rate_is_of_the_next_day_sets_none_on_a_holiday() -> None:
-    # Independence day of Kyrgyzstan: Monday 31 August 2026.
-    assert effects(NBKR, date(2026, 8, 28), 8) == ["Fri 28", "Sat 29", "Wed 02", "Thu 03", "Fri 04"]
+def test_a_bank_that_publishes_for_the_same_day_later_is_late_later() -> None:
+    evening = replace(NBKR, due_by=time(15))
 
-
-def test_a_bank_whose_rate_is_of_the_next_working_day_has_none_for_a_holiday() -> None:
-    # Nauryz in Kazakhstan: 21 to 23 March, in 2026 from a Saturday on, so that the 24th and 25th are off too.
-    assert effects(NBK, date(2026, 3, 19), 9) == ["Thu 19", "Fri 20", "Thu 26", "Fri 27"]
-    assert NBK.set_on(date(2026, 3, 26)) == date(2026, 3, 20)
-
-
-def test_a_closure_that_nobody_knew_of_can_be_added() -> None:
-    closed = replace(NBKR, closed=frozenset({date(2026, 9, 15)}))
-
-    assert effects(closed, date(2026, 9, 14), 4) == ["Tue 15", "Thu 17"]
-
-
-def test_the_next_effect_and_the_working_days_ahead_pass_over_what_is_closed() -> None:
-    new_year = date(2026, 12, 30)
-
-    assert CBR.next_effect(date(2026, 12, 31)) >= date(2027, 1, 10)
-    assert NBK.next_effect(date(2026, 3, 20)) == date(2026, 3, 26)
-    assert NBK.working_days_ahead(date(2026, 3, 20), 2) == date(2026, 3, 27)
-    assert NBKR.working_days_ahead(new_year, 2) >= date(2027, 1, 8)
-
-
-def test_a_publication_is_late_three_hours_after_it_should_hold() -> None:
-    wednesday = date(2026, 9, 16)
-
-    assert NBKR.due(wednesday, BISHKEK) == datetime(2026, 9, 16, 3, tzinfo=BISHKEK)
-    dushanbe = ZoneInfo("Asia/Dushanbe")
-    assert NBT.due(wednesday, dushanbe) == datetime(2026, 9, 16, 14, 30, tzinfo=dushanbe)
+    assert evening.late_at(WED, BISHKEK) == datetime(2026, 9, 17, 18, tzinfo=BISHKEK)
 
 
 def test_publications_are_missed_one_by_one_and_none_over_the_weekend() -> None:
-    friday, zone = date(2026, 9, 18), BISHKEK
-    noons = [datetime(2026, 9, day, 12, tzinfo=zone) for day in range(18, 25)]
+    evenings = [datetime(2026, 9, day, 18, tzinfo=BISHKEK) for day in range(18, 25)]
 
-    assert [NBKR.missed(friday, now=noon, zone=zone) for noon in noons] == [0, 1, 1, 1, 2, 3, 4]
-    assert NBKR.missed(date(2026, 9, 25), now=noons[0], zone=zone) == 0
+    missed = [NBKR.missed(FRI, now=evening, zone=BISHKEK) for evening in evenings]
+
+    assert missed == [0, 0, 0, 1, 2, 3, 4]
+    assert NBKR.missed(date(2026, 9, 25), now=evenings[0], zone=BISHKEK) == 0
 
 
-def test_a_source_of_every_day_is_late_when_it_is_three_days_old() -> None:
+def test_not_more_than_a_year_of_missed_publications_is_counted() -> None:
+    now = datetime(2036, 9, 18, 18, tzinfo=BISHKEK)
+
+    assert 200 < NBKR.missed(FRI, now=now, zone=BISHKEK) < 300
+
+
+def test_a_source_of_every_day_is_late_48_hours_after_the_end_of_its_day() -> None:
     calendar = SOURCES["fawazahmed0"].calendar
-    said = date(2026, 9, 16)
 
-    assert calendar.missed(said, now=datetime(2026, 9, 18, 23, 59, tzinfo=UTC), zone=UTC) == 0
-    assert calendar.missed(said, now=datetime(2026, 9, 19, tzinfo=UTC), zone=UTC) == 1
+    assert calendar.late_at(WED, UTC) == datetime(2026, 9, 19, tzinfo=UTC)
+    assert calendar.missed(WED, now=datetime(2026, 9, 18, 23, 59, tzinfo=UTC), zone=UTC) == 0
+    assert calendar.missed(WED, now=datetime(2026, 9, 19, tzinfo=UTC), zone=UTC) == 1
 
 
 def test_the_holidays_of_every_bank_s_country_are_known() -> None:
@@ -100,22 +114,13 @@ def test_the_holidays_of_every_bank_s_country_are_known() -> None:
     assert all(source.calendar.works(new_year) for source in SOURCES.values() if source.kind == "market")
 
 
-NEW_YORK = replace(
-    SOURCES["nbt"],
-    key="fed",
-    timezone="America/New_York",
-    calendar=Calendar(country="US", out_by=time(12, 15), takes_effect="next working day"),
-)
+NEW_YORK = replace(SOURCES["nbt"], key="fed", timezone="America/New_York", calendar=Calendar(country="US"))
 """A source whose clocks change, as none of our banks' do."""
-
-
-def rate(source: str, pair: Pair, day: date) -> Rate:
-    """A figure that tells its day: it moves a little every day, there and back."""
-    figure = Decimal("87.4500") + Decimal(day.toordinal() % 7) / 100
-    return Rate(source=source, pair=pair, value=figure, nominal=1, as_of=day)
-
-
-HOURS = {0, 4, 5, 6, 9, 10, 11, 16, 17, 18, 19, 22}
+AHEAD = {"nbkr": "day", "nbk": "day", "nbt": "day", "cbu": "working day", "fed": "working day"}
+"""The day after its setting from which each one's rate holds; CBU's was the next working day until 2026."""
+SET_AT = 16
+"""The local hour at which a rate is set."""
+HOURS = {0, 4, 5, 6, 9, 10, 11, 16, 18, 19, 20, 21, 22}
 """The hours (UTC) at which something happens at one of them, in winter or in summer, and a few others."""
 
 
@@ -141,65 +146,53 @@ def walk_a_year() -> None:
     """
     2027-06 to 2028-06: New Year, Nauryz, a leap day, and two changes of the clocks in New York.
 
-    Every bank publishes by its calendar. At every hour that matters each quote is live, of the newest day
-    that has begun at its bank, and changes only at that bank's midnight, once for each day of effect.
+    Every bank sets a rate on every working day. At every hour that matters each quote is live, of the newest
+    day that has begun at its bank, and changes of price come at that bank's midnight.
     """
-    sources = {key: SOURCES[key] for key in ("nbkr", "nbk", "nbt", "cbu")} | {"fed": NEW_YORK}
-    pairs = dict(
-        zip(sources, (Pair("USD", code) for code in ("KGS", "KZT", "TJS", "UZS", "CAD")), strict=True)
-    )
-    rules = [Rule(symbol=pairs[key].inverse, chain=(key,), authorities=frozenset({key})) for key in sources]
-    board = Board(rules, sources=sources)
-    now = start = datetime(2027, 6, 1, tzinfo=UTC)
-    end = datetime(2028, 6, 1, tzinfo=UTC)
+    sources = {key: SOURCES[key] for key in AHEAD if key != "fed"} | {"fed": NEW_YORK}
+    codes = ("KGS", "KZT", "TJS", "UZS", "CAD")
+    pairs = {key: Pair("USD", code) for key, code in zip(AHEAD, codes, strict=True)}
+    rules = [Rule(symbol=pairs[key].inverse, chain=(key,), authorities=frozenset({key})) for key in AHEAD]
+    desk = Desk(rules, sources=sources)
+    now, end = datetime(2027, 6, 1, tzinfo=UTC), datetime(2028, 6, 1, tzinfo=UTC)
     for key, source in sources.items():
-        local = now.astimezone(ZoneInfo(source.timezone))
-        out = [
-            day
-            for ahead in range(-12, 8)
-            if is_out(source.calendar, day := local.date() + DAY * ahead, local)
-        ]
-        board.post([rate(key, pairs[key], day) for day in out], now=now)
-    changes = dict.fromkeys(sources, 0)
+        tell(desk, source, pairs[key], [day for day in dates(source, now) if day], now)
     while now < end:
         for key, source in sources.items():
             local = now.astimezone(ZoneInfo(source.timezone))
-            if local.hour == source.calendar.out_by.hour and source.calendar.works(local.date()):
-                coming = local.date() if source.calendar.set_on(local.date()) == local.date() else None
-                day = coming or source.calendar.next_effect(local.date())
-                board.post([rate(key, pairs[key], day)], now=now)
-        changed = board.tick(now=now)
-        for quote in changed:
-            changes[quote.source] += 1
+            if local.hour == SET_AT and source.calendar.works(local.date()):
+                tell(desk, source, pairs[key], [holds_from(source, local.date())], now)
+        changed = desk.tick(now=now)
         for key, source in sources.items() if changed or now.hour % 6 == 0 else ():
-            quote, local = board.quotes[pairs[key].inverse], now.astimezone(ZoneInfo(source.timezone))
-            assert quote.as_of == newest_effect(source.calendar, local), (quote, now)
-        assert {quote.status for quote in board.quotes.values()} == {"live"}, now
+            quote, local = desk.quotes[pairs[key].inverse], now.astimezone(ZoneInfo(source.timezone))
+            assert quote.as_of == max(day for day in dates(source, now) if day <= local.date()), (quote, now)
+        assert {quote.status for quote in desk.quotes.values()} == {"live"}, now
         later = (now + timedelta(hours=ahead) for ahead in range(1, 24))
         now = next(hour for hour in later if hour.hour in HOURS)
 
-    for key in ("nbkr", "nbk", "cbu", "fed"):  # those whose rates are told before they hold
-        assert changes[key] == midnights(sources[key], start, end)
-    assert date(2028, 2, 29) in {fixing.day for fixing in board.fixings("nbkr")}
+    assert date(2028, 2, 29) in {fixing.day for fixing in desk.fixings("nbkr")}
 
 
-def midnights(source: Source, start: datetime, end: datetime) -> int:
-    """How many rates of a source took effect between two moments."""
-    zone = ZoneInfo(source.timezone)
-    days = [start.date() + DAY * number for number in range(-1, 368)]
-    begins = [datetime.combine(day, time(0), zone) for day in days if source.calendar.takes_effect_on(day)]
-    return sum(1 for begin in begins if start < begin < end)
+def tell(desk: Desk, source: Source, pair: Pair, days: list[date], now: datetime) -> None:
+    """Let a bank state its tables of some days."""
+    rates = [Rate(source=source.key, pair=pair, value=figure(day), nominal=1, as_of=day) for day in days]
+    desk.hear(tables_of(rates), source=source.key, asked=max(days), now=now)
+    desk.waited(source.key, now=now)
 
 
-def is_out(calendar: Calendar, day: date, local: datetime) -> bool:
-    """Whether the rate that takes effect on `day` is known at this local time (to the hour)."""
-    set_on = calendar.set_on(day)
-    return set_on is not None and (set_on, calendar.out_by.hour) <= (local.date(), local.hour)
+def figure(day: date) -> Decimal:
+    """A figure that tells its day: it moves a little every day, there and back."""
+    return Decimal("87.4500") + Decimal(day.toordinal() % 7) / 100
 
 
-def newest_effect(calendar: Calendar, local: datetime) -> date:
-    """The last day on which a rate took effect that is out at this local time."""
-    day = local.date()
-    while not is_out(calendar, day, local):
-        day -= DAY
-    return day
+def dates(source: Source, now: datetime) -> list[date]:
+    """The days of the tables that a bank set in the last weeks, up to now."""
+    local = now.astimezone(ZoneInfo(source.timezone))
+    last = local.date() if local.hour >= SET_AT else local.date() - DAY
+    days = (last - DAY * back for back in range(20))
+    return [holds_from(source, day) for day in days if source.calendar.works(day)]
+
+
+def holds_from(source: Source, day: date) -> date:
+    """The day from which a rate holds that was set on this one."""
+    return day + DAY if AHEAD[source.key] == "day" else source.calendar.working_day_after(day)

@@ -14,7 +14,7 @@ from chaos.rounds import play, storms
 from chaos.world import world
 
 from ticker import wire
-from ticker.model import Cursor, Pair
+from ticker.rates.model import Cursor, Pair
 
 Told = list[tuple[float, Message]]
 """What one connection was told, and when."""

@@ -25,7 +25,7 @@ from ticker.cli import main
 from ticker.config import Settings
 from ticker.edge import PortBusy
 from ticker.embedded import EmbeddedServerError, embedded
-from ticker.model import Pair
+from ticker.rates.model import Pair
 from ticker.sources import SOURCES
 from ticker.store import Done, Order, Store
 
@@ -490,7 +490,7 @@ async def test_where_no_service_runs_a_back_fill_is_done_on_the_spot_and_kept(
     assert (code, led) == (0, False)
     assert len(known) > 9
     assert [quote.source for _, quote in snapshot.rows] == ["nbkr"]
-    assert capsys.readouterr().out == f"fixings that are known now: nbkr {len(known)}\n"
+    assert capsys.readouterr().out == f"publications that are known now: nbkr {len(known)}\n"
 
 
 async def test_a_back_fill_whose_lease_is_taken_over_says_so(

@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from ticker.config import ConfigError, Settings, SourceSettings, load
-from ticker.model import Pair
+from ticker.rates.model import Pair
 from ticker.sources import SOURCES
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"

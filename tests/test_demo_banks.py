@@ -20,8 +20,8 @@ import ticker
 from ticker import demo
 from ticker.demo import Banks, DemoClock, formats
 from ticker.demo.habits import HABITS, Table
-from ticker.model import Pair, Rate
-from ticker.source import MalformedFeed
+from ticker.rates.model import Pair, Rate
+from ticker.rates.source import MalformedFeed, NoTable
 from ticker.sources import SOURCES
 
 HOME = {"nbkr": "KGS", "nbk": "KZT", "nbt": "TJS", "cbu": "UZS", "cbr": "RUB"}
@@ -97,21 +97,23 @@ TABLES = [
     ("nbkr", "2026-08-17T06:00", "2026-08-17", "87.4598"),
     ("nbkr", "2026-08-17T12:00", "2026-08-18", "87.8304"),
     ("nbkr", "2026-09-29T23:59", "2026-09-29", "87.4571"),
-    ("nbk", "2026-08-10T06:00", "2026-08-10", "468.49"),
-    ("nbk", "2026-08-10T12:00", "2026-08-10", "468.49"),  # asked for today, not for the next business day
+    ("nbk", "2026-08-10T06:00", "2026-08-10", "468.95"),  # Saturday's
+    ("nbk", "2026-08-10T12:00", "2026-08-10", "468.95"),  # asked for today, not for the next day
     ("nbk", "2026-08-10T19:00", "2026-08-11", "466.74"),  # midnight in Almaty
     ("nbk", "2026-08-14T12:00", "2026-08-14", "465.62"),
-    ("nbk", "2026-08-15T12:00", "2026-08-14", "465.62"),
-    ("nbk", "2026-08-16T12:00", "2026-08-14", "465.62"),
-    ("nbk", "2026-08-17T06:00", "2026-08-17", "463.33"),
+    ("nbk", "2026-08-15T12:00", "2026-08-15", "463.89"),  # set on Friday
+    ("nbk", "2026-08-16T12:00", "2026-08-16", "463.89"),
+    ("nbk", "2026-08-17T06:00", "2026-08-17", "463.89"),
+    ("nbk", "2026-08-18T06:00", "2026-08-18", "462.09"),
     ("nbk", "2026-09-29T23:59", "2026-09-29", "441.23"),
-    ("nbt", "2026-08-10T06:00", "2026-08-10", "9.2012"),
-    ("nbt", "2026-08-11T04:59", "2026-08-10", "9.2012"),
-    ("nbt", "2026-08-11T05:00", "2026-08-11", "9.2434"),
+    ("nbt", "2026-08-10T06:00", "2026-08-10", "9.2496"),  # Saturday's
+    ("nbt", "2026-08-11T03:04", "2026-08-10", "9.2496"),
+    ("nbt", "2026-08-11T03:05", "2026-08-11", "9.2434"),
     ("nbt", "2026-08-14T12:00", "2026-08-14", "9.2433"),
-    ("nbt", "2026-08-15T12:00", "2026-08-15", "9.2433"),  # carried forward under the day asked for
-    ("nbt", "2026-08-16T12:00", "2026-08-16", "9.2433"),
-    ("nbt", "2026-08-17T12:00", "2026-08-17", "9.2159"),
+    ("nbt", "2026-08-15T12:00", "2026-08-15", "9.2367"),  # set on Friday
+    ("nbt", "2026-08-16T12:00", "2026-08-16", "9.2367"),
+    ("nbt", "2026-08-17T12:00", "2026-08-17", "9.2367"),
+    ("nbt", "2026-08-18T12:00", "2026-08-18", "9.2362"),
     ("nbt", "2026-09-29T23:59", "2026-09-29", "9.2325"),
     ("cbr", "2026-08-10T06:00", "2026-08-08", "81.6055"),  # Saturday's, holding to Monday
     ("cbr", "2026-08-14T12:00", "2026-08-15", "84.1604"),
@@ -139,15 +141,21 @@ async def test_a_bank_says_its_figure_at_its_hour_under_its_date(
 @pytest.mark.parametrize(
     ("at", "path", "as_of", "value"),
     [
-        ("2026-08-10T06:00", "", "2026-08-08", "11951.99"),
+        ("2026-08-10T06:00", "", "2026-08-10", "11918.82"),  # out since Friday
         ("2026-08-11T08:59", "", "2026-08-11", "11926.69"),
         ("2026-08-11T09:00", "", "2026-08-12", "11924.19"),  # tomorrow's appears during the day
         ("2026-08-11T09:00", "USD/2026-08-11/", "2026-08-11", "11926.69"),
-        ("2026-08-15T12:00", "", "2026-08-15", "11901.12"),
-        ("2026-08-16T12:00", "USD/2026-08-16/", "2026-08-15", "11901.12"),
-        ("2026-08-16T12:00", "all/2026-08-30/", "2026-08-15", "11901.12"),
-        ("2026-08-17T12:00", "all/2026-08-17/", "2026-08-15", "11901.12"),
+        ("2026-08-15T12:00", "", "2026-08-17", "11904.26"),  # Friday's table was dated Monday
+        ("2026-08-16T12:00", "USD/2026-08-16/", "2026-08-14", "11948.19"),
+        ("2026-08-16T12:00", "all/2026-08-30/", "2026-08-17", "11904.26"),
+        ("2026-08-17T12:00", "all/2026-08-17/", "2026-08-17", "11904.26"),
         ("2026-08-17T12:00", "", "2026-08-18", "11884.26"),
+        ("2026-09-18T09:00", "", "2026-09-21", "11835.53"),
+        ("2026-09-25T08:59", "", "2026-09-25", "11815.74"),
+        ("2026-09-25T09:00", "", "2026-09-26", "11821.25"),  # since then Friday's is dated Saturday
+        ("2026-09-25T09:00", "all/2026-09-28/", "2026-09-26", "11821.25"),
+        ("2026-09-28T08:59", "all/2026-09-28/", "2026-09-26", "11821.25"),
+        ("2026-09-28T09:00", "", "2026-09-29", "11792.22"),
         ("2026-09-29T23:59", "", "2026-09-29", "11792.22"),
     ],
 )
@@ -175,11 +183,11 @@ async def test_the_uzbek_bank_lists_one_currency_or_none_when_asked_for_it(stree
 async def test_a_move_is_counted_from_the_publication_before_not_from_yesterday(street: Street) -> None:
     street.at = utc("2026-08-17T12:00")
 
-    _, tuesday = await street.get("cbu", "/en/arkhiv-kursov-valyut/json/USD/2026-08-18/")
-    _, monday = await street.get("nbk", "/rss/get_rates.cfm?fdate=17.08.2026")
+    _, monday = await street.get("cbu", "/en/arkhiv-kursov-valyut/json/USD/2026-08-17/")
+    _, tuesday = await street.get("nbk", "/rss/get_rates.cfm?fdate=18.08.2026")
 
-    assert b'"Rate":"11884.26","Diff":"-16.86"' in tuesday  # Saturday's was 11901.12
-    assert b"<change>-2.29</change>" in monday  # from Friday's 465.62 to 463.33
+    assert b'"Rate":"11904.26","Diff":"-43.93"' in monday  # Friday's was 11948.19
+    assert b"<change>-1.80</change>" in tuesday  # from Saturday's 463.89 to 462.09
 
 
 async def test_a_whole_recording_polled_every_half_day_never_goes_back_and_is_true_to_its_rows(
@@ -323,16 +331,30 @@ async def test_the_tajik_bank_sends_a_page_to_those_who_forget_export(street: St
         SOURCES["nbt"].parse(body)
 
 
-async def test_the_kazakh_bank_gives_the_next_business_day_once_it_is_set(street: Street) -> None:
-    monday = "/rss/get_rates.cfm?fdate=17.08.2026"
-    street.at = utc("2026-08-14T10:59")
-    _, before = await street.get("nbk", monday)
-    street.at = utc("2026-08-14T11:00")
-    _, after = await street.get("nbk", monday)
+@pytest.mark.parametrize(
+    ("asked", "out_at", "value"),
+    [
+        ("2026-08-14", "2026-08-13T11:00", "465.62"),
+        ("2026-08-15", "2026-08-14T11:00", "463.89"),
+        ("2026-08-16", "2026-08-15T11:00", "463.89"),  # Saturday's again
+        ("2026-08-17", "2026-08-16T11:00", "463.89"),  # and again, not told on Friday
+    ],
+)
+async def test_the_kazakh_bank_has_a_table_of_every_day_and_no_item_before_it_is_out(
+    street: Street, asked: str, out_at: str, value: str
+) -> None:
+    path = f"/rss/get_rates.cfm?fdate={date.fromisoformat(asked):%d.%m.%Y}"
+    street.at = utc(out_at) - timedelta(minutes=1)
+    _, before = await street.get("nbk", path)
+    street.at = utc(out_at)
+    _, after = await street.get("nbk", path)
 
-    assert b"<date>17.08.2026</date>" in before
-    assert b"<item>" not in before
-    assert SOURCES["nbk"].parse(after)[0].as_of == date(2026, 8, 17)
+    assert b"<info>" in before
+    with pytest.raises(NoTable, match=f"no table for {asked}"):
+        SOURCES["nbk"].parse(before)
+    dollar = rate_of(SOURCES["nbk"].parse(after), "USD")
+    assert (str(dollar.as_of), str(dollar.value)) == (asked, value)
+    assert b"<info>" not in after
 
 
 async def test_after_the_recording_the_kazakh_bank_stays_at_its_last_table(street: Street) -> None:
@@ -392,19 +414,19 @@ async def test_what_is_not_recorded_is_not_found(street: Street, key: str, path:
     assert response.status == 404
 
 
-# Holidays within the recording: 31 August (KG), 1 September (UZ), 9 September 2026 (TJ).
+# Holidays within the recording: 31 August (KG, UZ), 1 September (UZ), 9 September 2026 (TJ).
 
 
 @pytest.mark.parametrize(
     ("key", "asked", "as_of"),
     [
         ("nbkr", "2026-09-01", "2026-09-01"),
-        ("cbu", "2026-09-02", "2026-08-29"),
-        ("nbt", "2026-09-09", "2026-09-09"),
+        ("cbu", "2026-09-01", "2026-08-28"),
+        ("nbt", "2026-09-10", "2026-09-10"),
     ],
 )
 async def test_a_holiday_brings_no_new_figure(street: Street, key: str, asked: str, as_of: str) -> None:
-    street.at = utc("2026-08-29T07:00") if key != "nbt" else utc("2026-09-08T07:00")
+    street.at = utc("2026-08-29T07:00") if key != "nbt" else utc("2026-09-09T07:00")
     before = await street.poll(key)
 
     street.at = utc(f"{asked}T07:00")
@@ -415,7 +437,8 @@ async def test_a_holiday_brings_no_new_figure(street: Street, key: str, asked: s
 
 
 @pytest.mark.parametrize(
-    ("currency", "newest", "oldest"), [("USD", "87.8281", "87.7585"), ("EUR", "101.6665", "101.4520")]
+    ("currency", "newest", "oldest"),
+    [("USD", "87.8281", "87.7585"), ("EUR", "101.6665", "101.4520"), ("KZT", "0.1901", "0.1871")],
 )
 async def test_the_kyrgyz_bank_tells_the_days_of_one_currency_newest_first(
     street: Street, currency: str, newest: str, oldest: str
@@ -428,7 +451,7 @@ async def test_the_kyrgyz_bank_tells_the_days_of_one_currency_newest_first(
     assert (str(rates[0].value), str(rates[-1].value)) == (newest, oldest)
 
 
-@pytest.mark.parametrize(("key", "days"), [("nbkr", 28), ("nbt", 39), ("cbr", 29)])
+@pytest.mark.parametrize(("key", "days"), [("nbkr", 28), ("nbt", 40), ("cbr", 29)])
 async def test_what_a_bank_tells_of_its_past_is_what_it_told_day_by_day(
     street: Street, key: str, days: int
 ) -> None:
@@ -438,9 +461,9 @@ async def test_what_a_bank_tells_of_its_past_is_what_it_told_day_by_day(
         told.add(rate_of(await street.poll(key), "USD"))
     past = await street.history(key, "USD", "2026-08-12", "2026-12-31")
 
-    restamped = {rate for rate in told if HABITS[key].effective(rate.day) != rate.day}
+    repeats = {rate for rate in told if HABITS[key].effective(rate.day) != rate.day}
     earlier = {rate for rate in told if rate.day < date(2026, 8, 12)}
-    assert set(past) == told - earlier - (restamped if key != "nbt" else set())
+    assert set(past) == told - earlier - (repeats if key != "nbt" else set())
     assert len(past) == days
 
 
@@ -494,14 +517,14 @@ async def test_the_bank_of_russia_has_its_error_for_a_bad_question_about_the_pas
 
 @pytest.mark.parametrize("currency", ["USD", "EUR", "RUB", "CNY", "KGS", "KZT", "UZS", "TMT"])
 async def test_the_tajik_bank_tells_every_calendar_day_of_one_currency(street: Street, currency: str) -> None:
-    street.at = utc("2026-08-17T04:59")
+    street.at = utc("2026-08-17T03:04")
 
     rates = await street.history("nbt", currency, "2026-08-01", "2026-08-31")
     today = rate_of(await street.poll("nbt"), currency)
 
     assert [rate.as_of for rate in rates] == [date(2026, 8, day) for day in range(9, 17)]
     assert rates[-1] == today
-    assert rates[-1].value == rates[-2].value == rates[-3].value  # Friday's over the weekend
+    assert rates[-1].value == rates[-2].value  # Saturday's on Sunday
 
 
 async def test_the_tajik_bank_tells_nothing_of_a_currency_that_was_not_recorded(street: Street) -> None:
@@ -625,7 +648,7 @@ async def test_frankfurter_follows_the_banks_each_row_under_its_banks_day(street
         ("KGS", "2026-08-18", "87.83"),
         ("KZT", "2026-08-18", "462.09"),
         ("RUB", "2026-08-18", "85.03"),
-        ("TJS", "2026-08-17", "9.2159"),
+        ("TJS", "2026-08-15", "9.2367"),
         ("TMT", "2026-08-18", "3.5"),
         ("UZS", "2026-08-18", "11884"),
     ]
@@ -637,7 +660,7 @@ async def test_frankfurter_has_tomorrows_row_but_not_mondays_on_a_friday(street:
     days = {rate.pair.quote: rate.as_of for rate in await street.poll("frankfurter")}
 
     assert days["KGS"] == days["TMT"] == date(2026, 8, 15)
-    assert days["KZT"] == date(2026, 8, 14)  # the bank has set Monday's an hour ago
+    assert days["UZS"] == date(2026, 8, 14)  # the bank has set Monday's three hours ago
 
 
 async def test_frankfurter_tells_a_range_with_the_row_that_holds_on_its_first_day(street: Street) -> None:

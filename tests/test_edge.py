@@ -39,8 +39,9 @@ from ticker.config import LimitSettings, ServerSettings, Settings
 from ticker.edge import Edge, PortBusy
 from ticker.edge.stream import Broadcast, Subscriber, whole_frames
 from ticker.embedded import EmbeddedServer, embedded
-from ticker.model import Cursor, Pair
-from ticker.source import Outcome
+from ticker.rates.events import Asked, Entry
+from ticker.rates.model import Cursor, Pair
+from ticker.rates.source import Outcome
 from ticker.sources import SOURCES
 from ticker.store import UNAVAILABLE, Store
 
@@ -1467,6 +1468,57 @@ async def test_history_is_what_one_source_said_by_day(
     for bad in ("from=yesterday", "to=2026-02-30", "from=%FF", "to=" + "9" * 3000):
         assert "is not a date like 2026-" in (await web.json(f"/v1/history/KGS?{bad}", 400))["detail"]
     assert (await web.json("/v1/history/EUR", 404))["status"] == 404
+
+
+async def test_a_history_that_is_being_filled_is_what_is_known_at_that_moment(
+    site: Site, web: Web, publisher: Publisher, quote_of: QuoteOf, fixing_of: FixingOf
+) -> None:
+    days = [date(2026, 5, 22) - timedelta(days=number) for number in range(5)]
+    events = [
+        Entry(number, Asked(at=datetime(2026, 5, 22, 6, tzinfo=UTC), source="nbkr", answered=True))
+        for number in range(1, 6)
+    ]
+    answers = []
+
+    await publisher.say(quote_of("KGS", "87.45"), entries=events[:1])
+    await until(lambda: site.broadcast.mirror.cursor == publisher.seen)
+    for day, event in zip(days, events, strict=True):
+        # An archive's row is no news for the line: nothing is published.
+        await publisher.say(fixings=[fixing_of("KGS", "87.45", day)], entries=[event])
+        answers.append(await web.get("/v1/history/KGS"))
+    answers.append(await web.get("/v1/history/KGS"))
+    tag = answers[-1][1]["ETag"]
+    again = await web.get("/v1/history/KGS", If_None_Match=tag)
+    of_before = await web.get("/v1/history/KGS", If_None_Match=answers[0][1]["ETag"])
+
+    assert [len(json.loads(body)["fixings"]) for _, _, body in answers] == [1, 2, 3, 4, 5, 5]
+    assert {headers["Cache-Control"] for _, headers, _ in answers} == {"public, no-cache"}
+    assert (again[0], of_before[0]) == (304, 200)
+
+
+async def test_a_history_that_stands_is_read_once(
+    site: Site,
+    web: Web,
+    store: Store,
+    publisher: Publisher,
+    quote_of: QuoteOf,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[object] = []
+    fixings = store.fixings
+
+    async def counted(*asked: Any, **others: Any) -> Any:
+        read.append(asked)
+        return await fixings(*asked, **others)
+
+    monkeypatch.setattr(store, "fixings", counted)
+    await publisher.say(quote_of("KGS", "87.45"))
+    await until(lambda: site.broadcast.mirror.cursor == publisher.seen)
+
+    for _ in range(5):
+        await web.json("/v1/history/KGS")
+
+    assert len(read) == 1
 
 
 async def test_history_of_a_demo_is_asked_for_by_the_name_that_its_quotes_have(

@@ -23,8 +23,8 @@ from stage import answer, site
 from ticker import fetch
 from ticker.config import PollSettings, Settings, SourceSettings
 from ticker.fetch import FORESEEN, Answer, Fetcher, NotThere, Refused, check_dates, in_words, rebased, session
-from ticker.model import Pair, Rate
-from ticker.source import MalformedFeed, Source
+from ticker.rates.model import Pair, Rate
+from ticker.rates.source import MalformedFeed, Source
 from ticker.sources import SOURCES
 
 pytestmark = pytest.mark.usefixtures("everything_is_logged")
@@ -84,7 +84,7 @@ def fetcher_of(client: aiohttp.ClientSession, bank: Bank, *, key: str = "", **po
 
 async def newest(
     fetcher: Fetcher, source: Source = SOURCES["nbkr"], known: Mapping[str, Answer] | None = None
-) -> Answer | None:
+) -> Answer:
     return await fetcher.table(source, day=TUESDAY, today=TUESDAY, known=known)
 
 
@@ -96,9 +96,10 @@ async def test_the_answer_is_the_table_of_the_day(bank: Bank, fetcher: Fetcher) 
 
     told = await newest(fetcher)
 
-    assert told
-    assert told.rates == SOURCES["nbkr"].parse(table(TUESDAY))
+    assert told.rates == SOURCES["nbkr"].parse(told.body)
+    assert told.body == table(TUESDAY)
     assert (told.url, told.newest) == (f"{bank.url}/XML/daily.xml", TUESDAY)
+    assert told.address == told.url
     assert told.conditions == {
         "If-None-Match": '"1"',
         "If-Modified-Since": "Tue, 19 May 2026 10:20:00 GMT",
@@ -142,13 +143,13 @@ async def test_only_the_same_address_is_asked_for_what_is_new(bank: Bank, fetche
     ]
 
 
-async def test_nothing_new_is_no_answer(bank: Bank, fetcher: Fetcher) -> None:
+async def test_nothing_new_is_the_answer_that_is_known(bank: Bank, fetcher: Fetcher) -> None:
     bank.answer = answer(table(TUESDAY), ETag='"1"')
     known = await newest(fetcher)
     assert known
     bank.answer = answer(b"", 304)
 
-    assert await newest(fetcher, known={known.url: known}) is None
+    assert await newest(fetcher, known={known.url: known}) is known
 
 
 @pytest.mark.parametrize(
@@ -236,7 +237,7 @@ async def test_a_further_address_has_conditions_of_its_own(bank: Bank, fetcher: 
     assert known
     bank.answers["/a.xml"] = answer(b"", 304)
 
-    assert await newest(fetcher, SECOND, known={known.url: known}) is None
+    assert await newest(fetcher, SECOND, known={known.url: known}) is known
 
     assert [request.headers.get("If-None-Match") for request in bank.asked] == [None, None, None, '"a"']
 
@@ -348,7 +349,8 @@ async def test_the_history_is_asked_for_by_the_publisher_s_own_name_of_the_curre
 
     told = await fetcher.history(SOURCES["nbkr"], "USD", first, last)
 
-    assert [(str(rate.pair), rate.value, rate.day) for rate in told] == [
+    assert told.body == ARCHIVE
+    assert [(str(rate.pair), rate.value, rate.day) for rate in told.rates] == [
         ("USD/KGS", Decimal("40.9614"), last),
         ("USD/KGS", Decimal("41.0685"), first),
     ]
@@ -467,6 +469,16 @@ async def test_a_key_is_not_told_in_part_where_a_long_error_is_cut(before: int, 
 
     assert "0123" not in told
     assert len(told) <= 300
+
+
+async def test_a_key_is_not_in_the_address_that_is_kept_of_an_answer(bank: Bank) -> None:
+    bank.answer = answer((PAYLOADS / "openexchangerates" / "latest_2014-05-10.json").read_bytes())
+    source, day = SOURCES["openexchangerates"], date(2014, 5, 10)
+    async with session(PollSettings()) as client:
+        told = await fetcher_of(client, bank, key=SECRET).table(source, day=day, today=day)
+
+    assert bank.asked[0].query["app_id"] == SECRET
+    assert told.address == f"{bank.url}/api/latest.json?app_id=KEY"
 
 
 # Words.

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from ticker.health import judge
-from ticker.model import Quote
-from ticker.source import Outcome
+from ticker.rates.model import Quote
+from ticker.rates.source import Outcome
 
 NOW = datetime(2026, 5, 21, 12, tzinfo=UTC)
 QuoteOf = Callable[..., Quote]

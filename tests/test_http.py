@@ -29,7 +29,7 @@ from ticker.edge import Edge
 from ticker.edge.http import ASSETS, Routes
 from ticker.edge.packed import ENTRY_BYTES, Packed, Shelf, chosen, is_known
 from ticker.edge.scripts import LOOK_SECONDS, Scripts
-from ticker.model import Cursor, Pair
+from ticker.rates.model import Cursor, Pair
 from ticker.sources import SOURCES
 from ticker.store import Store
 

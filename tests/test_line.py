@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from playwright.async_api import async_playwright
 
 from ticker import assets, line, wording
-from ticker.model import Announcement, Pair, Quote, Status
+from ticker.rates.model import Announcement, Pair, Quote, Status
 
 SVG = "{http://www.w3.org/2000/svg}"
 WIDGET = Path(__file__).parent.parent / "widget"

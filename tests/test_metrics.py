@@ -15,8 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ticker.health import judge
 from ticker.metrics import CONTENT_TYPE, GAUGES, METRICS, Count, Facts, Tally, exposition, lag, shared_memory
-from ticker.model import NOWHERE, Cursor, Pair, Quote
-from ticker.source import Outcome
+from ticker.rates.model import NOWHERE, Cursor, Pair, Quote
+from ticker.rates.source import Outcome
 
 NOW = datetime(2026, 5, 21, 12, tzinfo=UTC)
 KGS, TJS = Pair("KGS", "USD"), Pair("TJS", "USD")

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from ticker.model import Cursor, Fixing, Pair, Rate
+from ticker.rates.model import Cursor, Fixing, Pair, Rate
 
 WED = date(2026, 9, 16)
 
@@ -69,6 +69,7 @@ def test_a_pair_has_two_codes_of_three_capital_letters() -> None:
 
 def test_cursors_are_ordered_by_epoch_and_then_by_sequence() -> None:
     assert Cursor.parse("1790000000000-17") == Cursor(1790000000000, 17)
+    assert str(Cursor(1790000000000, 17)) == "1790000000000-17"
     assert Cursor(1, 9) < Cursor(2, 0) < Cursor(2, 1)
     for text in ("", "1", "1-", "-1-1", "1-1-1", f"{1 << 64}-0", "１-1"):
         with pytest.raises(ValueError, match="is not a cursor"):

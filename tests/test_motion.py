@@ -18,7 +18,7 @@ from newsroom import FIVE, File, Newsroom, newsroom
 from redis.asyncio import Redis
 
 from ticker.embedded import EmbeddedServer
-from ticker.model import Quote
+from ticker.rates.model import Quote
 
 if TYPE_CHECKING:
     from tests.conftest import Elected, OpenPage, OpenStore, QuoteOf

@@ -20,7 +20,7 @@ from playwright.async_api import Page
 from reader import FIVE_TEXTS, five, quote, staffed
 
 from ticker.embedded import EmbeddedServer
-from ticker.model import Announcement, Fixing, Pair, Rate
+from ticker.rates.model import Announcement, Fixing, Pair, Rate
 
 if TYPE_CHECKING:
     from tests.conftest import OpenPage

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from ticker.board import Rule
 from ticker.config import ConfigError, GuardSettings, Policy, Settings, SourceSettings
-from ticker.model import Pair, Rate
-from ticker.rules import all_sources, enabled_sources, new_board, rule, without_source
+from ticker.rates.desk import Desk
+from ticker.rates.model import Pair, Quote, Rate
+from ticker.rates.policy import Rule
+from ticker.rates.tables import tables_of
+from ticker.rules import all_sources, enabled_sources, new_desk, rule, without_source
 from ticker.sources import SOURCES
 
 MARKET = ("fawazahmed0", "frankfurter", "floatrates")
@@ -72,7 +74,6 @@ def test_a_closed_day_is_a_day_without_a_publication() -> None:
     own, told = SOURCES["nbkr"].calendar, all_sources(closed)["nbkr"].calendar
 
     assert (own.works(TUESDAY), told.works(TUESDAY)) == (True, False)
-    assert not told.takes_effect_on(TUESDAY + timedelta(days=1))
     assert all_sources(closed)["nbk"] is SOURCES["nbk"]
 
 
@@ -194,31 +195,38 @@ def nbkr_says(figure: str, day: date = TUESDAY) -> list[Rate]:
     ]
 
 
-def test_the_board_has_the_limits_and_the_label_of_the_settings() -> None:
+def test_the_desk_has_the_limits_and_the_label_of_the_settings() -> None:
     said = Settings(label="demo", guard=GuardSettings(bands={"KGS": (Decimal(60), Decimal(70))}))
-    board = new_board(said, enabled_sources(said))
+    desk = new_desk(said, enabled_sources(said))
 
-    quotes = board.post(nbkr_says("87.4500"), now=NOON)
-    held = board.held("nbkr")
+    quotes = hear(desk, nbkr_says("87.4500"))
+    doubted = desk.unconfirmed("nbkr")
 
     assert [quote.source for quote in quotes if quote.symbol == Pair.parse("KGS")] == []
-    assert [str(symbol) for _, symbol in held] == ["KGS/USD"]
-    believed = board.confirm(Pair.parse("KGS"), now=NOON)[0]
-    assert [(str(each.symbol), each.source) for each in believed] == [("KGS/USD", "demo:nbkr")]
+    assert [str(symbol) for _, symbol in doubted] == ["KGS/USD"]
+    desk.waited("nbkr", now=NOON)
+    accepted = desk.confirm(Pair.parse("KGS"), now=NOON)[0]
+    assert [(str(each.symbol), each.source) for each in accepted] == [("KGS/USD", "demo:nbkr")]
 
 
-def test_the_board_waits_for_nobody_who_is_not_polled() -> None:
+def hear(desk: Desk, rates: list[Rate]) -> list[Quote]:
+    return desk.hear(tables_of(rates), source=rates[0].source, asked=TUESDAY, now=NOON)
+
+
+def test_the_desk_waits_for_nobody_who_is_not_polled() -> None:
     said = settings("KGS", nbkr=False)
     rates = [
         Rate(source="cbr", pair=Pair(code, "RUB"), value=Decimal(value), nominal=100, as_of=TUESDAY)
         for code, value in (("KGS", "88.2534"), ("USD", "7717.70"))
     ]
+    with_the_bank = new_desk(settings("KGS"), enabled_sources(settings("KGS")))
+    without = new_desk(said, enabled_sources(said))
+    for desk in (with_the_bank, without):
+        hear(desk, rates)
+        desk.waited("cbr", now=NOON)
 
-    with_the_bank = new_board(settings("KGS"), enabled_sources(settings("KGS"))).post(rates, now=NOON)
-    without = new_board(said, enabled_sources(said)).post(rates, now=NOON)
-
-    assert with_the_bank == []
-    assert [(each.source, each.status) for each in without] == [("cbr", "fallback")]
+    assert with_the_bank.quotes == {}
+    assert [each.source for each in without.quotes.values()] == ["cbr"]
 
 
 # Symbols that nobody has.

@@ -574,7 +574,8 @@ async def test_serve_does_what_its_file_says(folder: Path, street: Street) -> No
     kyrgyz = [when for when, path in zip(street.times, street.asked, strict=True) if "/XML/" in path]
     assert [quote["symbol"] for quote in answer["quotes"]] == ["TJS/USD", "KGS/USD", "TMT/USD"]
     assert [quote["source"] for quote in answer["quotes"]] == ["nbt", "nbkr", "peg"]
-    assert all(0.8 < later - earlier < 1.3 for earlier, later in itertools.pairwise(kyrgyz))
+    gaps = [later - earlier for earlier, later in itertools.pairwise(kyrgyz)]
+    assert all(0.8 < gap < 1.3 for gap in gaps), gaps
     assert {path.partition("=")[0] for path in street.asked} == {
         "/kg/XML/daily.xml",
         "/en/kurs/export_xml.php?date",

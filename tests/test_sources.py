@@ -16,9 +16,10 @@ from apscheduler.triggers.cron import CronTrigger
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ticker.model import Pair, Rate
-from ticker.source import (
+from ticker.rates.model import Pair, Rate
+from ticker.rates.source import (
     MalformedFeed,
+    NoTable,
     Outcome,
     Source,
     code,
@@ -734,6 +735,21 @@ def test_a_comment_inside_a_figure_leaves_it_whole(answer: Answer) -> None:
     assert outcome(answer, body) == answer.rates
 
 
+def test_nbk_says_itself_that_it_has_no_table_for_a_day() -> None:
+    items = re.search(rb"<item>.*</item>", NBK.body, re.DOTALL)
+    assert items
+
+    with pytest.raises(NoTable, match="nbk: no table for 2026-04-02"):
+        nbk.parse(NBK.body.replace(items[0], b"<info>No rates for this date</info>"))
+
+
+def test_a_page_of_nbk_without_its_date_is_not_its_empty_answer() -> None:
+    with pytest.raises(MalformedFeed) as refused:
+        nbk.parse(b"<rates><info>No rates for this date</info></rates>")
+
+    assert not isinstance(refused.value, NoTable)
+
+
 def test_the_answer_of_nbk_must_say_its_date() -> None:
     with pytest.raises(MalformedFeed, match="<date>"):
         nbk.parse(replaced(NBK, "<date>02.04.2026</date>", ""))
@@ -1171,7 +1187,7 @@ def test_a_source_can_be_asked_named_and_scheduled(key: str) -> None:
     assert ZoneInfo(source.timezone).key == source.timezone
     assert CronTrigger(**asdict(source.schedule), timezone=source.timezone).fields
     assert 0 <= source.schedule.first_hour <= source.schedule.last_hour <= 23
-    assert source.calendar.next_effect(MAY) > MAY
+    assert source.calendar.late_on(MAY) > MAY
     assert source.by_day == ("2026" in source.addresses(MAY)[0])
     assert all([source.name, source.short, source.attribution, source.terms, source.coverage])
 
@@ -1217,6 +1233,12 @@ def test_the_day_is_asked_for_by_name_before_the_newest_file() -> None:
             "&beg_day=04&beg_month=05&beg_year=2026&end_day=03&end_month=06&end_year=2026",
         ),
         (
+            "nbkr",
+            "KZT",
+            "https://www.nbkr.kg/index1.jsp?item=1562&lang=ENG&valuta_id=40"
+            "&beg_day=04&beg_month=05&beg_year=2026&end_day=03&end_month=06&end_year=2026",
+        ),
+        (
             "nbt",
             "KZT",
             "https://www.nbt.tj/en/kurs/export_xml_dynamic.php?d1=2026-05-04&d2=2026-06-03&cs=KZT&export=xml",
@@ -1245,10 +1267,6 @@ def test_the_others_are_asked_day_by_day_where_they_can_be() -> None:
     by_day = [key for key, source in SOURCES.items() if source.history is None and source.by_day]
 
     assert by_day == ["nbk", "cbu", "cbt", "fawazahmed0"]
-
-
-def test_only_the_banks_that_publish_ahead_under_the_day_itself_are_asked_ahead() -> None:
-    assert [key for key, source in SOURCES.items() if source.asks_ahead] == ["nbk", "cbu"]
 
 
 def test_each_of_our_currencies_has_one_authority() -> None:

@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -17,12 +18,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from redis.asyncio import Redis
 
+import ticker.records
 import ticker.store
-from ticker.board import Memory
 from ticker.embedded import EmbeddedServer, Release, embedded, find_servers
-from ticker.guard import Doubt, Held
-from ticker.model import NOWHERE, Cursor, Pair
-from ticker.source import Outcome
+from ticker.rates.events import Baseline, Empty, Entry, Event, Said, Waited
+from ticker.rates.model import NOWHERE, Cursor, Pair
+from ticker.rates.source import Outcome
+from ticker.rates.tables import Figure, Table
+from ticker.records import Document
 from ticker.store import (
     SCRIPT_DAYS,
     SCRIPTS_KEPT,
@@ -43,6 +46,7 @@ Elected = Callable[[Store], Awaitable["Publisher"]]
 KGS, KZT = Pair("KGS", "USD"), Pair("KZT", "USD")
 FRIDAY = date(2026, 5, 22)
 NOW = 1_790_000_000_000
+AT = datetime(2026, 5, 21, 10, 2, 11, 123456, tzinfo=UTC)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -66,13 +70,22 @@ async def following(store: Store, position: Cursor, count: int) -> list[Publicat
 
 
 async def contents(redis: Redis) -> dict[str, Any]:
-    """Everything that is published, as it stands in Redis."""
-    histories = [str(key) for key in await redis.keys("{ticker}:history:*")]
-    return {
-        "stream": await redis.xrange("{ticker}:stream"),
-        "latest": await redis.hgetall("{ticker}:latest"),
-        **{key: await redis.zrange(key, 0, -1, withscores=True) for key in histories},
-    }
+    """Everything that a poller wrote, byte for byte."""
+    leases = {"{ticker}:leader", "{ticker}:fence"}
+    keys = {str(key) for key in await redis.keys("{ticker}:*")} - leases
+    return {key: await redis.dump(key) for key in sorted(keys)}
+
+
+def said(number: int, value: str = "87.45", **others: Any) -> Entry:
+    """An event of the ledger: a table of two figures, of a day of its own."""
+    figures = {Pair(code, "KGS"): Figure(Decimal(value), 1) for code in ("USD", "EUR")}
+    table = Table(source="nbkr", day=FRIDAY + timedelta(days=number), figures=figures)
+    return Entry(number, Said(at=AT, table=table, **others))
+
+
+def document(raw: bytes = b"<CurrencyRates>" * 20) -> Document:
+    address = "https://www.nbkr.kg/XML/daily.xml"
+    return Document.of(raw, source="nbkr", address=address, asked=FRIDAY, heard=AT)
 
 
 @contextmanager
@@ -205,7 +218,7 @@ async def test_behind_what_was_seen_nothing_is_written(
     again = await publisher.store.acquire("test", seconds=60, now_ms=NOW)
     with pytest.raises(Behind, match="0-0"):
         await publisher.say(quote_of("KGS", "87.50"), lease=again, seen=reached, **news)
-    assert await contents(redis) == {"stream": [], "latest": {}}
+    assert await contents(redis) == {}
 
 
 @pytest.mark.parametrize("loss", ["flushed", "emptied", "older"])
@@ -318,15 +331,28 @@ async def test_without_the_lease_nothing_is_written(
     fixing_of: FixingOf,
 ) -> None:
     await publisher.say(quote_of("KGS", "87.45"), fixings=[fixing_of("KGS", "87.45", FRIDAY)])
+    await publisher.say(entries=[said(1)], documents=[document(b"kept")])
+    await redis.set("{ticker}:memory", "{}")
     before = await contents(redis)
-    news, fixings = quote_of("KGS", "87.50"), [fixing_of("KGS", "87.50", FRIDAY)]
+    news: dict[str, Any] = {
+        "fixings": [fixing_of("KGS", "87.50", FRIDAY)],
+        "gone": [fixing_of("KGS", "87.45", FRIDAY)],
+        "entries": [said(2)],
+        "dropped": [1],
+        "documents": [document()],
+        "forgotten": [document(b"kept").sha256],
+        "outcomes": [Outcome(source="nbkr", failures=1)],
+        "anew": True,
+        "took_over": True,
+        "mode": mode,
+    }
 
     await elected(store)
     with pytest.raises(LeaseLost):
-        await publisher.say(news, fixings=fixings, mode=mode)
+        await publisher.say(quote_of("KGS", "87.50"), **news)
     await redis.delete("{ticker}:leader")
     with pytest.raises(LeaseLost):
-        await publisher.say(news, fixings=fixings, mode=mode)
+        await publisher.say(quote_of("KGS", "87.50"), **news)
 
     assert await contents(redis) == before
 
@@ -374,6 +400,39 @@ async def test_history_is_trimmed_by_days(
     assert await redis.zcard("{ticker}:history:KGS/USD") == 31
 
 
+async def test_a_row_of_an_old_day_trims_nothing(
+    store: Store, publisher: Publisher, fixing_of: FixingOf
+) -> None:
+    kept = [fixing_of("KGS", "87.45", FRIDAY + timedelta(days=number)) for number in range(31)]
+    await publisher.say(fixings=kept)
+    await publisher.say(fixings=[fixing_of("KGS", "80", FRIDAY + timedelta(days=5), "cbr"), kept[0]])
+    await publisher.say(fixings=[fixing_of("KGS", "80", FRIDAY - timedelta(days=1), "cbr")])
+
+    assert [each.price for each in await store.fixings([KGS], source="cbr")] == [Decimal("0.0125")]
+    assert await store.fixings([KGS], source="nbkr") == kept
+
+
+async def test_the_order_of_rows_does_not_matter_for_what_is_trimmed(
+    store: Store, publisher: Publisher, fixing_of: FixingOf
+) -> None:
+    days = [fixing_of("KGS", "87.45", FRIDAY + timedelta(days=number)) for number in range(50)]
+    await publisher.say(fixings=reversed(days))
+
+    assert await store.fixings([KGS]) == days[-31:]
+
+
+async def test_what_is_no_publication_any_more_is_taken_out(
+    store: Store, publisher: Publisher, fixing_of: FixingOf
+) -> None:
+    gone, other = fixing_of("KGS", "97.7254", FRIDAY), fixing_of("KGS", "87.44", FRIDAY, "cbr")
+    kept = fixing_of("KZT", "471", FRIDAY)
+    await publisher.say(fixings=[gone, other, kept])
+
+    for _ in range(2):
+        await publisher.say(gone=[gone, fixing_of("TJS", "9.2", FRIDAY)])
+        assert set(await store.fixings([KGS, KZT])) == {other, kept}
+
+
 async def test_a_long_history_is_written_and_read_in_time(
     redis_url: str, elected: Elected, fixing_of: FixingOf
 ) -> None:
@@ -386,6 +445,245 @@ async def test_a_long_history_is_written_and_read_in_time(
         assert time.monotonic() - start < ticker.store.COMMAND_TIMEOUT
 
         assert len(await store.fixings([KGS, KZT])) == 3 * 1830
+
+
+# The ledger.
+
+
+async def test_events_come_back_in_order_with_their_numbers(store: Store, publisher: Publisher) -> None:
+    entries = [
+        said(1, archive=True, document=document().sha256),
+        Entry(2, Empty(at=AT, source="nbk", first=FRIDAY, last=FRIDAY)),
+        Entry(4, Waited(at=AT, source="nbk")),
+        Entry(5, Baseline(at=AT)),
+    ]
+    await publisher.say(entries=entries[:2])
+    await publisher.say(entries=entries[2:], after=2)
+
+    assert await store.ledger() == entries
+    assert await store.last_event() == 5
+
+
+async def test_an_empty_redis_has_no_ledger_and_no_documents(store: Store) -> None:
+    assert await store.ledger() == []
+    assert await store.last_event() == 0
+    assert await store.documents() == {}
+
+
+async def test_events_and_quotes_are_seen_together_or_not_at_all(
+    redis: Redis, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    async def watch() -> list[tuple[int, int, int, int]]:
+        seen: list[tuple[int, int, int, int]] = []
+        while not seen or seen[-1][0] < 100:
+            async with redis.pipeline(transaction=True) as pipeline:
+                for key in ("stream", "ledger"):
+                    pipeline.xlen(f"{{ticker}}:{key}")
+                pipeline.hlen("{ticker}:documents:about")
+                pipeline.get("{ticker}:source:nbkr")
+                *counts, outcome = await pipeline.execute()
+            if outcome:
+                seen.append((*counts, Outcome.model_validate_json(outcome).failures))
+        return seen
+
+    async with asyncio.TaskGroup() as group:
+        watcher = group.create_task(watch())
+        for number in range(1, 101):
+            await publisher.say(
+                quote_of("KGS", f"{number}"),
+                entries=[said(number)],
+                after=number - 1,
+                documents=[document(b"%d" % number)],
+                outcomes=[Outcome(source="nbkr", failures=number)],
+                now_ms=NOW,
+            )
+
+    assert all(len(set(counts)) == 1 for counts in watcher.result())
+    assert len(watcher.result()) > 10
+
+
+async def test_a_repeated_write_changes_nothing(
+    redis: Redis, publisher: Publisher, quote_of: QuoteOf, fixing_of: FixingOf
+) -> None:
+    await publisher.say(entries=[said(1), said(2)])
+    batch: dict[str, Any] = {
+        "fixings": [fixing_of("KGS", "87.45", FRIDAY)],
+        "gone": [fixing_of("KGS", "87.40", FRIDAY)],
+        "entries": [said(3), said(4)],
+        "after": 2,
+        "dropped": [1],
+        "documents": [document()],
+        "forgotten": ["0" * 64],
+        "outcomes": [Outcome(source="nbkr")],
+        "seen": NOWHERE,
+    }
+    cursor = await publisher.say(quote_of("KGS", "87.45"), **batch)
+    before = await contents(redis)
+
+    assert await publisher.say(quote_of("KGS", "87.45"), **batch) == cursor
+    assert await contents(redis) == before
+
+
+async def test_a_repeated_write_adds_only_the_events_that_are_new_since(
+    store: Store, publisher: Publisher
+) -> None:
+    await publisher.say(entries=[said(1), said(2)])
+    await publisher.say(entries=[said(1, "99"), said(2, "99"), said(3)])
+
+    assert await store.ledger() == [said(1), said(2), said(3)]
+
+
+@pytest.mark.parametrize("loss", ["flushed", "emptied", "older"])
+@pytest.mark.parametrize("mode", ["changes", "everything", "reset"])
+async def test_behind_a_ledger_that_lost_events_nothing_is_written(
+    loss: str, mode: str, redis: Redis, store: Store, publisher: Publisher, elected: Elected
+) -> None:
+    await publisher.say(entries=[said(number) for number in range(1, 4)])
+    if loss == "flushed":
+        await redis.delete("{ticker}:ledger")
+    if loss == "emptied":
+        await redis.xtrim("{ticker}:ledger", maxlen=0, approximate=False)
+    known = 4 if loss == "older" else 3
+    before = await contents(redis)
+
+    with pytest.raises(Behind, match="the ledger ends at"):
+        await publisher.say(entries=[said(known + 1)], after=known, documents=[document()], mode=mode)
+    assert await contents(redis) == before
+    await publisher.say(entries=[said(1), said(2)], after=known, anew=True, mode="everything")
+    assert await store.ledger() == [said(1), said(2)]
+
+
+@pytest.mark.parametrize("mode", ["everything", "reset"])
+async def test_a_rewrite_comes_in_several_parts(
+    mode: str, store: Store, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    old, new = document(b"old"), document(b"new")
+    await publisher.say(entries=[said(number, "80") for number in range(1, 9)], documents=[old])
+    rewrite = [said(number) for number in range(1, 7)]
+
+    # The first part twice, as after a time-out.
+    for _ in range(2):
+        await publisher.say(entries=rewrite[:2], anew=True, documents=[new], mode=mode)
+    await publisher.say(entries=rewrite[2:4], after=2, mode="everything")
+    await publisher.say(quote_of("KGS", "87.45"), entries=rewrite[4:], after=4, mode="everything")
+
+    assert await store.ledger() == rewrite
+    assert await store.documents() == {new.sha256: new}
+    assert await store.last_event() == 6
+
+
+async def test_changes_never_empty_the_ledger(store: Store, publisher: Publisher) -> None:
+    await publisher.say(entries=[said(1)], documents=[document()])
+    await publisher.say(entries=[said(2)], anew=True)
+
+    assert await store.ledger() == [said(1), said(2)]
+    assert set(await store.documents()) == {document().sha256}
+
+
+async def test_dropped_events_are_gone_and_their_numbers_are_not_used_again(
+    store: Store, publisher: Publisher
+) -> None:
+    await publisher.say(entries=[said(number) for number in range(1, 5)])
+    await publisher.say(entries=[said(5)], after=4, dropped=[1, 3, 5, 99])
+    await publisher.say(entries=[said(3), said(5)], after=5)
+
+    assert await store.ledger() == [said(2), said(4)]
+    assert await store.last_event() == 5
+
+
+async def test_an_unreadable_event_is_left_out_and_said(
+    store: Store, redis: Redis, publisher: Publisher, caplog: pytest.LogCaptureFixture
+) -> None:
+    await publisher.say(entries=[said(1)])
+    await redis.xadd("{ticker}:ledger", {"e": '{"e":"said"}'}, "2-0")
+    await redis.xadd("{ticker}:ledger", {"other": "x"}, "3-0")
+    await publisher.say(entries=[said(4)])
+
+    assert await store.ledger() == [said(1), said(4)]
+    assert [record.getMessage().partition(", left out: ")[0] for record in caplog.records] == [
+        f"redis: event {number}-0 of the ledger is unreadable" for number in (2, 3)
+    ]
+
+
+async def test_a_long_ledger_is_read_while_others_go_on(
+    store: Store, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ticker.store, "ENTRIES_AT_ONCE", 300)
+    entries = [said(number) for number in range(1, 1001)]
+    await publisher.say(entries=entries)
+    at_once, most, decode = 0, 0, ticker.records.decode_event
+
+    def counted(text: str) -> Event:
+        nonlocal at_once
+        at_once += 1
+        return decode(text)
+
+    async def others() -> None:
+        nonlocal at_once, most
+        while True:
+            most, at_once = max(most, at_once), 0
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(ticker.records, "decode_event", counted)
+    async with asyncio.TaskGroup() as group:
+        working = group.create_task(others())
+        assert await store.ledger() == entries
+        working.cancel()
+
+    assert 0 < most <= ticker.store.ROWS_AT_ONCE
+
+
+# Documents.
+
+
+async def test_a_document_comes_back_with_its_bytes(store: Store, publisher: Publisher) -> None:
+    one, other = document(bytes(range(256))), document("<Курс>".encode("cp1251"))
+    await publisher.say(documents=[one])
+    await publisher.say(documents=[other])
+
+    found = await store.documents()
+
+    assert found == {one.sha256: one, other.sha256: other}
+    assert found[one.sha256].raw == bytes(range(256))
+
+
+async def test_a_document_that_is_heard_again_is_kept_once(
+    store: Store, redis: Redis, publisher: Publisher
+) -> None:
+    await publisher.say(documents=[document()])
+    later = replace(document(), last_heard=AT + timedelta(hours=5), body=b"")
+    await publisher.say(documents=[later])
+
+    assert await store.documents() == {later.sha256: replace(later, body=document().body)}
+
+
+async def test_forgotten_documents_are_gone(store: Store, redis: Redis, publisher: Publisher) -> None:
+    kept = document(b"kept")
+    await publisher.say(documents=[document(), kept])
+    await publisher.say(forgotten=[document().sha256])
+
+    assert await store.documents() == {kept.sha256: kept}
+    assert await redis.hlen("{ticker}:documents") == 1
+
+
+async def test_many_documents_are_read_in_parts(
+    store: Store, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ticker.store, "DOCUMENTS_AT_ONCE", 10)
+    some = [document(b"%d" % number) for number in range(25)]
+    await publisher.say(documents=some)
+
+    assert await store.documents() == {each.sha256: each for each in some}
+
+
+async def test_an_unreadable_document_is_left_out_and_said(
+    store: Store, redis: Redis, publisher: Publisher, caplog: pytest.LogCaptureFixture
+) -> None:
+    await publisher.say(documents=[document()])
+    await redis.hset("{ticker}:documents:about", "0" * 64, "{}")
+
+    assert set(await store.documents()) == {document().sha256}
+    assert f"redis: document {'0' * 64} is unreadable, left out: " in caplog.text
 
 
 # Reading.
@@ -448,11 +746,13 @@ async def test_what_can_not_be_read_is_left_out_and_said(
         assert f"{where} " in caplog.text
 
 
-async def test_an_outcome_is_kept(store: Store) -> None:
+async def test_an_outcome_is_kept(store: Store, publisher: Publisher) -> None:
     failed = Outcome(source="nbk", checked_at=datetime.now(UTC), failures=3, error="timed out")
-    await store.record(failed)
+    waiting = Outcome(source="cbu")
+    await publisher.say(outcomes=[failed, waiting])
 
     assert await store.outcomes(["nbk", "nbt"]) == {"nbk": failed, "nbt": Outcome(source="nbt")}
+    assert await publisher.say() == NOWHERE
 
 
 # Following.
@@ -566,8 +866,10 @@ async def test_a_stopped_server_holds_no_command_for_long(
             lambda: store.renew(publisher.lease, seconds=60),
             lambda: store.acquire("two", seconds=60, now_ms=NOW),
             store.led,
-            store.memory,
-            lambda: store.remember(Memory()),
+            store.ledger,
+            store.last_event,
+            store.documents,
+            store.legacy_memory,
             lambda: store.order("confirm", "KGS", "aigul@desk"),
             store.orders,
             lambda: store.answered("1-1"),
@@ -643,47 +945,6 @@ async def test_a_cancellation_is_never_swallowed(
             assert task.cancelled()
             snapshot = await store.snapshot()
             assert [quote.inverse for _, quote in snapshot.rows] == [Decimal("87.45")]
-
-
-# What the board knows.
-
-
-async def test_what_the_board_knows_comes_back(store: Store, fixing_of: FixingOf) -> None:
-    fixing = fixing_of("KGS", "97.7254", FRIDAY)
-    held = Held(
-        fixing=fixing,
-        doubt=Doubt(reason="+11.75 % from one publication to the next"),
-        first_seen=datetime(2026, 5, 22, 10, tzinfo=UTC),
-        last_seen=datetime(2026, 5, 22, 10, 9, 30, tzinfo=UTC),
-        coherent=True,
-        earlier=(fixing_of("KGS", "97.7000", FRIDAY - timedelta(days=1)),),
-    )
-    memory = Memory(
-        tables={"nbkr": (fixing.legs,)},
-        doubted=frozenset({fixing}),
-        held={("nbkr", KGS): held},
-        unproven=frozenset({fixing_of("KZT", "475.00", FRIDAY, "cbr")}),
-        kept=frozenset({KZT}),
-        barren={"nbk": frozenset({FRIDAY})},
-    )
-
-    nothing = await store.memory()
-    await store.remember(Memory())
-    await store.remember(memory)
-
-    assert nothing is None
-    assert await store.memory() == memory
-
-
-@pytest.mark.parametrize("text", ["no JSON", "{}", '{"tables":{},"held":[{}]}'])
-async def test_what_the_board_knew_is_left_out_in_words_if_it_can_not_be_read(
-    text: str, store: Store, redis: Redis, caplog: pytest.LogCaptureFixture
-) -> None:
-    await redis.set("{ticker}:memory", text)
-
-    assert await store.memory() is None
-    [line] = [record.getMessage() for record in caplog.records]
-    assert line.startswith("redis: what the board knew is unreadable, left out: ")
 
 
 # Orders of operators.

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from ticker import watch
-from ticker.model import Pair, Quote
+from ticker.rates.model import Pair, Quote
 
 
 def quote(code: str, price: str, percent: str | None) -> Quote:

@@ -40,7 +40,7 @@ from reader import (
 )
 
 from ticker.embedded import EmbeddedServer
-from ticker.model import Announcement, Fixing, Pair, Rate
+from ticker.rates.model import Announcement, Fixing, Pair, Rate
 
 if TYPE_CHECKING:
     from tests.conftest import OpenPage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -12,9 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ticker import wire
-from ticker.board import Memory
-from ticker.guard import Doubt, Held
-from ticker.model import Announcement, Cursor, Fixing, Pair, Quote, Rate, Selection
+from ticker.rates.model import Announcement, Cursor, Pair, Quote, Selection
 from ticker.wire import BadFrame
 
 KGS, TJS, UZS = (Pair(code, "USD") for code in ("KGS", "TJS", "UZS"))
@@ -34,6 +32,7 @@ QUOTE = Quote(
     value=Decimal("87.4500"),
     nominal=1,
     direction=Pair("USD", "KGS"),
+    due_at=datetime(2026, 9, 30, 8, 30, tzinfo=UTC),
 )
 
 
@@ -54,6 +53,7 @@ def test_a_quote_travels_as_the_protocol_says() -> None:
         "direction": "USD/KGS",
         "next": None,
         "corrected": False,
+        "due_at": "2026-09-30T08:30:00Z",
     }
 
 
@@ -73,16 +73,36 @@ def test_a_quote_of_a_version_that_announced_nothing_is_read() -> None:
     assert wire.decode_quote(json.dumps(told)) == QUOTE
 
 
+def test_a_quote_of_a_version_that_told_no_due_time_is_read() -> None:
+    told = json.loads(wire.encode_quote(QUOTE))
+    del told["due_at"]
+
+    assert wire.decode_quote(json.dumps(told)) == replace(QUOTE, due_at=None)
+
+
+def test_where_nothing_is_due_the_due_time_is_null() -> None:
+    told = json.loads(wire.encode_quote(replace(QUOTE, status="pegged", due_at=None)))
+
+    assert told["due_at"] is None
+
+
+def test_a_due_time_travels_in_utc() -> None:
+    local = datetime(2026, 9, 30, 14, 30, tzinfo=timezone(timedelta(hours=6)))
+
+    assert json.loads(wire.encode_quote(replace(QUOTE, due_at=local)))["due_at"] == "2026-09-30T08:30:00Z"
+
+
 def test_a_tiny_price_travels_without_an_exponent() -> None:
     assert wire.plain(Decimal("7.698E-5")) == "0.00007698"
 
 
 positive = st.decimals(min_value="0.0000000001", max_value="1e12", places=10)
 signed = st.decimals(min_value="-1e6", max_value="1e6", places=10)
-days = st.dates(date(1993, 1, 1), date(2100, 1, 1)) | st.datetimes(
+moments = st.datetimes(
     datetime(1993, 1, 1),  # noqa: DTZ001 - made aware right here
     datetime(2100, 1, 1),  # noqa: DTZ001
 ).map(lambda at: at.replace(microsecond=0, tzinfo=UTC))
+days = st.dates(date(1993, 1, 1), date(2100, 1, 1)) | moments
 quotes = st.builds(
     Quote,
     symbol=st.sampled_from(ALL),
@@ -100,6 +120,7 @@ quotes = st.builds(
     direction=st.none() | st.just(Pair("USD", "KGS")),
     next=st.none() | st.builds(Announcement, price=positive, inverse=positive, as_of=days),
     corrected=st.booleans(),
+    due_at=st.none() | moments,
 )
 
 
@@ -151,6 +172,10 @@ def test_a_damaged_quote_is_refused_or_still_a_quote(data: st.DataObject) -> Non
         ("next", {"price": "0.0114", "as_of": "2026-09-30"}),
         ("next", {"price": "0", "inverse": "87", "as_of": "2026-09-30"}),
         ("corrected", "yes"),
+        ("due_at", "2026-09-30T08:30:00"),
+        ("due_at", ""),
+        ("due_at", "tomorrow"),
+        ("due_at", 1790757000),
     ],
 )
 def test_what_is_no_quote_is_refused(field: str, value: object) -> None:
@@ -158,96 +183,6 @@ def test_what_is_no_quote_is_refused(field: str, value: object) -> None:
 
     with pytest.raises(ValueError, match=r".+"):
         wire.decode_quote(text)
-
-
-def test_a_fixing_comes_back_the_same_with_its_bank_s_digits() -> None:
-    day = date(2026, 3, 3)
-    legs = (
-        Rate(source="cbr", pair=Pair("KGS", "RUB"), value=Decimal("88.2534"), nominal=100, as_of=day),
-        Rate(source="cbr", pair=Pair("USD", "RUB"), value=Decimal("77.1770"), nominal=1, as_of=day),
-    )
-    fixing = Fixing(symbol=KGS, legs=legs)
-
-    assert wire.decode_fixing(wire.encode_fixing(fixing)) == fixing
-    assert "77.1770" in wire.encode_fixing(fixing)
-
-
-def test_a_fixing_whose_legs_do_not_meet_is_refused() -> None:
-    text = (
-        '{"symbol":"KGS/USD","source":"cbr","legs":'
-        '[{"pair":"KGS/RUB","value":"1","nominal":1,"as_of":"2026-03-03"}]}'
-    )
-
-    with pytest.raises(ValueError, match="the legs end at RUB"):
-        wire.decode_fixing(text)
-
-
-legs = st.builds(
-    Rate,
-    source=st.sampled_from(["nbkr", "cbr"]),
-    pair=st.just(Pair("USD", "KGS")),
-    value=positive,
-    nominal=st.integers(1, 10_000),
-    as_of=days,
-)
-fixings = st.builds(
-    Fixing,
-    symbol=st.just(KGS),
-    legs=st.tuples(legs).filter(lambda all_: all_[0].mid),
-    corrected=st.booleans(),
-)
-moments = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1)).map(  # noqa: DTZ001
-    lambda at: at.replace(tzinfo=UTC)
-)
-helds = st.builds(
-    Held,
-    fixing=fixings,
-    doubt=st.builds(Doubt, reason=st.text(max_size=9), by_hand=st.booleans(), absurd=st.booleans()),
-    first_seen=moments,
-    last_seen=moments,
-    coherent=st.booleans(),
-    earlier=st.lists(fixings, max_size=2).map(tuple),
-)
-memories = st.builds(
-    Memory,
-    tables=st.dictionaries(
-        st.just("nbkr"), st.tuples(st.tuples(legs.map(lambda leg: replace(leg, source="nbkr"))))
-    ),
-    held=st.lists(helds, max_size=2).map(
-        lambda all_: {(each.fixing.source, each.fixing.symbol): each for each in all_}
-    ),
-    doubted=st.frozensets(fixings, max_size=2),
-    unproven=st.frozensets(fixings, max_size=2),
-    kept=st.frozensets(st.sampled_from(ALL)),
-    barren=st.dictionaries(
-        st.sampled_from(["nbkr", "cbr"]), st.frozensets(st.dates(date(1993, 1, 1)), max_size=3)
-    ),
-)
-
-
-@settings(deadline=None, max_examples=50)
-@given(memory=memories)
-def test_what_a_board_knows_comes_back_the_same(memory: Memory) -> None:
-    assert wire.decode_memory(wire.encode_memory(memory)) == memory
-
-
-MEMORY = wire.encode_memory(Memory(kept=frozenset({KGS})))
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "[]",
-        "{}",
-        MEMORY.replace("KGS/USD", "KGSUSD"),
-        MEMORY.replace('"barren":{}', '"barren":{"nbk":["2026-02-30"]}'),
-        MEMORY.replace('"kept"', '"keeps"'),
-    ],
-)
-def test_what_is_no_memory_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r".+"):
-        wire.decode_memory(text)
 
 
 def test_frames_are_json_with_their_type_and_cursor() -> None:

@@ -30,7 +30,7 @@ from websockets.exceptions import ConnectionClosed
 from ticker import app
 from ticker.config import PegSettings, ServerSettings, Settings, SourceSettings
 from ticker.edge import Edge
-from ticker.model import Pair, Quote
+from ticker.rates.model import Pair, Quote
 from ticker.sources import SOURCES
 from ticker.store import Store
 from ticker.workers import attended, document_of

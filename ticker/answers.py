@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ticker.health import Verdict
-from ticker.model import Status
+from ticker.rates.model import Status
 from ticker.wire import Positive, QuoteMessage, Symbol
 
 Day = Annotated[str, Field(examples=["2026-09-29"])]
@@ -77,11 +77,13 @@ class SourceAnswer(_Answer):
     message: str
     """What is wrong, in words; empty where all is well."""
     as_of: Day | None
-    """The newest day of validity that it has told."""
+    """The newest day that it has stated a table for."""
     missed: Whole
-    """Publications that its calendar expects and that are not there."""
+    """Publications that its calendar expects and that have not come."""
+    repeats: Whole
+    """The working days in a row on which it only repeated its table."""
     held: list[str]
-    """What is held back of it, in words."""
+    """What of it is unconfirmed or on hold, in words."""
     history: str
     """How far the back-fill of earlier days has come; empty when it has nothing to do."""
     gaps: Whole
@@ -119,7 +121,7 @@ class SourceHealth(_Answer):
     message: str
     """What is wrong, in words; empty where all is well."""
     as_of: Day | None
-    """The newest day of validity that it has told."""
+    """The newest day that it has stated a table for."""
 
 
 class HealthAnswer(_Answer):

@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from time import monotonic
 from typing import Any, TypeVar
 
 from ticker import check, workers
@@ -22,9 +23,9 @@ from ticker.edge.admin import administering
 from ticker.embedded import embedded, running
 from ticker.fetch import in_words
 from ticker.metrics import Tally, shared_memory
-from ticker.poll import Clock, Poller
-from ticker.rules import enabled_sources, new_board, rule, without_source
-from ticker.source import Source
+from ticker.poll import Poller
+from ticker.rates.source import Source
+from ticker.rules import enabled_sources, new_desk, rule, without_source
 from ticker.sources import SOURCES
 from ticker.store import UNAVAILABLE, Store
 
@@ -95,7 +96,7 @@ async def serve(settings: Settings, *, replay: DemoClock | None = None, notice: 
     async with _redis_url(settings) as url, _store(url, settings) as store, AsyncExitStack() as port:
         if replay:
             await _resume(replay, store)
-        poller = _poller(settings, store, sources, replay.now if replay else _utc_now)
+        poller = _poller(settings, store, sources, replay)
         enabled = frozenset(each.key for each in sources)
         front = _Front(settings, store, url, enabled, notice)
         address, jobs = await front.open(port)
@@ -162,13 +163,16 @@ class _Front:
             await workers.load(self._edge, self._tally)
 
 
-def _poller(settings: Settings, store: Store, sources: Sequence[Source], clock: Clock) -> Poller:
+def _poller(
+    settings: Settings, store: Store, sources: Sequence[Source], replay: DemoClock | None = None
+) -> Poller:
     return Poller(
         sources,
         settings,
         store,
-        new_board=lambda: new_board(settings, sources),
-        clock=clock,
+        new_desk=lambda: new_desk(settings, sources),
+        clock=replay.now if replay else _utc_now,
+        elapsed=replay.elapsed if replay else monotonic,
         owner=f"{socket.gethostname()}:{os.getpid()}",
         alone=settings.redis.url == "embedded",
     )
@@ -254,7 +258,7 @@ async def backfill(settings: Settings, days: int) -> str:
             return await order(settings, "backfill", str(days))
         sources = enabled_sources(settings)
         try:
-            return await _poller(settings, store, sources, _utc_now).fill(days)
+            return await _poller(settings, store, sources).fill(days)
         except ExceptionGroup as group:  # another process took the lease over, or Redis went
             raise OrderFailed(f"broken off: {group.exceptions[0]}; what was told is kept") from None
 

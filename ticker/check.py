@@ -10,12 +10,13 @@ from decimal import Decimal
 from time import perf_counter
 from zoneinfo import ZoneInfo
 
-from ticker import guard
-from ticker.board import Rule, fixing_of, published
 from ticker.config import Settings
 from ticker.fetch import FORESEEN, Fetcher, session
-from ticker.model import Fixing, Pair
-from ticker.source import Source
+from ticker.rates import guard
+from ticker.rates.model import Fixing, Pair
+from ticker.rates.policy import Rule
+from ticker.rates.source import Source
+from ticker.rates.tables import fixing_of, published, tables_of
 
 
 @dataclass(slots=True)
@@ -59,7 +60,10 @@ async def _ask(fetcher: Fetcher, source: Source, symbols: Iterable[Pair], now: d
     row.latency_ms = round((perf_counter() - started) * 1000)
     if answer:
         row.as_of = answer.newest.isoformat()
-        row.said = {symbol: said for symbol in symbols if (said := fixing_of(symbol, answer.rates))}
+        tables = tables_of(answer.rates)
+        row.said = {
+            symbol: said for symbol in symbols for table in tables if (said := fixing_of(symbol, table))
+        }
     return row
 
 
@@ -93,7 +97,8 @@ def _cells(row: Row, medians: Mapping[Pair, Decimal | None]) -> list[str]:
 
 
 def _median(rows: Iterable[Row], symbol: Pair) -> Decimal | None:
-    opinions = [(row.said[symbol].price, row.source.votes) for row in rows if symbol in row.said]
+    said = [row for row in rows if symbol in row.said]
+    opinions = [guard.Opinion(row.said[symbol].price, row.source.votes) for row in said]
     return guard.median(opinions) if opinions else None
 
 

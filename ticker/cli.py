@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     backfill.add_argument("--days", type=int, metavar="N", help="so many days back (history.backfill_days)")
     backfill.set_defaults(run=_backfill)
 
-    confirm = commands.add_parser("confirm", help="believe what is held back of a symbol")
+    confirm = commands.add_parser("confirm", help="accept the unconfirmed rate of a symbol, or end its hold")
     hold = commands.add_parser("hold", help="keep the quote of a symbol as it is until it is confirmed")
     for command in (confirm, hold):
         command.add_argument("symbol", help="KGS, or EUR/KGS")

@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from ticker.model import Pair
+from ticker.rates.model import Pair
 
 
 class ConfigError(Exception):
@@ -146,7 +146,7 @@ class HistorySettings(_Section):
 
 
 class GuardSettings(_Section):
-    """What a rate may be before it is held back."""
+    """The limits beyond which a rate is doubted."""
 
     tolerance_percent: Percent = Decimal("1.5")
     tolerances: dict[Currency, Percent] = {"KZT": Decimal("2.5")}

@@ -24,10 +24,10 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from ticker import __version__
-from ticker.calendar import MON_FRI
 from ticker.config import PollSettings, Settings
-from ticker.model import Rate
-from ticker.source import MalformedFeed, Source
+from ticker.rates.calendar import MON_FRI
+from ticker.rates.model import Rate
+from ticker.rates.source import MalformedFeed, Source
 from ticker.store import UNAVAILABLE
 
 WORKING_DAYS_AHEAD = 2
@@ -46,18 +46,25 @@ class NotThere(Refused):
     """The source has no such page: `answered 404`."""
 
 
+class _NothingNew(Refused):
+    """Nothing is new since the answer that the request named."""
+
+
 FORESEEN = (aiohttp.ClientError, OSError, TimeoutError, MalformedFeed, Refused)
 """How a source fails; anything else is a fault of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A table, with what makes the next request ask only for what is new."""
+    """The rates of an answer and its bytes, with what makes the next request ask only for what is new."""
 
     rates: tuple[Rate, ...]
     url: str
-    etag: str
-    modified: str
+    body: bytes
+    address: str
+    """The URL without the source's key."""
+    etag: str = ""
+    modified: str = ""
 
     @property
     def newest(self) -> date:
@@ -80,12 +87,13 @@ class Fetcher:
 
     async def table(
         self, source: Source, *, day: date, today: date, known: Mapping[str, Answer] | None = None
-    ) -> Answer | None:
+    ) -> Answer:
         """
         The table that holds on `day`, from the first of the source's addresses that gives one.
 
-        `known` are earlier answers by their address; None if the source says that nothing is new.
-        `today` is the day at the source. Raises one of FORESEEN: what the first address did.
+        `known` are earlier answers by their address; if the source says that nothing is new since one of
+        them, that is returned. `today` is the day at the source. Raises the first address's error, one of
+        FORESEEN: NotThere or NoTable if the source has no table for the day.
         """
         first: Exception | None = None
         for address in source.addresses(day, key=self._key(source)):
@@ -96,45 +104,60 @@ class Fetcher:
                 first = first or error
         raise first or Refused("no address")
 
-    async def history(self, source: Source, currency: str, first: date, last: date) -> tuple[Rate, ...]:
+    async def history(self, source: Source, currency: str, first: date, last: date) -> Answer:
         """The days of one currency, from `first` to `last`, both included. Raises one of FORESEEN."""
         if source.history is None:
             raise Refused("tells no history")
         address = source.history.address(currency, first, last)
         url = rebased(address, self._settings.source(source.key).base_url)
         body, _ = await self._get(url, {})
-        rates = source.history.parse(body or b"", currency)
+        rates = source.history.parse(body, currency)
         # Frankfurter tells the row before the range as well, where its first day has none.
         if any(rate.day > last for rate in rates):
             raise MalformedFeed(f"{source.key}: a rate after {last}, but asked for {first} to {last}")
-        return rates
+        return Answer(rates=rates, url=url, body=body, address=self._public(source, url))
 
     def words(self, source: Source, error: BaseException) -> str:
         """The error for an operator, without the source's key."""
         return in_words(error, secret=self._key(source))
+
+    def _public(self, source: Source, url: str) -> str:
+        """The address without the source's key."""
+        key = self._key(source)
+        return url.replace(key, "KEY") if key else url
 
     def _key(self, source: Source) -> str:
         return self._settings.source(source.key).key.get_secret_value()
 
     async def _table(
         self, source: Source, url: str, *, day: date, today: date, known: Answer | None
-    ) -> Answer | None:
-        body, headers = await self._get(url, known.conditions if known else {})
-        if body is None:
-            return None
+    ) -> Answer:
+        try:
+            body, headers = await self._get(url, known.conditions if known else {})
+        except _NothingNew:
+            if known:
+                return known
+            raise
         rates = source.parse(body)
         check_dates(source, rates, asked=day, today=today)
         check_currency(source, rates)
         etag, modified = (headers.get(name, "") for name in ("ETag", "Last-Modified"))
-        return Answer(rates=rates, url=url, etag=etag, modified=modified)
+        return Answer(
+            rates=rates,
+            url=url,
+            body=body,
+            address=self._public(source, url),
+            etag=etag,
+            modified=modified,
+        )
 
-    async def _get(self, url: str, conditions: dict[str, str]) -> tuple[bytes | None, Mapping[str, str]]:
-        """The body; None if nothing is new since the answer that the conditions name."""
+    async def _get(self, url: str, conditions: dict[str, str]) -> tuple[bytes, Mapping[str, str]]:
+        """Body and headers. Raises _NothingNew if the answer that `conditions` names still stands."""
         async with self._session.get(
             URL(url, encoded=True), headers=conditions, allow_redirects=False
         ) as response:
             if response.status == 304 and conditions:
-                return None, response.headers
+                raise _NothingNew("answered 304")
             if response.status == 404:
                 raise NotThere("answered 404")
             if response.status != 200:
@@ -155,7 +178,7 @@ def check_dates(source: Source, rates: Sequence[Rate], *, asked: date, today: da
     newest, calendar = max(rate.day for rate in rates), source.calendar
     if source.kind == "market":  # its rows may be the banks', which skip the weekend
         calendar = replace(calendar, week=MON_FRI)
-    latest = asked if source.by_day else calendar.working_days_ahead(today, WORKING_DAYS_AHEAD)
+    latest = asked if source.by_day else calendar.working_day_after(today, WORKING_DAYS_AHEAD)
     if newest < (asked if source.by_day else today) - OLDEST:
         raise MalformedFeed(f"{source.key}: dated {newest}, but asked on {today}")
     if newest > latest:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from ticker.model import Quote
-from ticker.source import Outcome
+from ticker.rates.model import Quote
+from ticker.rates.source import Outcome
 
 Verdict = Literal["pass", "warn", "fail"]
 

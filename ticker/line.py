@@ -16,7 +16,7 @@ from math import ceil
 from typing import Literal, get_args
 
 from ticker import assets, wording
-from ticker.model import Quote
+from ticker.rates.model import Quote
 from ticker.wording import Direction, Locale
 
 Theme = Literal["auto", "light", "dark"]

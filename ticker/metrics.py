@@ -19,8 +19,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
-from ticker.model import Cursor, Pair, Quote, Status
-from ticker.source import Outcome
+from ticker.rates.model import Cursor, Pair, Quote, Status
+from ticker.rates.source import Outcome
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
-from ticker.board import Board, Rule
 from ticker.config import ConfigError, GuardSettings, Settings
-from ticker.guard import Guard
-from ticker.model import EXACT, Pair, Rate
-from ticker.source import Source
+from ticker.rates.desk import Desk
+from ticker.rates.guard import Guard
+from ticker.rates.model import EXACT, Pair, Rate
+from ticker.rates.policy import Rule
+from ticker.rates.source import Source
 from ticker.sources import SOURCES
 
 STAND_INS = ("cbr",)
@@ -43,10 +44,10 @@ def enabled_sources(settings: Settings) -> tuple[Source, ...]:
     return tuple(chosen)
 
 
-def new_board(settings: Settings, sources: Iterable[Source]) -> Board:
-    """An empty board with the rules of every symbol."""
+def new_desk(settings: Settings, sources: Iterable[Source]) -> Desk:
+    """An empty desk with the rules of every symbol."""
     limits, polled = settings.guard, tuple(sources)
-    return Board(
+    return Desk(
         [rule(symbol, settings, polled) for symbol in settings.symbols],
         sources=all_sources(settings),
         guard=Guard(

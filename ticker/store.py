@@ -1,8 +1,8 @@
 """
-All of Redis: publish, snapshot, follow, history, scripts, the poller's lease. Redis 6.2 or later, or Valkey.
+All of Redis: write, snapshot, follow, ledger, history, scripts, lease. Redis 6.2 or later, or Valkey.
 
-One publication is one entry of the stream, written by one Lua script together with the latest
-quotes and the history, so that no reader ever sees one without the other.
+One publication is one entry of the stream, written by one Lua script together with the latest quotes, the
+history and the events of the ledger that it follows from: no reader ever sees one without the others.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from redis.asyncio.retry import Retry
 from redis.backoff import FullJitterBackoff, NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
-from ticker import wire
-from ticker.board import Memory
-from ticker.model import NOWHERE, Cursor, Fixing, Pair, Quote
-from ticker.source import Outcome
+from ticker import legacy, records, wire
+from ticker.legacy import LegacyMemory
+from ticker.rates.events import Entry
+from ticker.rates.model import NOWHERE, Cursor, Fixing, Pair, Quote
+from ticker.rates.source import Outcome
+from ticker.records import Document
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +36,11 @@ FOLLOW_BLOCK = 5.0
 ORDERS_KEPT = 1000
 """Orders of operators, and their answers, that are kept as a record."""
 ROWS_AT_ONCE = 50
-"""Rows of a history that are read before the loop's other work gets its turn: some milliseconds."""
+"""Rows of a history or of the ledger that are parsed before the loop's other work gets a turn: some ms."""
+ENTRIES_AT_ONCE = 1000
+"""Entries of the ledger that one command reads: up to two megabytes."""
+DOCUMENTS_AT_ONCE = 100
+"""Documents that one command reads: up to one megabyte."""
 SCRIPTS_KEPT = 20
 """Versions of the widget's script that pages may ask for by name: at 20 KB each, 400 KB."""
 SCRIPT_DAYS = 3 * 366
@@ -44,11 +50,11 @@ UNAVAILABLE = (RedisError, OSError, TimeoutError)
 
 
 class LeaseLost(Exception):
-    """Another process polls now, or the lease ran out: what was to be written was not."""
+    """Another process polls now, or the lease ran out: nothing was written."""
 
 
 class Behind(Exception):
-    """Redis has less than was already published (it was flushed or restored): publish all anew."""
+    """Redis has less than was already written (it was flushed or restored): write everything anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,32 @@ class Done:
     """Whether it was carried out."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What is written in one step, or not at all."""
+
+    quotes: tuple[Quote, ...] = ()
+    fixings: tuple[Fixing, ...] = ()
+    """Rows of the history; each replaces its source's row of that day."""
+    gone: tuple[Fixing, ...] = ()
+    """Rows of the history to be deleted."""
+    entries: tuple[Entry, ...] = ()
+    """Events of the ledger, with rising numbers."""
+    after: int = 0
+    """The number of the last event that the caller knows to be written; 0 if it knows of none."""
+    dropped: tuple[int, ...] = ()
+    """The numbers of events to be deleted from the ledger."""
+    documents: tuple[Document, ...] = ()
+    """New documents, and known ones that were heard again."""
+    forgotten: tuple[str, ...] = ()
+    """The SHA-256 of documents to be deleted."""
+    outcomes: tuple[Outcome, ...] = ()
+    anew: bool = False
+    """Whether the ledger and the documents are emptied first: set in the first part of a rewrite."""
+    took_over: bool = False
+    """Whether the ledger now has what an earlier version remembered, so that its memory is deleted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """The newest quotes, each with the cursor at which it changed, all as of one moment."""
@@ -89,29 +121,39 @@ class Snapshot:
 
 
 # Checks everything first, then writes: neither MULTI nor Lua rolls back.
-# KEYS: stream, latest, leader, then one history key for each item of `histories`.
-# ARGV[1]: the JSON object that Store.publish builds. Returns the cursor of the last publication.
-_PUBLISH = """
+# KEYS: stream, latest, leader, ledger, documents, documents:about, memory, then one history key for each
+# symbol, then one key for each of `outcomes`. ARGV: the JSON object that Store.write builds, then the bytes
+# of each of its `documents`. Returns the cursor of the last publication.
+_WRITE = """
 local order = cjson.decode(ARGV[1])
 if redis.call('GET', KEYS[3]) ~= order.lease then
   return redis.error_reply('LEASELOST another poller holds the lease')
 end
-local epoch, sequence, length = 0, 0, 0
-if redis.call('EXISTS', KEYS[1]) == 1 then
-  local info = redis.call('XINFO', 'STREAM', KEYS[1])
-  for i = 1, #info, 2 do
-    if info[i] == 'last-generated-id' then
-      local e, s = string.match(info[i + 1], '^(%d+)-(%d+)$')
-      epoch, sequence = tonumber(e), tonumber(s)
-    elseif info[i] == 'length' then
-      length = info[i + 1]
+local function ending(key)
+  local first, second, length = 0, 0, 0
+  if redis.call('EXISTS', key) == 1 then
+    local info = redis.call('XINFO', 'STREAM', key)
+    for i = 1, #info, 2 do
+      if info[i] == 'last-generated-id' then
+        local one, other = string.match(info[i + 1], '^(%d+)-(%d+)$')
+        first, second = tonumber(one), tonumber(other)
+      elseif info[i] == 'length' then
+        length = info[i + 1]
+      end
     end
   end
+  return first, second, length
 end
+local epoch, sequence, length = ending(KEYS[1])
 local behind = epoch < order.seen[1] or (epoch == order.seen[1] and sequence < order.seen[2])
   or (length == 0 and order.seen[1] > 0)
 if behind and order.mode == 'changes' then
   return redis.error_reply('BEHIND the stream ends at ' .. epoch .. '-' .. sequence)
+end
+local rewrite = order.anew and order.mode ~= 'changes'
+local written, _, events = ending(KEYS[4])
+if not rewrite and order.after > 0 and (written < order.after or events == 0) then
+  return redis.error_reply('BEHIND the ledger ends at ' .. written .. ' and has ' .. events .. ' events')
 end
 local anew = behind or order.mode == 'reset' or length == 0
 local texts, symbols = {}, {}
@@ -123,8 +165,9 @@ for _, row in ipairs(order.quotes) do
     symbols[#symbols + 1] = row[1]
   end
 end
+local histories = #KEYS - #order.outcomes
 if order.mode == 'reset' then
-  for i = 4, #KEYS do redis.call('DEL', KEYS[i]) end
+  for i = 8, histories do redis.call('DEL', KEYS[i]) end
   redis.call('DEL', KEYS[2])
 end
 if #texts > 0 then
@@ -140,17 +183,44 @@ if #texts > 0 then
     redis.call('HSET', KEYS[2], symbol, id .. ' ' .. texts[i])
   end
 end
-for _, row in ipairs(order.fixings) do
-  local key, day, member = KEYS[3 + row[1]], row[2], row[4]
-  local prefix = row[3] .. '|'
+local function forget(key, day, source, but)
+  local prefix = source .. '|'
   for _, known in ipairs(redis.call('ZRANGEBYSCORE', key, day, day)) do
-    if known ~= member and string.sub(known, 1, #prefix) == prefix then
-      redis.call('ZREM', key, known)
-    end
+    if known ~= but and string.sub(known, 1, #prefix) == prefix then redis.call('ZREM', key, known) end
   end
-  redis.call('ZADD', key, day, member)
-  redis.call('ZREMRANGEBYSCORE', key, '-inf', '(' .. (day - order.days))
 end
+local touched = {}
+for _, row in ipairs(order.gone) do forget(KEYS[7 + row[1]], row[2], row[3], nil) end
+for _, row in ipairs(order.fixings) do
+  local key = KEYS[7 + row[1]]
+  forget(key, row[2], row[3], row[4])
+  redis.call('ZADD', key, row[2], row[4])
+  touched[key] = true
+end
+for i = 8, histories do
+  local newest = touched[KEYS[i]] and redis.call('ZREVRANGE', KEYS[i], 0, 0, 'WITHSCORES')[2]
+  if newest then redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', '(' .. (newest - order.days)) end
+end
+if rewrite then
+  redis.call('DEL', KEYS[4], KEYS[5], KEYS[6])
+  written = 0
+end
+for _, row in ipairs(order.entries) do
+  if row[1] > written then
+    redis.call('XADD', KEYS[4], string.format('%.0f-0', row[1]), 'e', row[2])
+  end
+end
+for _, number in ipairs(order.dropped) do redis.call('XDEL', KEYS[4], string.format('%.0f-0', number)) end
+for i, row in ipairs(order.documents) do
+  redis.call('HSETNX', KEYS[5], row[1], ARGV[1 + i])
+  redis.call('HSET', KEYS[6], row[1], row[2])
+end
+for _, name in ipairs(order.forgotten) do
+  redis.call('HDEL', KEYS[5], name)
+  redis.call('HDEL', KEYS[6], name)
+end
+for i, outcome in ipairs(order.outcomes) do redis.call('SET', KEYS[histories + i], outcome) end
+if order.took_over then redis.call('DEL', KEYS[7]) end
 return string.format('%.0f-%.0f', epoch, sequence)
 """
 
@@ -201,85 +271,140 @@ end
 """
 
 
-class Store:
+class _Connected:
     """
     One Redis by its URL: `unix://`, `redis://` or, over TLS, `rediss://`.
 
-    Two clients: one for commands; one that follows the stream, whose blocking read the default client
-    would retry silently for a minute (seen with redis-py 8.1). Every method raises one of UNAVAILABLE
-    while Redis is away: each command within COMMAND_TIMEOUT, whatever it waits for.
+    One client for commands, one for answers as bytes, and one that follows the stream, whose blocking read
+    the default client would retry silently for a minute (seen with redis-py 8.1). Every method raises one of
+    UNAVAILABLE while Redis is away: each command within COMMAND_TIMEOUT, whatever it waits for.
     """
 
-    def __init__(self, url: str, *, prefix: str, stream_length: int, history_days: int) -> None:
+    def __init__(self, url: str, *, prefix: str) -> None:
         self._prefix = prefix
-        self._length = stream_length
-        self._days = history_days
-        self._commands = _client(url, Retry(FullJitterBackoff(cap=0.2, base=0.02), 1))
+        self._commands = _client(url, _once_more())
+        self._bytes = _client(url, _once_more(), decode=False)
         self._follower = _client(url, Retry(NoBackoff(), 0))
-        self._publish = self._commands.register_script(_PUBLISH)
-        self._acquire = self._commands.register_script(_ACQUIRE)
-        self._renew = self._commands.register_script(_RENEW)
-        self._release = self._commands.register_script(_RELEASE)
-        self._keep_script = self._commands.register_script(_KEEP_SCRIPT)
+        texts = (_WRITE, _ACQUIRE, _RENEW, _RELEASE, _KEEP_SCRIPT)
+        self._scripts = {text: self._commands.register_script(text) for text in texts}
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._commands.aclose()
-        await self._follower.aclose()
+        for client in (self._commands, self._bytes, self._follower):
+            await client.aclose()
 
     def _key(self, name: str) -> str:
         return self._prefix + name
+
+    async def _run(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Run one of the scripts on the keys of these names. Raises LeaseLost or Behind if it says so."""
+        try:
+            async with asyncio.timeout(COMMAND_TIMEOUT):
+                return await self._scripts[script](keys=[self._key(name) for name in keys], args=args)
+        except ResponseError as error:
+            text = str(error)
+            if "LEASELOST" in text:
+                raise LeaseLost(text) from None
+            if "BEHIND" in text:
+                raise Behind(text) from None
+            raise
 
     async def ping(self) -> None:
         """Answer if Redis does."""
         async with asyncio.timeout(COMMAND_TIMEOUT):
             await self._commands.ping()
 
-    async def publish(
-        self,
-        quotes: Sequence[Quote],
-        fixings: Iterable[Fixing] = (),
-        *,
-        lease: str,
-        seen: Cursor,
-        now_ms: int,
-        mode: Literal["changes", "everything", "reset"] = "changes",
-    ) -> Cursor:
-        """
-        Publish in one atomic step: stream, latest quotes and history. Returns the last cursor.
 
-        Idempotent: a quote that is the latest already is not published again, so that a call may be
-        repeated after a cancellation or a time-out, when nobody knows whether it was carried out. (A
-        repeated `reset` opens one more epoch, and readers get the same snapshot once more.)
-        `mode`: `changes` are a part of the quotes; `everything` repairs a Redis that lost data, in a
-        new epoch; `reset` forgets all and opens a new epoch. Raises LeaseLost, or Behind if there is
-        less in Redis than `seen`, the highest cursor that the caller knows.
+class _Leases(_Connected):
+    """Who polls."""
+
+    async def acquire(self, owner: str, *, seconds: int, now_ms: int, force: bool = False) -> str | None:
         """
-        fixings = tuple(fixings)
-        symbols = sorted({str(fixing.symbol) for fixing in fixings} | {str(quote.symbol) for quote in quotes})
-        order = {
-            "lease": lease,
-            "seen": [seen.epoch, seen.sequence],
-            "now": now_ms,
-            "mode": mode,
-            "length": self._length,
-            "days": self._days,
-            "quotes": [[str(quote.symbol), wire.encode_quote(quote)] for quote in quotes],
-            "fixings": [
-                [
-                    symbols.index(str(fixing.symbol)) + 1,
-                    fixing.day.toordinal(),
-                    fixing.source,
-                    f"{fixing.source}|{wire.encode_fixing(fixing)}",
-                ]
-                for fixing in fixings
-            ],
-        }
-        keys = [self._key(name) for name in ("stream", "latest", "leader")]
-        keys += [self._key(f"history:{symbol}") for symbol in symbols]
-        return Cursor.parse(await _run(self._publish, keys, [json.dumps(order)]))
+        Take the poller's lease, if nobody has it (or by `force`); None if somebody has.
+
+        The lease begins with a fencing token, a number that only grows.
+        """
+        args = [owner, seconds * 1000, now_ms, int(force)]
+        lease: str | None = await self._run(_ACQUIRE, ["leader", "fence"], args)
+        return lease
+
+    async def led(self) -> bool:
+        """Whether some process holds the lease."""
+        async with asyncio.timeout(COMMAND_TIMEOUT):
+            return bool(await self._commands.exists(self._key("leader")))
+
+    async def renew(self, lease: str, *, seconds: int) -> Cursor:
+        """Keep the lease; return the last cursor of the stream. Raises LeaseLost."""
+        last = await self._run(_RENEW, ["leader", "stream"], [lease, seconds * 1000])
+        return Cursor.parse(last) if last else NOWHERE
+
+    async def release(self, lease: str) -> None:
+        """Give the lease back, so that the next poller need not wait."""
+        await self._run(_RELEASE, ["leader"], [lease])
+
+
+class _Orders(_Connected):
+    """What operators ask of the process that polls, and what came of it."""
+
+    async def order(self, verb: str, subject: str, by: str) -> str:
+        """Record an operator's decision for the process that polls; return the order's id."""
+        async with asyncio.timeout(COMMAND_TIMEOUT):
+            order: Any = await self._commands.xadd(
+                self._key("orders"), {"verb": verb, "subject": subject, "by": by}, maxlen=ORDERS_KEPT
+            )
+        return str(order)
+
+    async def orders(self) -> list[Order]:
+        """The orders that nobody has answered yet, oldest first."""
+        async with asyncio.timeout(COMMAND_TIMEOUT):
+            last: Any = await self._commands.xrevrange(self._key("answers"), count=1)
+            after = f"({last[0][0]}" if last else "-"
+            rows: Any = await self._commands.xrange(self._key("orders"), min=after, count=100)
+        return [
+            Order(entry, *(fields.get(name, "") for name in ("verb", "subject", "by")))
+            for entry, fields in rows
+        ]
+
+    async def answer(self, order: Order, done: Done) -> None:
+        """Record what came of an order. To answer it once more changes nothing."""
+        fields: dict[Any, Any] = {"text": done.text, "done": int(done.done)}
+        async with asyncio.timeout(COMMAND_TIMEOUT):
+            with suppress(ResponseError):  # the id is not above the last one
+                await self._commands.xadd(self._key("answers"), fields, id=order.id, maxlen=ORDERS_KEPT)
+
+    async def answered(self, order: str) -> Done | None:
+        """What came of an order; None while nobody has answered it."""
+        async with asyncio.timeout(COMMAND_TIMEOUT):
+            rows: Any = await self._commands.xrange(self._key("answers"), min=order, max=order)
+        return Done(rows[0][1].get("text", ""), rows[0][1].get("done") == "1") if rows else None
+
+
+class _Scripts(_Connected):
+    """The versions of the widget's script."""
+
+    async def keep_script(self, fingerprint: str, script: str, *, now_ms: int) -> None:
+        """Keep the widget's script that a process starts with, for pages that ask any process for it."""
+        day_ms = 86_400_000
+        args = [fingerprint, script, now_ms, SCRIPTS_KEPT, SCRIPT_DAYS * day_ms]
+        await self._run(_KEEP_SCRIPT, ["scripts"], args)
+
+    async def scripts(self) -> frozenset[str]:
+        """The fingerprints of the scripts that are kept."""
+        async with asyncio.timeout(COMMAND_TIMEOUT):
+            names: Any = await self._commands.hkeys(self._key("scripts"))
+        return frozenset(names)
+
+    async def script(self, fingerprint: str) -> str | None:
+        """The script that was kept under this fingerprint; None if none is."""
+        async with asyncio.timeout(COMMAND_TIMEOUT):
+            text: Any = await self._commands.hget(self._key("scripts"), fingerprint)
+        return str(text).partition(" ")[2] if text else None
+
+
+class _Quotes(_Connected):
+    """What every process reads: the quotes, the history, the outcomes of the sources."""
 
     async def snapshot(self) -> Snapshot:
         """The latest quotes and the last cursor, read in one transaction. Unreadable rows are left out."""
@@ -329,113 +454,12 @@ class Store:
             if source is not None:
                 members = [member for member in members if member.startswith(f"{source}|")]
             for number, member in enumerate(members):
-                if fixing := _fixing(key, member):
+                if fixing := _fixing(key, member, symbol):
                     found.append(fixing)
-                # Five years take a tenth of a second, which nobody else shall wait.
+                # Five years take a tenth of a second; the loop's other work must not wait for that.
                 if not number % ROWS_AT_ONCE:
                     await asyncio.sleep(0)
         return found
-
-    async def forget(self, fixings: Iterable[Fixing]) -> None:
-        """Take fixings that were given up out of the history."""
-        for fixing in fixings:
-            member = f"{fixing.source}|{wire.encode_fixing(fixing)}"
-            async with asyncio.timeout(COMMAND_TIMEOUT):
-                await self._commands.zrem(self._key(f"history:{fixing.symbol}"), member)
-
-    async def remember(self, memory: Memory) -> None:
-        """Keep what the board knows beside fixings and quotes."""
-        async with asyncio.timeout(COMMAND_TIMEOUT):
-            await self._commands.set(self._key("memory"), wire.encode_memory(memory))
-
-    async def memory(self) -> Memory | None:
-        """What the board of an earlier process knew; None if nothing readable is kept."""
-        async with asyncio.timeout(COMMAND_TIMEOUT):
-            text: Any = await self._commands.get(self._key("memory"))
-        try:
-            return wire.decode_memory(text) if text else None
-        except ValueError as error:
-            log.error("redis: what the board knew is unreadable, left out: %s", error)
-            return None
-
-    async def order(self, verb: str, subject: str, by: str) -> str:
-        """Record an operator's decision for the process that polls; return the order's id."""
-        async with asyncio.timeout(COMMAND_TIMEOUT):
-            order: Any = await self._commands.xadd(
-                self._key("orders"), {"verb": verb, "subject": subject, "by": by}, maxlen=ORDERS_KEPT
-            )
-        return str(order)
-
-    async def orders(self) -> list[Order]:
-        """The orders that nobody has answered yet, oldest first."""
-        async with asyncio.timeout(COMMAND_TIMEOUT):
-            last: Any = await self._commands.xrevrange(self._key("answers"), count=1)
-            after = f"({last[0][0]}" if last else "-"
-            rows: Any = await self._commands.xrange(self._key("orders"), min=after, count=100)
-        return [
-            Order(entry, *(fields.get(name, "") for name in ("verb", "subject", "by")))
-            for entry, fields in rows
-        ]
-
-    async def answer(self, order: Order, done: Done) -> None:
-        """Record what came of an order. To answer it once more changes nothing."""
-        fields: dict[Any, Any] = {"text": done.text, "done": int(done.done)}
-        async with asyncio.timeout(COMMAND_TIMEOUT):
-            with suppress(ResponseError):  # the id is not above the last one
-                await self._commands.xadd(self._key("answers"), fields, id=order.id, maxlen=ORDERS_KEPT)
-
-    async def answered(self, order: str) -> Done | None:
-        """What came of an order; None while nobody has answered it."""
-        async with asyncio.timeout(COMMAND_TIMEOUT):
-            rows: Any = await self._commands.xrange(self._key("answers"), min=order, max=order)
-        return Done(rows[0][1].get("text", ""), rows[0][1].get("done") == "1") if rows else None
-
-    async def keep_script(self, fingerprint: str, script: str, *, now_ms: int) -> None:
-        """Keep the widget's script that a process starts with, for pages that ask any process for it."""
-        day_ms = 86_400_000
-        args = [fingerprint, script, now_ms, SCRIPTS_KEPT, SCRIPT_DAYS * day_ms]
-        await _run(self._keep_script, [self._key("scripts")], args)
-
-    async def scripts(self) -> frozenset[str]:
-        """The fingerprints of the scripts that are kept."""
-        async with asyncio.timeout(COMMAND_TIMEOUT):
-            names: Any = await self._commands.hkeys(self._key("scripts"))
-        return frozenset(names)
-
-    async def script(self, fingerprint: str) -> str | None:
-        """The script that was kept under this fingerprint; None if none is."""
-        async with asyncio.timeout(COMMAND_TIMEOUT):
-            text: Any = await self._commands.hget(self._key("scripts"), fingerprint)
-        return str(text).partition(" ")[2] if text else None
-
-    async def acquire(self, owner: str, *, seconds: int, now_ms: int, force: bool = False) -> str | None:
-        """
-        Take the poller's lease, if nobody has it (or by `force`); None if somebody has.
-
-        The lease begins with a fencing token, a number that only grows.
-        """
-        keys = [self._key("leader"), self._key("fence")]
-        lease: str | None = await _run(self._acquire, keys, [owner, seconds * 1000, now_ms, int(force)])
-        return lease
-
-    async def led(self) -> bool:
-        """Whether some process holds the lease."""
-        async with asyncio.timeout(COMMAND_TIMEOUT):
-            return bool(await self._commands.exists(self._key("leader")))
-
-    async def renew(self, lease: str, *, seconds: int) -> Cursor:
-        """Keep the lease; return the last cursor of the stream. Raises LeaseLost."""
-        last = await _run(self._renew, [self._key("leader"), self._key("stream")], [lease, seconds * 1000])
-        return Cursor.parse(last) if last else NOWHERE
-
-    async def release(self, lease: str) -> None:
-        """Give the lease back, so that the next poller need not wait."""
-        await _run(self._release, [self._key("leader")], [lease])
-
-    async def record(self, outcome: Outcome) -> None:
-        """Keep how a source's last poll went."""
-        async with asyncio.timeout(COMMAND_TIMEOUT):
-            await self._commands.set(self._key(f"source:{outcome.source}"), outcome.model_dump_json())
 
     async def outcomes(self, sources: Sequence[str]) -> dict[str, Outcome]:
         """How each source's last poll went, where that is known."""
@@ -450,7 +474,142 @@ class Store:
         return found
 
 
-def _client(url: str, retry: Retry) -> Redis:
+class _Ledger(_Connected):
+    """What a poller reads to continue after another one."""
+
+    async def ledger(self) -> list[Entry]:
+        """Every event, in order. Unreadable ones are left out."""
+        found: list[Entry] = []
+        key, after = self._key("ledger"), "-"
+        while True:
+            async with asyncio.timeout(COMMAND_TIMEOUT):
+                rows: Any = await self._commands.xrange(key, min=after, count=ENTRIES_AT_ONCE)
+            if not rows:
+                return found
+            for number, (name, fields) in enumerate(rows):
+                if entry := _entry(name, fields):
+                    found.append(entry)
+                if not number % ROWS_AT_ONCE:
+                    await asyncio.sleep(0)
+            after = f"({rows[-1][0]}"
+
+    async def last_event(self) -> int:
+        """The number of the last event that was written; 0 if none was."""
+        try:
+            async with asyncio.timeout(COMMAND_TIMEOUT):
+                info: Any = await self._commands.xinfo_stream(self._key("ledger"))
+        except ResponseError as error:
+            if "no such key" in str(error):
+                return 0
+            raise
+        return Cursor.parse(info["last-generated-id"]).epoch
+
+    async def documents(self) -> dict[str, Document]:
+        """Every document, by its SHA-256. Unreadable ones are left out."""
+        async with asyncio.timeout(COMMAND_TIMEOUT):
+            abouts: Any = await self._commands.hgetall(self._key("documents:about"))
+        found: dict[str, Document] = {}
+        names = sorted(abouts)
+        for start in range(0, len(names), DOCUMENTS_AT_ONCE):
+            some = names[start : start + DOCUMENTS_AT_ONCE]
+            async with asyncio.timeout(COMMAND_TIMEOUT):
+                bodies: Any = await self._bytes.hmget(self._key("documents"), some)
+            read = (_document(name, body, abouts[name]) for name, body in zip(some, bodies, strict=True))
+            found |= {document.sha256: document for document in read if document}
+        return found
+
+    async def legacy_memory(self) -> LegacyMemory | None:
+        """What a poller of an earlier version remembered; None if there is nothing readable."""
+        async with asyncio.timeout(COMMAND_TIMEOUT):
+            text: Any = await self._commands.get(self._key("memory"))
+        try:
+            return legacy.decode_memory(text) if text else None
+        except ValueError as error:
+            log.error("redis: what an earlier version remembered is unreadable, left out: %s", error)
+            return None
+
+
+class Store(_Leases, _Orders, _Scripts, _Quotes, _Ledger):
+    """Everything that the service reads and writes in Redis; `write` is the poller's one write."""
+
+    def __init__(self, url: str, *, prefix: str, stream_length: int, history_days: int) -> None:
+        super().__init__(url, prefix=prefix)
+        self._length = stream_length
+        self._days = history_days
+
+    async def write(
+        self,
+        batch: Batch,
+        *,
+        lease: str,
+        seen: Cursor,
+        now_ms: int,
+        mode: Literal["changes", "everything", "reset"] = "changes",
+    ) -> Cursor:
+        """
+        Write a batch in one atomic step. Returns the last cursor of the stream.
+
+        Idempotent: a quote that is the latest already is not published again, and an event that is in the
+        ledger already is not added. So a call may be repeated after a cancellation or a time-out, when it is
+        not known whether it was carried out. A repeated `reset` opens one more epoch, and readers get the
+        same snapshot again.
+
+        `mode`: `changes` adds to what is there. `everything` repairs a Redis that lost data, in a new epoch.
+        `reset` deletes the quotes, and the history of the symbols that the batch names, and opens a new
+        epoch. In the last two, `batch.anew` empties the ledger first; further parts come without it.
+
+        Raises LeaseLost; or Behind if the stream has less than `seen`, the highest cursor that the caller
+        knows, or the ledger less than `batch.after`. Then nothing was written.
+        """
+        named = {quote.symbol for quote in batch.quotes} | {
+            each.symbol for each in (*batch.fixings, *batch.gone)
+        }
+        symbols = sorted(map(str, named))
+        order = _order(batch, symbols) | {
+            "lease": lease,
+            "seen": [seen.epoch, seen.sequence],
+            "now": now_ms,
+            "mode": mode,
+            "length": self._length,
+            "days": self._days,
+        }
+        keys = ["stream", "latest", "leader", "ledger", "documents", "documents:about", "memory"]
+        keys += [f"history:{symbol}" for symbol in symbols]
+        keys += [f"source:{outcome.source}" for outcome in batch.outcomes]
+        bodies = [document.body for document in batch.documents]
+        return Cursor.parse(await self._run(_WRITE, keys, [json.dumps(order), *bodies]))
+
+
+def _order(batch: Batch, symbols: Sequence[str]) -> dict[str, Any]:
+    """A batch for the script; a row of the history begins with the number of its symbol, from 1."""
+    place = {symbol: number for number, symbol in enumerate(symbols, 1)}
+    return {
+        "quotes": [[str(quote.symbol), wire.encode_quote(quote)] for quote in batch.quotes],
+        "fixings": [
+            [place[str(each.symbol)], each.day.toordinal(), each.source, _member(each)]
+            for each in batch.fixings
+        ],
+        "gone": [[place[str(each.symbol)], each.day.toordinal(), each.source] for each in batch.gone],
+        "entries": [[entry.number, records.encode_event(entry.event)] for entry in batch.entries],
+        "after": batch.after,
+        "dropped": batch.dropped,
+        "documents": [[each.sha256, records.encode_about(each)] for each in batch.documents],
+        "forgotten": batch.forgotten,
+        "outcomes": [outcome.model_dump_json() for outcome in batch.outcomes],
+        "anew": batch.anew,
+        "took_over": batch.took_over,
+    }
+
+
+def _member(fixing: Fixing) -> str:
+    return f"{fixing.source}|{records.encode_fixing(fixing)}"
+
+
+def _once_more() -> Retry:
+    return Retry(FullJitterBackoff(cap=0.2, base=0.02), 1)
+
+
+def _client(url: str, retry: Retry, *, decode: bool = True) -> Redis:
     """
     A client that never gives up by itself: every call of it stands under a timeout() of ours.
 
@@ -461,24 +620,11 @@ def _client(url: str, retry: Retry) -> Redis:
         url,
         protocol=3,
         legacy_responses=False,
-        decode_responses=True,
+        decode_responses=decode,
         socket_timeout=None,
         socket_connect_timeout=COMMAND_TIMEOUT,
         retry=retry,
     )
-
-
-async def _run(script: Any, keys: Sequence[str], args: Sequence[Any]) -> Any:
-    try:
-        async with asyncio.timeout(COMMAND_TIMEOUT):
-            return await script(keys=keys, args=args)
-    except ResponseError as error:
-        text = str(error)
-        if "LEASELOST" in text:
-            raise LeaseLost(text) from None
-        if "BEHIND" in text:
-            raise Behind(text) from None
-        raise
 
 
 # The append-only file has no checksum: what is read back is validated.
@@ -501,9 +647,26 @@ def _quotes(entry: str, fields: Mapping[str, str]) -> tuple[Quote, ...]:
         return ()
 
 
-def _fixing(key: str, member: str) -> Fixing | None:
+def _fixing(key: str, member: str, symbol: Pair) -> Fixing | None:
+    source, _, text = member.partition("|")
     try:
-        return wire.decode_fixing(member.partition("|")[2])
+        return records.decode_fixing(text, symbol=symbol, source=source)
     except ValueError as error:
         log.error("redis: a row of %s is unreadable, left out: %s", key, error)
+        return None
+
+
+def _entry(name: str, fields: Mapping[str, str]) -> Entry | None:
+    try:
+        return Entry(Cursor.parse(name).epoch, records.decode_event(fields.get("e", "")))
+    except ValueError as error:
+        log.error("redis: event %s of the ledger is unreadable, left out: %s", name, error)
+        return None
+
+
+def _document(name: str, body: bytes | None, about: str) -> Document | None:
+    try:
+        return records.decode_document(name, body or b"", about)
+    except ValueError as error:
+        log.error("redis: document %s is unreadable, left out: %s", name, error)
         return None

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import aiohttp
 
 from ticker import wire
-from ticker.model import Quote
+from ticker.rates.model import Quote
 from ticker.wording import percent, price
 
 _MARKS = {"stale": " (stale)", "unconfirmed": " (unconfirmed)", "fallback": " (fallback)"}

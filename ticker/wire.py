@@ -12,9 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from ticker.board import Memory
-from ticker.guard import Doubt, Held
-from ticker.model import Announcement, Cursor, Fixing, Pair, Quote, Rate, Selection, Status
+from ticker.rates.model import Announcement, Cursor, Pair, Quote, Selection, Status
 
 
 class CloseCode(IntEnum):
@@ -77,7 +75,7 @@ class QuoteMessage(_Message):
     source: Annotated[str, StringConstraints(min_length=1, max_length=60)]
     """The key of the source that said it."""
     status: Status
-    """`unconfirmed` is held back by the guard, `stale` missed its slot, `fallback` is not the authority's."""
+    """`unconfirmed` is doubted or on hold, `stale` is late, `fallback` is not the authority's."""
     published_at: str
     """When this service published it, an instant in UTC."""
     value: Positive | None = None
@@ -90,6 +88,12 @@ class QuoteMessage(_Message):
     """What the same source has told for a later day already."""
     corrected: bool = False
     """Whether the source replaced its own figure of this day after that had taken effect."""
+    due_at: str | None = None
+    """
+    The moment from which the quote is late if no newer one came, in UTC (RFC 3339).
+
+    Null where nothing is due: pegged, unconfirmed or on hold.
+    """
 
 
 class SnapshotMessage(_Message):
@@ -137,43 +141,29 @@ class SubscribeMessage(_Message):
     ]
 
 
-class _LegMessage(_Message):
-    pair: Symbol
-    value: Positive
-    nominal: Annotated[int, Field(ge=1)]
-    as_of: str
-
-
-class _FixingMessage(_Message):
-    symbol: Symbol
-    source: Annotated[str, StringConstraints(min_length=1, max_length=40)]
-    legs: Annotated[list[_LegMessage], Field(min_length=1, max_length=2)]
-    corrected: bool = False
-
-
-class _HeldMessage(_Message):
-    fixing: _FixingMessage
-    reason: str
-    by_hand: bool
-    absurd: bool
-    first_seen: str
-    last_seen: str
-    coherent: bool
-    earlier: list[_FixingMessage]
-
-
-class _MemoryMessage(_Message):
-    tables: dict[str, list[list[_LegMessage]]]
-    held: list[_HeldMessage]
-    doubted: list[_FixingMessage]
-    unproven: list[_FixingMessage]
-    kept: list[Symbol]
-    barren: dict[str, list[str]]
-
-
 def plain(number: Decimal) -> str:
     """The digits of a decimal, never with an exponent."""
     return format(number, "f")
+
+
+def encode_time(at: date) -> str:
+    """A day, or an instant in UTC to the second."""
+    if isinstance(at, datetime):
+        return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return at.isoformat()
+
+
+def decode_time(text: str) -> date:
+    """Read a day or an instant. Raises ValueError."""
+    return date.fromisoformat(text) if len(text) == 10 else decode_moment(text)
+
+
+def decode_moment(text: str) -> datetime:
+    """Read an instant. Raises ValueError, as for one without a time zone."""
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone")
+    return at
 
 
 def encode_quote(quote: Quote) -> str:
@@ -185,15 +175,16 @@ def encode_quote(quote: Quote) -> str:
         previous=_plain(quote.previous),
         change=_plain(quote.change),
         change_percent=_plain(quote.change_percent),
-        as_of=_encode_time(quote.as_of),
+        as_of=encode_time(quote.as_of),
         source=quote.source,
         status=quote.status,
-        published_at=_encode_time(quote.published_at),
+        published_at=encode_time(quote.published_at),
         value=_plain(quote.value),
         nominal=quote.nominal,
         direction=str(quote.direction) if quote.direction else None,
         next=_encode_announcement(quote.next) if quote.next else None,
         corrected=quote.corrected,
+        due_at=encode_time(quote.due_at) if quote.due_at else None,
     ).model_dump_json()
 
 
@@ -207,129 +198,28 @@ def decode_quote(text: str) -> Quote:
         previous=_decimal(message.previous),
         change=_decimal(message.change),
         change_percent=_decimal(message.change_percent),
-        as_of=_decode_time(message.as_of),
+        as_of=decode_time(message.as_of),
         source=message.source,
         status=message.status,
-        published_at=_decode_moment(message.published_at),
+        published_at=decode_moment(message.published_at),
         value=_decimal(message.value),
         nominal=message.nominal,
         direction=Pair.parse(message.direction) if message.direction else None,
         next=_decode_announcement(message.next) if message.next else None,
         corrected=message.corrected,
+        due_at=None if message.due_at is None else decode_moment(message.due_at),
     )
 
 
 def _encode_announcement(coming: Announcement) -> AnnouncementMessage:
     return AnnouncementMessage(
-        price=plain(coming.price), inverse=plain(coming.inverse), as_of=_encode_time(coming.as_of)
+        price=plain(coming.price), inverse=plain(coming.inverse), as_of=encode_time(coming.as_of)
     )
 
 
 def _decode_announcement(message: AnnouncementMessage) -> Announcement:
     return Announcement(
-        price=Decimal(message.price), inverse=Decimal(message.inverse), as_of=_decode_time(message.as_of)
-    )
-
-
-def encode_fixing(fixing: Fixing) -> str:
-    """The JSON object of a fixing, as it is kept in the history."""
-    return _fixing_message(fixing).model_dump_json(exclude_defaults=True)
-
-
-def decode_fixing(text: str) -> Fixing:
-    """Read the JSON object of a fixing. Raises ValueError if it is not one."""
-    return _fixing(_FixingMessage.model_validate_json(text))
-
-
-def encode_memory(memory: Memory) -> str:
-    """The JSON object of what a board knows beside its fixings and quotes."""
-    return _MemoryMessage(
-        tables={
-            source: [[_leg_message(rate) for rate in table] for table in tables]
-            for source, tables in memory.tables.items()
-        },
-        held=[_held_message(held) for held in memory.held.values()],
-        doubted=[_fixing_message(fixing) for fixing in memory.doubted],
-        unproven=[_fixing_message(fixing) for fixing in memory.unproven],
-        kept=sorted(map(str, memory.kept)),
-        barren={source: sorted(map(_encode_time, days)) for source, days in memory.barren.items()},
-    ).model_dump_json()
-
-
-def decode_memory(text: str) -> Memory:
-    """Read the JSON object of a memory. Raises ValueError if it is not one."""
-    message = _MemoryMessage.model_validate_json(text)
-    held = [_held(each) for each in message.held]
-    return Memory(
-        tables={
-            source: tuple(tuple(_leg(leg, source) for leg in table) for table in tables if table)
-            for source, tables in message.tables.items()
-        },
-        held={(each.fixing.source, each.fixing.symbol): each for each in held},
-        doubted=frozenset(map(_fixing, message.doubted)),
-        unproven=frozenset(map(_fixing, message.unproven)),
-        kept=frozenset(map(Pair.parse, message.kept)),
-        barren={source: frozenset(map(date.fromisoformat, days)) for source, days in message.barren.items()},
-    )
-
-
-def _fixing_message(fixing: Fixing) -> _FixingMessage:
-    return _FixingMessage(
-        symbol=str(fixing.symbol),
-        source=fixing.source,
-        legs=[_leg_message(leg) for leg in fixing.legs],
-        corrected=fixing.corrected,
-    )
-
-
-def _fixing(message: _FixingMessage) -> Fixing:
-    fixing = Fixing(
-        symbol=Pair.parse(message.symbol),
-        legs=tuple(_leg(leg, message.source) for leg in message.legs),
-        corrected=message.corrected,
-    )
-    if not fixing.price:
-        raise ValueError(f"{message!r:.80} is not a fixing")
-    return fixing
-
-
-def _leg_message(rate: Rate) -> _LegMessage:
-    return _LegMessage(
-        pair=str(rate.pair), value=plain(rate.value), nominal=rate.nominal, as_of=_encode_time(rate.as_of)
-    )
-
-
-def _leg(message: _LegMessage, source: str) -> Rate:
-    return Rate(
-        source=source,
-        pair=Pair.parse(message.pair),
-        value=Decimal(message.value),
-        nominal=message.nominal,
-        as_of=_decode_time(message.as_of),
-    )
-
-
-def _held_message(held: Held) -> _HeldMessage:
-    return _HeldMessage(
-        fixing=_fixing_message(held.fixing),
-        reason=held.doubt.reason,
-        by_hand=held.doubt.by_hand,
-        absurd=held.doubt.absurd,
-        first_seen=held.first_seen.isoformat(),
-        last_seen=held.last_seen.isoformat(),
-        coherent=held.coherent,
-        earlier=[_fixing_message(fixing) for fixing in held.earlier],
-    )
-
-
-def _held(message: _HeldMessage) -> Held:
-    return Held(
-        fixing=_fixing(message.fixing),
-        doubt=Doubt(reason=message.reason, by_hand=message.by_hand, absurd=message.absurd),
-        first_seen=_decode_moment(message.first_seen),
-        last_seen=_decode_moment(message.last_seen),
-        coherent=message.coherent,
-        earlier=tuple(map(_fixing, message.earlier)),
+        price=Decimal(message.price), inverse=Decimal(message.inverse), as_of=decode_time(message.as_of)
     )
 
 
@@ -430,20 +320,3 @@ def _plain(number: Decimal | None) -> str | None:
 
 def _decimal(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
-
-
-def _encode_time(at: date) -> str:
-    if isinstance(at, datetime):
-        return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return at.isoformat()
-
-
-def _decode_time(text: str) -> date:
-    return date.fromisoformat(text) if len(text) == 10 else _decode_moment(text)
-
-
-def _decode_moment(text: str) -> datetime:
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        raise ValueError(f"{text!r} has no time zone")
-    return at

@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Literal
 
 from ticker import assets
-from ticker.model import EXACT, Quote
+from ticker.rates.model import EXACT, Quote
 
 Direction = Literal["up", "down", "flat", ""]
 

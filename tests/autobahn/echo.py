@@ -27,7 +27,7 @@ from ticker.edge import port
 from ticker.edge.port import Port, listeners
 from ticker.edge.stream import NOTHING, Broadcast, Subscriber
 from ticker.metrics import Tally
-from ticker.model import Cursor, Pair
+from ticker.rates.model import Cursor, Pair
 
 LARGEST = 1 << 24
 """Bytes of the largest message that the suite sends."""

@@ -24,7 +24,7 @@ from websockets.asyncio.client import connect
 
 from tests.bench.load import STREAM
 from tests.bench.machine import HERE, SERVER_CORE, BenchError, compiled, program, run, said
-from ticker.model import NOWHERE, Pair, Quote
+from ticker.rates.model import NOWHERE, Pair, Quote
 from ticker.store import Store
 
 ROOT = HERE.parent.parent

@@ -22,7 +22,7 @@ from tests.bench.pages import site
 from tests.bench.peers import PLAIN, ROOT
 from tests.bench.servers import store_of
 from ticker.embedded import embedded
-from ticker.model import NOWHERE, Pair, Quote
+from ticker.rates.model import NOWHERE, Pair, Quote
 from ticker.store import Store
 
 UPDATES_PER_SECOND = 5

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from ticker import wire
-from ticker.model import NOWHERE, Cursor, Pair, Selection
+from ticker.rates.model import NOWHERE, Cursor, Pair, Selection
 
 Quote = dict[str, Any]
 """A quote as it travels."""

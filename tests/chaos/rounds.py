@@ -95,9 +95,9 @@ def _reader(world: World, dice: random.Random) -> Reader:
 
 async def _settle(world: World, crowd: list[Reader]) -> list[str]:
     """Wait until everybody shows the board's exact state; who does not, in words."""
-    board, loop = world.board, asyncio.get_running_loop()
+    quotes, loop = world.quotes, asyncio.get_running_loop()
     end = loop.time() + CALM_SECONDS
-    while late := [number for number, reader in enumerate(crowd) if not reader.shows(board)]:
+    while late := [number for number, reader in enumerate(crowd) if not reader.shows(quotes)]:
         if loop.time() > end:
             return [f"reader {number} does not show what the board says" for number in late]
         await asyncio.sleep(0.02)

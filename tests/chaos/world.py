@@ -25,9 +25,10 @@ import ticker.workers
 from ticker import embedded, wire
 from ticker.config import RedisSettings, ServerSettings, Settings
 from ticker.metrics import Count, Tally, shared_memory
-from ticker.model import Pair, Rate
 from ticker.poll import Poller
-from ticker.rules import new_board
+from ticker.rates.model import Pair, Rate
+from ticker.rates.tables import tables_of
+from ticker.rules import new_desk
 from ticker.store import Store
 from ticker.workers import Workers
 
@@ -64,9 +65,9 @@ class World:
         self._number = 0
 
     @property
-    def board(self) -> dict[str, Quote]:
+    def quotes(self) -> dict[str, Quote]:
         """What the board says, as it travels."""
-        quotes = self._poller._board.quotes.values()
+        quotes = self._poller.current.desk.quotes.values()
         return {str(quote.symbol): json.loads(wire.encode_quote(quote)) for quote in quotes}
 
     @property
@@ -108,8 +109,9 @@ class World:
         rates = [
             Rate(source=SOURCE, pair=symbol.inverse, value=value, nominal=1, as_of=now) for symbol in symbols
         ]
-        board = self._poller._board
-        self._poller._say(board.post(rates, now=now), board.drain())
+        desk = self._poller.current.desk
+        quotes = desk.hear(tables_of(rates), source=SOURCE, asked=now.date(), now=now)
+        self._poller.current.say(desk, [*quotes, *desk.waited(SOURCE, now=now)])
 
     async def settled(self) -> None:
         """Wait until all that the board says is in Redis, and note it as the truth."""
@@ -122,7 +124,7 @@ class World:
         except (RedisError, OSError):
             return False
         published = {symbol: json.loads(text.partition(" ")[2]) for symbol, text in latest.items()}
-        return published == self.board and not self._poller._outbox.quotes
+        return published == self.quotes and not self._poller._outbox.waiting.quotes
 
     async def note(self) -> None:
         """Take what the stream holds for the truth; to be done before it is lost or trimmed."""
@@ -221,7 +223,7 @@ async def world(dice: random.Random, *, workers: int) -> AsyncIterator[World]:
             (),
             settings,
             store,
-            new_board=lambda: new_board(settings, ()),
+            new_desk=lambda: new_desk(settings, ()),
             clock=lambda: datetime.now(UTC),
             owner="chaos",
             alone=True,

@@ -75,13 +75,12 @@ def _nbkr_day(request: web.Request, which: str) -> date | None:
 
 
 def _nbk_of_day(bank: Bank, request: web.Request) -> web.Response:
-    # Two answers were never recorded: for a day without a session, here the table of the last session
-    # under its own date, and for a day whose table is not out yet, here its date and no item.
+    # Its answer on a Friday for Sunday or Monday was never recorded: here there is no table yet.
     asked = _day(request.query.get("fdate", ""), "%d.%m.%Y")
     if asked is None or not bank.has(asked):
         return _not_recorded()
     out = bank.is_out(bank.habits.stamp(asked))
-    body = formats.nbk(bank.table(asked)) if out else formats.nbk_page(asked)
+    body = formats.nbk(bank.table(asked)) if out else formats.nbk_none(asked)
     return _answer(body, "text/xml; charset=UTF-8")
 
 
@@ -99,7 +98,7 @@ def _nbt_history(bank: Bank, request: web.Request) -> web.Response:
     first, last = (_day(words.get(name, ""), "%Y-%m-%d") for name in ("d1", "d2"))
     if words.get("export") != "xml" or first is None or last is None:
         return _not_recorded()
-    tables = bank.tables(first, last, restamped=True)
+    tables = bank.tables(first, last, repeats=True)
     body = formats.nbt_history(tables, words.get("cs", ""), first, last)
     return _answer(body, "text/xml; charset=windows-1251")
 

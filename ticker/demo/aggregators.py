@@ -16,7 +16,7 @@ from typing import NamedTuple
 from ticker.demo.formats import trimmed
 from ticker.demo.habits import Bank
 from ticker.demo.replay import ONE_DAY, TMT_PER_USD, as_published, held
-from ticker.model import EXACT
+from ticker.rates.model import EXACT
 
 
 def _figures(day: date) -> list[tuple[str, Decimal]]:

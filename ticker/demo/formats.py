@@ -25,7 +25,7 @@ def nbkr(table: Table) -> bytes:
     ).encode("windows-1251")
 
 
-NBKR_IDS = {"15": "USD", "20": "EUR"}
+NBKR_IDS = {"15": "USD", "20": "EUR", "40": "KZT"}
 """The bank's own numbers of the currencies that it quotes per unit, as its page of dated rates takes them."""
 
 
@@ -58,11 +58,19 @@ NBK_ROWS = (
 
 def nbk(table: Table) -> bytes:
     """NBK's get_rates.cfm: tenge with a decimal point, two places, trailing zeros gone (`179.5`, `3`)."""
-    return nbk_page(table.stamp, "".join(_nbk_item(table, *row) for row in NBK_ROWS))
+    return _nbk_page(table.stamp, "".join(_nbk_item(table, *row) for row in NBK_ROWS))
 
 
-def nbk_page(day: date, items: str = "") -> bytes:
-    """The same of a day, with these items."""
+def nbk_none(day: date) -> bytes:
+    """
+    The same of a day without a table: its date, no item, and an <info>, as one reader saw.
+
+    The text of the <info> was never recorded.
+    """
+    return _nbk_page(day, "<info>No rates for this date</info>\n")
+
+
+def _nbk_page(day: date, items: str) -> bytes:
     name = "Official exchange rates of National Bank of Republic Kazakhstan"
     return (
         '<?xml version="1.0" encoding="utf-8"?>\n'

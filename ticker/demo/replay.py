@@ -85,6 +85,10 @@ class DemoClock:
         virtual = self.start + (self.loop_seconds - self.remaining) / self._every * ONE_DAY
         return min(virtual, self.end - timedelta.resolution)
 
+    def elapsed(self) -> float:
+        """Virtual seconds since the start of this loop, also if an earlier run began it."""
+        return (self._monotonic() - self._began) / self._every * ONE_DAY.total_seconds()
+
     @property
     def loop_seconds(self) -> float:
         """Real seconds that one loop of the recording takes."""

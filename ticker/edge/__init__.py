@@ -22,8 +22,8 @@ from ticker.edge.http import Routes
 from ticker.edge.port import SPREADS, Port, PortBusy, address_of, listeners, rebound
 from ticker.edge.stream import Broadcast
 from ticker.metrics import Tally
-from ticker.model import NOWHERE, Cursor, Pair, Quote
-from ticker.source import Source
+from ticker.rates.model import NOWHERE, Cursor, Pair, Quote
+from ticker.rates.source import Source
 from ticker.store import UNAVAILABLE, Store
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,6 @@ import logging
 import os
 import re
 import socket
-import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, date, datetime
@@ -35,7 +34,6 @@ from ticker.answers import (
     SourcesAnswer,
     VerdictAnswer,
 )
-from ticker.board import published
 from ticker.config import Settings
 from ticker.edge.admission import Refused, retry_after
 from ticker.edge.packed import NotAcceptable, Packed, Shelf, asset, digest
@@ -44,15 +42,16 @@ from ticker.edge.scripts import SCRIPT, Scripts
 from ticker.edge.stream import EVENTS, WEBSOCKET, Broadcast, Framing, retry_event
 from ticker.health import Verdict, judge
 from ticker.metrics import Count, Facts
-from ticker.model import NOWHERE, Fixing, Pair, Quote, Selection
-from ticker.source import Outcome, Source
+from ticker.rates.model import NOWHERE, Fixing, Pair, Quote, Selection
+from ticker.rates.source import Outcome, Source
+from ticker.rates.tables import published
 from ticker.store import UNAVAILABLE, Store
 from ticker.wire import BadFrame
 
 log = logging.getLogger(__name__)
 
-HISTORY_SECONDS = 60
-"""How long a history may be shown again."""
+HISTORY_CACHE = "public, no-cache"
+"""A history grows while an archive is asked, so a cached copy is revalidated before every use."""
 ROWS_AT_ONCE = 20
 """Rows of a history that are made before the loop's other work gets its turn: about a millisecond."""
 LAG_SECONDS = 1.0
@@ -272,13 +271,19 @@ class Routes:
         symbol = self._symbol(request)
         first, last = _day(request, "from", date.min), _day(request, "to", date.max)
         source = request.query.get("source") or self._source_of(symbol)
-        # Also when nothing is published, a history may grow by what an archive tells.
-        asked = symbol, source, first, last, int(time.monotonic() / HISTORY_SECONDS)
+        # A history may also grow without a publication, by what an archive says; that is always an event.
+        asked = symbol, source, first, last, await self._last_event()
         async with self._reading:
             kept = self._histories.find(self._broadcast.mirror.cursor, asked)
             if kept is None:
                 kept = self._histories.keep(asked, await self._read_history(symbol, source, first, last))
         return kept.answer(request)
+
+    async def _last_event(self) -> int:
+        try:
+            return await self._store.last_event()
+        except UNAVAILABLE as error:
+            raise _history_is_away(error) from None
 
     async def _read_history(self, symbol: Pair, source: str, first: date, last: date) -> Packed:
         key = source.removeprefix(f"{self._settings.label}:" if self._settings.label else "")
@@ -286,14 +291,14 @@ class Routes:
         try:
             fixings = await self._store.fixings([symbol], since=first, until=last, source=key)
         except UNAVAILABLE as error:
-            raise _away(f"the history is out of reach: {type(error).__name__}") from None
+            raise _history_is_away(error) from None
         for number, fixing in enumerate(fixings):
             rows.append(_history_row(fixing))
             if not number % ROWS_AT_ONCE:
                 await asyncio.sleep(0)
         answer = HistoryAnswer(symbol=str(symbol), source=source, fixings=rows or self._peg_row(symbol, key))
         body = answers.encode(answer).encode()
-        return Packed(body, JSON, tag=digest(body), cache=f"public, max-age={HISTORY_SECONDS}")
+        return Packed(body, JSON, tag=digest(body), cache=HISTORY_CACHE)
 
     def _peg_row(self, symbol: Pair, source: str) -> list[FixingAnswer]:
         """The whole history of a peg: what is fixed, since when."""
@@ -382,6 +387,7 @@ class Routes:
             message=known.message(now) if enabled else "",
             as_of=known.as_of or None,
             missed=known.missed,
+            repeats=known.repeats,
             held=list(known.held),
             history=known.history,
             gaps=known.gaps,
@@ -694,6 +700,10 @@ def _problem(status: int, detail: str, *, headers: dict[str, str] | None = None)
 
 def _away(detail: str) -> _Problem:
     return _problem(503, detail, headers={"Retry-After": str(retry_after())})
+
+
+def _history_is_away(error: BaseException) -> _Problem:
+    return _away(f"the history is out of reach: {type(error).__name__}")
 
 
 @web.middleware

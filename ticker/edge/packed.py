@@ -14,7 +14,7 @@ from typing import Literal
 import brotli  # type: ignore[import-untyped]
 from aiohttp import web
 
-from ticker.model import NOWHERE, Cursor
+from ticker.rates.model import NOWHERE, Cursor
 
 Coding = Literal["br", "gzip", "identity"]
 

@@ -34,7 +34,7 @@ from ticker.edge import proxy
 from ticker.edge.admission import Refused, retry_after
 from ticker.edge.stream import WEBSOCKET, Broadcast, Framing, Subscriber
 from ticker.metrics import Count
-from ticker.model import Selection
+from ticker.rates.model import Selection
 from ticker.wire import BadFrame
 
 log = logging.getLogger(__name__)

@@ -23,12 +23,12 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
 from ticker import wire
-from ticker.board import Delta, Mirror
 from ticker.config import LimitSettings, ServerSettings
 from ticker.edge.admission import Admission
+from ticker.edge.mirror import Delta, Mirror
 from ticker.edge.sockets import Sockets
 from ticker.metrics import Count, Tally
-from ticker.model import Cursor, Pair, Selection
+from ticker.rates.model import Cursor, Pair, Selection
 from ticker.wire import BadFrame, CloseCode
 
 TICK_SECONDS = 0.1

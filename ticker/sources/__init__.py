@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from ticker.source import Source
+from ticker.rates.source import MalformedFeed, Source
 from ticker.sources import (
     cbr,
     cbt,
@@ -35,3 +35,5 @@ SOURCES: Mapping[str, Source] = MappingProxyType(
         "openexchangerates": openexchangerates.SOURCE,
     }
 )
+
+__all__ = ["SOURCES", "MalformedFeed"]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, time
+from datetime import date
 from xml.etree.ElementTree import Element
 
-from ticker.calendar import Calendar
-from ticker.model import EXACT, Pair, Rate
-from ticker.source import (
+from ticker.rates.calendar import Calendar
+from ticker.rates.model import EXACT, Pair, Rate
+from ticker.rates.source import (
     History,
     MalformedFeed,
     Schedule,
@@ -114,5 +114,5 @@ SOURCE = Source(
     # Half a voice: its som, tenge, somoni and sum are the other banks' own fixings of the day before.
     votes=1,
     # Tuesday to Saturday: Friday's setting is dated Saturday and holds until Monday.
-    calendar=Calendar(country="RU", out_by=time(14, 30), takes_effect="next day"),
+    calendar=Calendar(country="RU"),
 )

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import time
-
-from ticker.calendar import MON_SAT, Calendar
-from ticker.model import Pair, Rate
-from ticker.source import Schedule, Source, code, day, decimal, nominal, table, text_of, xml
+from ticker.rates.calendar import MON_SAT, Calendar
+from ticker.rates.model import Pair, Rate
+from ticker.rates.source import Schedule, Source, code, day, decimal, nominal, table, text_of, xml
 
 KEY = "cbt"
 
@@ -50,7 +48,7 @@ SOURCE = Source(
     coverage="48 currencies in manat since 17 April 2020; only a confirmation of the peg.",
     authority_for="TMT",
     # Monday to Saturday: there is no file for a Sunday (404).
-    calendar=Calendar(country="TM", week=MON_SAT, out_by=time(16), takes_effect="next working day"),
+    calendar=Calendar(country="TM", week=MON_SAT),
     # The name servers of .tm do not answer abroad, and the host refuses connections (2026).
     enabled=False,
 )

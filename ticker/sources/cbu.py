@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import time
 from typing import Any
 
-from ticker.calendar import Calendar
-from ticker.model import Pair, Rate
-from ticker.source import MalformedFeed, Schedule, Source, code, day, decimal, nominal, parsed_json, table
+from ticker.rates.calendar import Calendar
+from ticker.rates.model import Pair, Rate
+from ticker.rates.source import (
+    MalformedFeed,
+    Schedule,
+    Source,
+    code,
+    day,
+    decimal,
+    nominal,
+    parsed_json,
+    table,
+)
 
 KEY = "cbu"
 
@@ -56,15 +65,14 @@ SOURCE = Source(
     # currency's. The server has no http (403, no redirect).
     url="https://cbu.uz/en/arkhiv-kursov-valyut/json/all/{day:%Y-%m-%d}/",
     parse=parse,
-    # A future day is answered with the newest table, under its own date.
-    asks_ahead=True,
     timezone="Asia/Tashkent",
     schedule=Schedule(hour="13-15"),
     attribution="Central Bank of Uzbekistan, cbu.uz",
     terms="No terms of use are known to us; the bank publishes no limit of requests.",
     coverage="About 75 currencies in sum, all of ours among them.",
     authority_for="UZS",
-    # Tuesday to Saturday: the next day's rate appears on a business day; the newest on a Sunday
-    # was Saturday's (asked for 4 October 2026, got the 3rd).
-    calendar=Calendar(country="UZ", out_by=time(15, 30), takes_effect="next day"),
+    # Until mid-September 2026 a table was dated the next working day (Friday's Monday), since then the next
+    # calendar day. A day without a table, and a future one, is answered with the newest earlier table under
+    # its own date (asked for Sunday 4 October 2026, got Saturday's).
+    calendar=Calendar(country="UZ"),
 )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from datetime import time, timedelta
 
-from ticker.calendar import EVERY_DAY, Calendar
-from ticker.model import Rate
-from ticker.source import MalformedFeed, Schedule, Source, moment, parsed_json, per_dollar
+from ticker.rates.calendar import EVERY_DAY, Calendar
+from ticker.rates.model import Rate
+from ticker.rates.source import MalformedFeed, Schedule, Source, moment, parsed_json, per_dollar
 
 KEY = "erapi"
 
@@ -52,6 +52,6 @@ SOURCE = Source(
         "redistributed: so it is off, and a public ticker that turns it on needs the publisher's leave."
     ),
     coverage="About 160 currencies per dollar, all of ours, to 6 decimals.",
-    calendar=Calendar(week=EVERY_DAY, out_by=time(0), takes_effect="same day", grace=timedelta(hours=48)),
+    calendar=Calendar(week=EVERY_DAY, due_by=time(0), grace=timedelta(hours=48)),
     enabled=False,
 )

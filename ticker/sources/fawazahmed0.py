@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import time, timedelta
 
-from ticker.calendar import EVERY_DAY, Calendar
-from ticker.model import Rate
-from ticker.source import MalformedFeed, Schedule, Source, day, parsed_json, per_dollar
+from ticker.rates.calendar import EVERY_DAY, Calendar
+from ticker.rates.model import Rate
+from ticker.rates.source import MalformedFeed, Schedule, Source, day, parsed_json, per_dollar
 
 KEY = "fawazahmed0"
 
@@ -66,6 +66,6 @@ SOURCE = Source(
         "About 160 currencies per dollar, all of ours; an aggregate of sources that it does not name. "
         "Its manat is noise around the peg, and its somoni moves with the spread."
     ),
-    # Weekends too. Days may be missing (9 to 11 December 2025), so that two must be before it counts.
-    calendar=Calendar(week=EVERY_DAY, out_by=time(0), takes_effect="same day", grace=timedelta(hours=48)),
+    # Weekends too. Days may be missing (9 to 11 December 2025), so it is late only after two of them.
+    calendar=Calendar(week=EVERY_DAY, due_by=time(0), grace=timedelta(hours=48)),
 )

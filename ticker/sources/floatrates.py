@@ -6,9 +6,9 @@ import re
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from ticker.calendar import EVERY_DAY, Calendar
-from ticker.model import Pair, Rate
-from ticker.source import OURS, MalformedFeed, Schedule, Source, decimal, parsed_json, table
+from ticker.rates.calendar import EVERY_DAY, Calendar
+from ticker.rates.model import Pair, Rate
+from ticker.rates.source import OURS, MalformedFeed, Schedule, Source, decimal, parsed_json, table
 
 KEY = "floatrates"
 
@@ -67,5 +67,5 @@ SOURCE = Source(
     attribution="FloatRates, www.floatrates.com",
     terms="No terms of use are known to us; it asks for no key.",
     coverage="149 currencies per dollar, all of ours.",
-    calendar=Calendar(week=EVERY_DAY, out_by=time(0), takes_effect="same day", grace=timedelta(hours=48)),
+    calendar=Calendar(week=EVERY_DAY, due_by=time(0), grace=timedelta(hours=48)),
 )

@@ -6,9 +6,19 @@ import re
 from collections.abc import Iterator
 from datetime import time, timedelta
 
-from ticker.calendar import EVERY_DAY, Calendar
-from ticker.model import Pair, Rate
-from ticker.source import OURS, History, MalformedFeed, Schedule, Source, day, decimal, parsed_json, table
+from ticker.rates.calendar import EVERY_DAY, Calendar
+from ticker.rates.model import Pair, Rate
+from ticker.rates.source import (
+    OURS,
+    History,
+    MalformedFeed,
+    Schedule,
+    Source,
+    day,
+    decimal,
+    parsed_json,
+    table,
+)
 
 KEY = "frankfurter"
 
@@ -88,5 +98,5 @@ SOURCE = Source(
         "Above 5,000 a rate is rounded to a whole number; the manat is the peg."
     ),
     votes=1,
-    calendar=Calendar(week=EVERY_DAY, out_by=time(0), takes_effect="same day", grace=timedelta(hours=48)),
+    calendar=Calendar(week=EVERY_DAY, due_by=time(0), grace=timedelta(hours=48)),
 )

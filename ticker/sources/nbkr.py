@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import time
 
-from ticker.calendar import Calendar
-from ticker.model import Pair, Rate
-from ticker.source import (
+from ticker.rates.calendar import Calendar
+from ticker.rates.model import Pair, Rate
+from ticker.rates.source import (
     History,
     MalformedFeed,
     Schedule,
@@ -109,8 +108,8 @@ SOURCE = Source(
         url="https://www.nbkr.kg/index1.jsp?item=1562&lang=ENG&valuta_id={name}"
         "&beg_day={first:%d}&beg_month={first:%m}&beg_year={first:%Y}"
         "&end_day={last:%d}&end_month={last:%m}&end_year={last:%Y}",
-        # The bank's own numbers of the currencies that it quotes per unit and we need.
-        names={"USD": "15", "EUR": "20"},
+        # The bank's own numbers of currencies that it quotes per unit: of three, one would have moved.
+        names={"USD": "15", "EUR": "20", "KZT": "40"},
         parse=parse_history,
     ),
     timezone="Asia/Bishkek",
@@ -120,7 +119,8 @@ SOURCE = Source(
     terms="The bank publishes no terms of use.",
     coverage="USD, EUR, CNY, KZT and RUB in som, every day; other currencies weekly.",
     authority_for="KGS",
-    # Tuesday to Saturday: 0 of 268 Mondays and 10 of 268 Sundays brought another figure. Saturday's
-    # table is stamped anew for Sunday with the same figures (24 May 2026).
-    calendar=Calendar(country="KG", out_by=time(16, 30), takes_effect="next day"),
+    # A working day's table holds from the next calendar day: Tuesday to Saturday (0 of 268 Mondays brought
+    # another figure, and 16 Sundays, each after a working Saturday). The file is stamped anew for every
+    # other day with the same figures (24 May 2026).
+    calendar=Calendar(country="KG"),
 )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from datetime import time, timedelta
 
-from ticker.calendar import EVERY_DAY, Calendar
-from ticker.model import Rate
-from ticker.source import MalformedFeed, Schedule, Source, moment, parsed_json, per_dollar
+from ticker.rates.calendar import EVERY_DAY, Calendar
+from ticker.rates.model import Rate
+from ticker.rates.source import MalformedFeed, Schedule, Source, moment, parsed_json, per_dollar
 
 KEY = "openexchangerates"
 
@@ -55,7 +55,7 @@ SOURCE = Source(
         "resale is prohibited, and whether a public ticker may show the rates is for its operator to settle."
     ),
     coverage="About 170 currencies per dollar, all of ours, every hour.",
-    calendar=Calendar(week=EVERY_DAY, out_by=time(0), takes_effect="same day", grace=timedelta(hours=48)),
+    calendar=Calendar(week=EVERY_DAY, due_by=time(0), grace=timedelta(hours=48)),
     keyless=False,
     enabled=False,
 )

@@ -14,8 +14,8 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException, ElementTree
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from ticker.calendar import Calendar
-from ticker.model import Pair, Rate
+from ticker.rates.calendar import Calendar
+from ticker.rates.model import Pair, Rate
 
 OURS = ("KGS", "KZT", "TJS", "UZS", "TMT")
 """The currencies that this service is for: an aggregator's table without one of them is not whole."""
@@ -23,6 +23,10 @@ OURS = ("KGS", "KZT", "TJS", "UZS", "TMT")
 
 class MalformedFeed(Exception):
     """The bytes are not the table of rates that the source publishes. Says who and what."""
+
+
+class NoTable(MalformedFeed):
+    """The source's own empty answer: it has no table for the day that was asked for, or not yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +87,7 @@ class Source:
     timezone: str
     schedule: Schedule
     calendar: Calendar
-    """The days on which its rates take effect, and when one is missing."""
+    """Its working days, and when its quote is late."""
     attribution: str
     terms: str
     coverage: str
@@ -91,8 +95,6 @@ class Source:
     """The currency whose official rate this source sets, if any."""
     alternatives: tuple[str, ...] = ()
     """Further addresses of the same tables, asked in turn when `url` gives none."""
-    asks_ahead: bool = False
-    """Whether `url` answers for the next day on which a rate takes effect, once that is out."""
     history: History | None = None
     """Where it tells many days at once; a source without it whose `url` names a day is asked day by day."""
     parse_history: Callable[[bytes], tuple[Rate, ...]] | None = None
@@ -134,15 +136,17 @@ class Outcome(BaseModel):
     """Failed polls in a row."""
     error: str = ""
     as_of: str = ""
-    """The newest day of validity that the source has told."""
+    """The newest day that the source has stated a table for."""
     missed: int = 0
-    """Publications that its calendar expects and that are not there, though it may answer."""
+    """Publications that its calendar expects and that have not come, even if it answers."""
+    repeats: int = 0
+    """The working days in a row on which it only repeated its table."""
     published: str = ""
-    """The day of the newest publication; a table with the same figures under a later date is none."""
+    """The day of the newest publication, accepted or doubted; a repeat is none."""
     gaps: int = 0
     """Earlier publications that could not be had yet."""
     held: tuple[str, ...] = ()
-    """What the guard holds back of it, in words."""
+    """What of it is unconfirmed or on hold, in words."""
     history: str = ""
     """How far the back-fill has come, `12 of 21 requests`; empty when it has nothing to do."""
     latency_ms: int | None = None

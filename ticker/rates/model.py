@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Context, Decimal
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 Status = Literal["live", "pegged", "unconfirmed", "stale", "fallback"]
 
@@ -24,11 +25,17 @@ class Pair:
 
     base: str
     quote: str
+    _hash: int = field(init=False, repr=False, compare=False)
+    """Worked out once: pairs are the keys of every table."""
 
     def __post_init__(self) -> None:
         for code in (self.base, self.quote):
             if not _CODE.fullmatch(code):
                 raise ValueError(f"{code!r} is not a currency code of three capital letters")
+        object.__setattr__(self, "_hash", hash((self.base, self.quote)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     def __str__(self) -> str:
         return f"{self.base}/{self.quote}"
@@ -89,11 +96,11 @@ class Fixing:
     symbol: Pair
     legs: tuple[Rate, ...]
     corrected: bool = False
-    """Whether the source replaced its own earlier figure of this day when that held already."""
+    """Whether the source replaced its own figure of this day after that had taken effect."""
 
     @property
     def figures(self) -> tuple[tuple[Pair, Decimal, int], ...]:
-        """What was said, without the day of which it was said."""
+        """What was said, without its day."""
         return tuple((leg.pair, leg.value, leg.nominal) for leg in self.legs)
 
     @property
@@ -107,36 +114,63 @@ class Fixing:
 
     @property
     def day(self) -> date:
-        return min(leg.day for leg in self.legs)
+        first, *others = self.legs
+        return min(first.day, *(leg.day for leg in others)) if others else first.day
 
     @property
     def price(self) -> Decimal:
         """The price of one `symbol.base` in `symbol.quote`, to 50 digits."""
-        return EXACT.divide(*self._fraction)
+        return self._fraction.price
 
     @property
     def inverse(self) -> Decimal:
         """The price of one `symbol.quote` in `symbol.base`, to 50 digits."""
-        numerator, denominator = self._fraction
-        return EXACT.divide(denominator, numerator)
+        return self._fraction.inverse
 
     @property
-    def _fraction(self) -> tuple[Decimal, Decimal]:
-        """Price as numerator and denominator, so that it is divided only once."""
-        numerator = denominator = Decimal(1)
-        at = self.symbol.base
-        for leg in self.legs:
-            value, nominal = leg.value, Decimal(leg.nominal)
-            if leg.pair.base == at:
-                at, over, under = leg.pair.quote, value, nominal
-            elif leg.pair.quote == at:
-                at, over, under = leg.pair.base, nominal, value
-            else:
-                raise ValueError(f"{leg.pair} does not lead from {at} to {self.symbol.quote}")
-            numerator, denominator = EXACT.multiply(numerator, over), EXACT.multiply(denominator, under)
-        if at != self.symbol.quote:
-            raise ValueError(f"{self.symbol}: the legs end at {at}")
-        return numerator, denominator
+    def _fraction(self) -> Fraction:
+        return fraction(self.symbol, [(leg.pair, leg.value, leg.nominal) for leg in self.legs])
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether the source says the symbol itself, not its inverse or a cross."""
+        return len(self.legs) == 1 and self.legs[0].pair == self.symbol
+
+
+class Fraction(NamedTuple):
+    """A price as two numbers, so that it is divided only once."""
+
+    numerator: Decimal
+    denominator: Decimal
+
+    @property
+    def price(self) -> Decimal:
+        return EXACT.divide(self.numerator, self.denominator)
+
+    @property
+    def inverse(self) -> Decimal:
+        return EXACT.divide(self.denominator, self.numerator)
+
+
+def fraction(symbol: Pair, legs: Iterable[tuple[Pair, Decimal, int]]) -> Fraction:
+    """
+    The price of one `symbol.base` in `symbol.quote`, over pairs with their values and nominals.
+
+    Raises ValueError if they do not lead from the one to the other.
+    """
+    numerator = denominator = Decimal(1)
+    at = symbol.base
+    for pair, value, nominal in legs:
+        if pair.base == at:
+            at, over, under = pair.quote, value, Decimal(nominal)
+        elif pair.quote == at:
+            at, over, under = pair.base, Decimal(nominal), value
+        else:
+            raise ValueError(f"{pair} does not lead from {at} to {symbol.quote}")
+        numerator, denominator = EXACT.multiply(numerator, over), EXACT.multiply(denominator, under)
+    if at != symbol.quote:
+        raise ValueError(f"{symbol}: the legs end at {at}")
+    return Fraction(numerator, denominator)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +185,7 @@ class Announcement:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
     """
-    What the board says for a symbol, every number already rounded as it is published.
+    The published rate of a symbol, every number already rounded.
 
     `price` is units of `symbol.quote` for one `symbol.base`; `change` is `price - previous` and
     `change_percent` its share of `previous` in percent, both computed at full precision and
@@ -169,7 +203,7 @@ class Quote:
     source: str
     status: Status
     published_at: datetime
-    """When the board said so (UTC, whole seconds)."""
+    """When it was published (UTC, whole seconds)."""
     value: Decimal | None = None
     """The bank's own figure, digit for digit; None for a cross, which no single figure gives."""
     nominal: int | None = None
@@ -177,9 +211,15 @@ class Quote:
     direction: Pair | None = None
     """The bank's own direction: `USD/KGS` is som per `nominal` dollars."""
     next: Announcement | None = None
-    """What the same source has told for a later day; the value from that day's midnight on, there."""
+    """What the same source announced for a later day; it holds from that day's midnight in its zone."""
     corrected: bool = False
     """Whether the source replaced its own figure of `as_of` after it had taken effect."""
+    due_at: datetime | None = None
+    """
+    The moment from which it is late if no newer one came (UTC, whole seconds).
+
+    None where nothing is due: pegged, unconfirmed or on hold.
+    """
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -1,0 +1,184 @@
+"""
+Asking a source's archive for many days, politely: paced, over the connection that is open, newest first.
+
+A pass that is broken off leaves days unknown, which the next one takes up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from ticker.fetch import FORESEEN, Answer, Fetcher, NotThere
+from ticker.rates.model import Rate
+from ticker.rates.source import NoTable, Source
+from ticker.rates.tables import WHOLE, Table, tables_of
+
+ONE_DAY = timedelta(days=1)
+MOST_FAILURES = 3
+"""Failed requests in a row after which a source is left alone."""
+MOST_ABSENT = 15
+"""Days in a row without a table after which the archive has ended: no bank is closed for so long."""
+MARGIN = timedelta(days=45)
+"""
+How much further back a range is asked for: the days before its first row would stay unknown.
+
+No bank is closed for longer (NBKR was from 2 to 12 May 2025).
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Days without a table, the first and the last one included."""
+
+    first: date
+    last: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What one request brought, or several for the same days."""
+
+    asked: tuple[date, ...] = ()
+    """The days that were answered."""
+    tables: tuple[Table, ...] = ()
+    empty: tuple[Span, ...] = ()
+    failed: tuple[date, ...] = ()
+    """The days that could not be had."""
+    answers: tuple[Answer, ...] = ()
+    """The answers with the tables."""
+
+    @property
+    def document(self) -> str:
+        """The names of the answers: the SHA-256 of each, separated by a space."""
+        return " ".join(hashlib.sha256(each.body).hexdigest() for each in self.answers)
+
+
+Progress = Callable[[int, int], None]
+"""Is told how many of how many requests are answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archive:
+    """Asks one source for many days."""
+
+    source: Source
+    fetcher: Fetcher
+    today: date
+    """The day at the source."""
+    pause_seconds: float
+    progress: Progress
+
+    async def ask(self, days: Sequence[date], currencies: Iterable[str]) -> AsyncIterator[Told]:
+        """
+        What the archive has of these days (newest first), request by request.
+
+        If it is asked for one currency at a time: for `currencies`, and for others until there are three, as
+        a table of three can be told from the one before. Raises one of FORESEEN when too many requests
+        failed, or at the end if some did.
+        """
+        told = self._ranges(days, currencies) if self.source.history else self._days(days)
+        async for batch in told:
+            yield batch
+
+    async def _ranges(self, days: Sequence[date], currencies: Iterable[str]) -> AsyncIterator[Told]:
+        history = self.source.history
+        assert history  # noqa: S101 - ask() has looked
+        names = _enough(sorted(set(currencies) & history.names.keys()), history.names)
+        spans = list(_spans(days, history.longest_days - MARGIN.days))
+        done = 0
+        for span in spans:
+            answers: list[Answer] = []
+            for currency in names:
+                await self._pause(done)
+                first = span.first - MARGIN
+                answers.append(await self.fetcher.history(self.source, currency, first, span.last))
+                done += 1
+                self.progress(done, len(spans) * len(names))
+            yield _told_of_range(days, span, answers)
+
+    async def _days(self, days: Sequence[date]) -> AsyncIterator[Told]:
+        fault: Exception | None = None
+        requests = failures = absent = 0
+        told_from = date.max
+        for done, day in enumerate(days):
+            if day >= told_from:
+                continue  # a later day was answered with an older day's table: there is none between
+            await self._pause(requests)
+            requests += 1
+            try:
+                told = await self._day(day)
+                failures, absent = 0, 0 if told.tables else absent + 1
+                told_from = min([day, *(table.day for table in told.tables)])
+                yield told
+            except FORESEEN as error:
+                fault, failures = error, failures + 1
+                yield Told(failed=(day,))
+                if failures == MOST_FAILURES:
+                    raise
+            self.progress(done + 1, len(days))
+            if absent == MOST_ABSENT:
+                break
+        if fault:
+            raise fault
+
+    async def _day(self, day: date) -> Told:
+        """What is told of one day; a day without a table may be answered with the one before."""
+        try:
+            answer = await self.fetcher.table(self.source, day=day, today=self.today)
+        except (NotThere, NoTable):
+            return Told(asked=(day,), empty=(Span(first=day, last=day),))
+        empty = (Span(first=answer.newest + ONE_DAY, last=day),) if answer.newest < day else ()
+        return Told(asked=(day,), tables=tuple(tables_of(answer.rates)), empty=empty, answers=(answer,))
+
+    async def _pause(self, done: int) -> None:
+        if done:
+            await asyncio.sleep(self.pause_seconds)
+
+
+def _enough(names: list[str], all_names: Iterable[str]) -> list[str]:
+    others = [name for name in all_names if name not in names]
+    return names + others[: max(0, WHOLE - len(names))]
+
+
+def _told_of_range(days: Sequence[date], span: Span, answers: Sequence[Answer]) -> Told:
+    """The tables of a range, all currencies in one; a day without a row between two rows has none."""
+    by_day: dict[date, list[Rate]] = defaultdict(list)
+    for answer in answers:
+        for rate in answer.rates:
+            by_day[rate.day].append(rate)
+    asked = tuple(day for day in days if span.first <= day <= span.last)
+    first, last = min(by_day, default=date.max), max(by_day, default=date.min)
+    empty = [day for day in asked if first < day < last and day not in by_day]
+    rates = [rate for day in asked for rate in by_day.get(day, ())]
+    return Told(
+        asked=asked,
+        tables=tuple(tables_of(rates)),
+        empty=tuple(_runs(empty)),
+        answers=tuple(answers),
+    )
+
+
+def _runs(days: Iterable[date]) -> list[Span]:
+    """Days (newest first) as spans without a gap."""
+    runs: list[Span] = []
+    for day in days:
+        if runs and runs[-1].first - ONE_DAY == day:
+            runs[-1] = Span(first=day, last=runs[-1].last)
+        else:
+            runs.append(Span(first=day, last=day))
+    return runs
+
+
+def _spans(days: Sequence[date], longest: int) -> Iterator[Span]:
+    """The ranges that cover these days (newest first), none longer than `longest` days."""
+    left = list(days)
+    while left:
+        last = left[0]
+        inside = [day for day in left if day > last - timedelta(days=longest)]
+        yield Span(first=inside[-1], last=last)
+        left = left[len(inside) :]

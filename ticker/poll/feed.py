@@ -1,0 +1,207 @@
+"""One source for the poller: asks it, takes its answers to the desk, and notes how its polls go."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+from ticker.config import Settings
+from ticker.fetch import FORESEEN, Answer, Fetcher, NotThere
+from ticker.poll import plan
+from ticker.poll.history import History, Say
+from ticker.poll.shelf import Shelf
+from ticker.rates.desk import Desk
+from ticker.rates.model import Rate
+from ticker.rates.series import Word
+from ticker.rates.source import NoTable, Outcome, Source
+from ticker.rates.tables import tables_of
+from ticker.rates.witnesses import Key
+
+log = logging.getLogger(__name__)
+
+_KNOWN = 8
+"""Answers that are remembered by their address: those of the days that one poll asks for."""
+
+
+class Feed:
+    """
+    A source with its outcome, its last answers and its history.
+
+    `clock` is the desk's time, and `elapsed` counts its seconds without the clock's steps; both are
+    injected. Outcomes have real time. Changes are handed to `say` and `noted`.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        settings: Settings,
+        shelf: Shelf,
+        *,
+        clock: Callable[[], datetime],
+        elapsed: Callable[[], float],
+        say: Say,
+        noted: Callable[[Outcome], None],
+    ) -> None:
+        self.source = source
+        self.outcome = Outcome(source=source.key)
+        self.lock = asyncio.Lock()
+        self.history = History(source, settings, shelf, clock=clock, say=say, note=self.note)
+        self._settings = settings
+        self._shelf = shelf
+        self._clock = clock
+        self._elapsed = elapsed
+        self._say = say
+        self._noted = noted
+        self._zone = ZoneInfo(source.timezone)
+        self._currencies = {code for symbol in settings.symbols for code in (symbol.base, symbol.quote)}
+        self._known: dict[str, Answer] = {}
+        self._logged: dict[Key, object] = {}
+        """The figures of every doubt that was logged."""
+
+    def note(self, **facts: object) -> None:
+        """Keep facts of the outcome, and tell them."""
+        told = self.outcome.model_copy(update=facts)
+        if told != self.outcome:
+            self.outcome = told
+            self._noted(told)
+
+    def forget(self) -> None:
+        """Ask in full the next time: the desk in use has not heard the answers that are known here."""
+        self._known.clear()
+        self.history.forget()
+
+    @property
+    def interval_seconds(self) -> int:
+        """Seconds between two plain polls."""
+        return self._settings.source(self.source.key).interval_seconds or self.source.interval_seconds
+
+    # One poll.
+
+    async def ask(self, fetcher: Fetcher, desk: Desk) -> None:
+        """Fetch, parse, hear; the one place that decides what a failure of the source means."""
+        key, started = self.source.key, datetime.now(UTC)
+        try:
+            newest = await self._walk(fetcher, desk)
+        except Exception as error:  # a fault of ours, too, must show up as a source that fails
+            self._failed(error, fetcher.words(self.source, error), started)
+            self._say(desk, desk.miss(key, now=self._clock()))
+        else:
+            self._succeeded(desk, newest, started)
+
+    def note_state(self, desk: Desk) -> None:
+        """Note what the desk makes of the source; another source's word may have changed that."""
+        key, now, was_missed = self.source.key, self._clock(), self.outcome.missed
+        published, doubts = desk.published(key), desk.unconfirmed(key)
+        self._log_doubts(doubts)
+        self.note(
+            held=_words(doubts) + self._on_hold(desk),
+            missed=desk.missed(key, now=now),
+            repeats=desk.repeats(key, now=now),
+            published=published.isoformat() if published else "",
+        )
+        if self.outcome.missed and not was_missed:
+            log.warning("%s: %s", key, self.outcome.frozen)
+
+    async def _walk(self, fetcher: Fetcher, desk: Desk) -> date | None:
+        """Ask for each day from the latest that may have a table down to today; give the newest date."""
+        local = self._clock().astimezone(self._zone)
+        today, newest = local.date(), None
+        announced = desk.announced(self.source.key, now=local)
+        day: date | None = plan.first_day(self.source, local=local, announced=announced)
+        while day is not None:
+            answered = await self._ask_day(fetcher, desk, day, today)
+            newest = max(filter(None, (newest, answered)), default=None)
+            day = plan.next_day(day, answered, today=today)
+        return newest
+
+    async def _ask_day(self, fetcher: Fetcher, desk: Desk, day: date, today: date) -> date | None:
+        """Ask for one day; give the date in the answer, None if there is no table."""
+        try:
+            return await self._table_of(fetcher, desk, day, today)
+        except (NotThere, NoTable):
+            if day == today and (not self.source.by_day or self.source.calendar.works(day)):
+                raise
+            desk.hear_empty(self.source.key, day, day, now=self._clock())
+            self._say(desk, desk.tick(now=self._clock()))
+        except FORESEEN:
+            if day == today:
+                raise
+        return None
+
+    async def _table_of(self, fetcher: Fetcher, desk: Desk, day: date, today: date) -> date:
+        """Take a day's answer to the desk; unconditional if it may release a rate. Give its newest date."""
+        known = {} if self._must_repeat(desk) else self._known
+        answer = await fetcher.table(self.source, day=day, today=today, known=known)
+        rates = self._kept(answer.rates)
+        tables = tables_of(rates)
+        now = self._clock()
+        document = self._shelf.offer(answer, source=self.source.key, asked=day, now=now)
+        quotes = desk.hear(
+            tables, source=self.source.key, asked=day, now=now, monotonic=self._elapsed(), document=document
+        )
+        self._remember(answer)
+        self._say(desk, quotes)
+        return answer.newest
+
+    def _must_repeat(self, desk: Desk) -> bool:
+        return bool(desk.unconfirmed(self.source.key)) or desk.repeat_wanted(self.source.key)
+
+    def _kept(self, rates: Sequence[Rate]) -> Sequence[Rate]:
+        """All rows of a bank's table; of an aggregator's only those that the symbols need."""
+        if self.source.kind == "fixing":
+            return rates
+        wanted = {*self._currencies, "USD"}
+        return [rate for rate in rates if {rate.pair.base, rate.pair.quote} <= wanted]
+
+    def _remember(self, answer: Answer) -> None:
+        self._known.pop(answer.url, None)
+        self._known[answer.url] = answer
+        for url in list(self._known)[:-_KNOWN]:
+            del self._known[url]
+
+    def _failed(self, error: Exception, words: str, started: datetime) -> None:
+        failures = self.outcome.failures + 1
+        self.note(checked_at=started, failures=failures, error=words)
+        if failures == 1:
+            ours = None if isinstance(error, FORESEEN) else error
+            log.warning("%s failed: %s", self.source.key, self.outcome.fault, exc_info=ours)
+
+    def _succeeded(self, desk: Desk, newest: date | None, started: datetime) -> None:
+        now = datetime.now(UTC)
+        if self.outcome.failures:
+            log.info("%s is back after %d failed polls", self.source.key, self.outcome.failures)
+        stated = desk.book.newest_day(self.source.key) or newest
+        self.note(
+            checked_at=started,
+            succeeded_at=now,
+            failures=0,
+            error="",
+            latency_ms=round((now - started).total_seconds() * 1000),
+            as_of=stated.isoformat() if stated else self.outcome.as_of,
+        )
+
+    def _on_hold(self, desk: Desk) -> tuple[str, ...]:
+        """The quotes of this authority that are on hold, in words."""
+        on_hold = (symbol for symbol in sorted(desk.on_hold) if desk.is_authority(self.source.key, symbol))
+        return tuple(f"{symbol} is on hold; `ticker confirm {symbol}` ends that" for symbol in on_hold)
+
+    def _log_doubts(self, doubts: Mapping[Key, Word]) -> None:
+        fresh = {key: word for key, word in doubts.items() if self._logged.get(key) != word.fixing.figures}
+        for words in _words(fresh):
+            log.warning("%s: %s", self.source.key, words)
+        self._logged = {key: word.fixing.figures for key, word in doubts.items()}
+
+
+def _words(doubts: Mapping[Key, Word]) -> tuple[str, ...]:
+    """What is unconfirmed of a source, for an operator."""
+    return tuple(
+        f"{symbol} of {word.day} is unconfirmed: {_reason(word)}; `ticker confirm {symbol}` accepts it"
+        for (_, symbol), word in sorted(doubts.items())
+    )
+
+
+def _reason(word: Word) -> str:
+    return word.doubt.reason if word.doubt else "it is an earlier day's table under this date"

@@ -1,0 +1,214 @@
+"""A source's history: finds the unknown days, and asks its archive for them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from datetime import date, datetime, timedelta
+from time import monotonic
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from ticker.config import Settings
+from ticker.fetch import FORESEEN, Fetcher
+from ticker.poll.backfill import Archive, Told
+from ticker.poll.shelf import Shelf
+from ticker.rates.desk import Desk
+from ticker.rates.model import Quote
+from ticker.rates.source import MalformedFeed, Source
+
+log = logging.getLogger(__name__)
+
+Say = Callable[[Desk, Iterable[Quote]], bool]
+"""
+Hands over what changed at a desk, and gives whether it is in use.
+
+The news of a desk that is not in use any more is dropped.
+"""
+
+GIVE_UP = timedelta(days=2)
+"""How long a day whose requests fail is asked for at every poll; after that once in ASK_AGAIN."""
+ASK_AGAIN = timedelta(days=1)
+"""How long after an answer a day that is still unknown or refused is asked for again."""
+
+
+class Note(Protocol):
+    """Notes facts of the source's outcome."""
+
+    def __call__(self, **facts: object) -> None: ...
+
+
+class History:
+    """The back-fill of one source: it asks for what is unknown, as often as that makes sense."""
+
+    def __init__(
+        self,
+        source: Source,
+        settings: Settings,
+        shelf: Shelf,
+        *,
+        clock: Callable[[], datetime],
+        say: Say,
+        note: Note,
+    ) -> None:
+        self.told = False
+        """Whether the archive was asked for the desk in use."""
+        self._source = source
+        self._settings = settings
+        self._shelf = shelf
+        self._clock = clock
+        self._say = say
+        self._note = note
+        self._zone = ZoneInfo(source.timezone)
+        self._ordered_days = 0
+        """Days that an operator asked for and that are not filled yet."""
+        self._filling: Desk | None = None
+        self._failed = False
+        self._asked: dict[date, float] = {}
+        self._failed_since: dict[date, float] = {}
+        self._newest: date | None = None
+        """The newest day with a table when the archive was asked last."""
+
+    def is_there(self, desk: Desk) -> bool:
+        """Whether the source has an archive, and its word may become a value."""
+        return desk.serves(self._source.key) and bool(self._source.history or self._source.by_day)
+
+    def is_wanted(self, desk: Desk) -> bool:
+        """Whether its archive is asked for unknown days after a poll."""
+        wanted = self._settings.history.backfill_days or self._ordered_days
+        return wanted > 0 and self.is_there(desk)
+
+    def order(self, days: int) -> None:
+        """Ask for so many days in the next pass, also for those that were asked for already."""
+        self._ordered_days = days
+        self._asked.clear()
+        self._failed_since.clear()
+
+    def forget(self) -> None:
+        """Ask for every unknown day anew: another desk is in use."""
+        self.told = False
+        self._asked.clear()
+
+    async def fill(self, fetcher: Fetcher, desk: Desk, days: int) -> None:
+        """Ask for the unknown days of the last `days`; a pass that breaks off goes on with the next poll."""
+        if self._filling is desk:
+            return
+        self._filling = desk
+        try:
+            await self._fill_all(fetcher, desk, days)
+            self._failed = False
+        except FORESEEN as error:
+            if not self._failed:
+                words = fetcher.words(self._source, error)
+                log.warning("%s: the history has gaps, the next poll goes on: %s", self._source.key, words)
+            self._failed = True
+        finally:
+            if self._filling is desk:
+                self._filling, self.told = None, True
+                self._note(history="")
+        self._say(desk, desk.tick(now=self._clock()))
+
+    async def _fill_all(self, fetcher: Fetcher, desk: Desk, days: int) -> None:
+        while True:
+            ordered = self._ordered_days
+            await self._pass(fetcher, desk, max(days, ordered, self._settings.history.backfill_days))
+            if self._ordered_days == ordered:
+                self._ordered_days = 0
+                return
+
+    async def _pass(self, fetcher: Fetcher, desk: Desk, days: int) -> None:
+        today = self._clock().astimezone(self._zone).date()
+        since = today - timedelta(days=days)
+        self._ask_again_after_a_new_table(desk)
+        unknown = self._unknown(desk, since)
+        if not unknown:
+            self._tell_gaps(desk, since)
+            return
+        if not self._failed:
+            log.info("%s: history: unknown days since %s: %d", self._source.key, since, len(unknown))
+        archive = Archive(
+            source=self._source,
+            fetcher=fetcher,
+            today=today,
+            pause_seconds=self._settings.history.pause_seconds,
+            progress=lambda done, of: self._note(history=f"{done} of {of} requests"),
+        )
+        try:
+            asked = self._with_a_known_day(desk, unknown)
+            async for told in archive.ask(asked, desk.currencies(self._source.key)):
+                if not await self._learn(desk, told, set(unknown)):
+                    return
+        finally:
+            left = self._tell_gaps(desk, since)
+        done = len(unknown) - left
+        log.info("%s: history: told days: %d of %d", self._source.key, done, len(unknown))
+
+    def _ask_again_after_a_new_table(self, desk: Desk) -> None:
+        """After a new table ask for all unknown days again: the change in percent needs those before it."""
+        newest = desk.book.heard.newest_day(self._source.key)
+        if newest != self._newest:
+            self._newest = newest
+            self._asked.clear()
+
+    def _unknown(self, desk: Desk, since: date) -> list[date]:
+        """The days to ask for now, newest first; not today before its table is out, which polls ask for."""
+        now, moment = self._clock(), monotonic()
+        gaps, today = desk.gaps(self._source.key, since=since, now=now), now.astimezone(self._zone).date()
+        is_open = desk.book.heard.heard_empty(self._source.key, today) is not None
+        return [
+            day for day in gaps if not self._was_just_asked(day, moment) and not (is_open and day == today)
+        ]
+
+    def _was_just_asked(self, day: date, moment: float) -> bool:
+        asked = self._asked.get(day)
+        return asked is not None and moment - asked < ASK_AGAIN.total_seconds()
+
+    def _tell_gaps(self, desk: Desk, since: date) -> int:
+        gaps = self._unknown(desk, since)
+        self._note(gaps=len(gaps))
+        return len(gaps)
+
+    def _with_a_known_day(self, desk: Desk, unknown: list[date]) -> list[date]:
+        """
+        The days to ask for: if the archive is asked for one currency at a time, also the newest known day.
+
+        Its answer may name neither the currency nor the unit (NBKR's page); the known day checks both.
+        """
+        known = desk.book.newest_day(self._source.key)
+        return [known, *unknown] if known and self._source.history and known > unknown[0] else unknown
+
+    async def _learn(self, desk: Desk, told: Told, unknown: set[date]) -> bool:
+        """
+        Take what an archive said; give whether the desk is in use.
+
+        Raises MalformedFeed if it contradicts the source's own answers.
+        """
+        if words := desk.contradiction(told.tables):
+            raise MalformedFeed(f"{self._source.key}: {words}")
+        now = self._clock()
+        for answer in told.answers:
+            self._shelf.offer(answer, source=self._source.key, asked=told.asked[0], now=now)
+        for span in told.empty:
+            desk.hear_empty(self._source.key, span.first, span.last, now=now)
+        tables = [table for table in told.tables if table.day in unknown]
+        self._remember_asked(told)
+        if not tables:
+            return self._say(desk, desk.tick(now=now))
+        document = told.document
+        for table in tables:
+            began = monotonic()
+            if not self._say(desk, desk.learn([table], now=self._clock(), document=document)):
+                return False
+            # To judge a table with its neighbours takes a while; the loop's other work gets as much time.
+            await asyncio.sleep(monotonic() - began)
+        return True
+
+    def _remember_asked(self, told: Told) -> None:
+        moment = monotonic()
+        for day in told.asked:
+            self._asked[day] = moment
+        for day in told.failed:
+            since = self._failed_since.setdefault(day, moment)
+            if moment - since > GIVE_UP.total_seconds():
+                self._asked[day] = moment

@@ -1,0 +1,85 @@
+"""Operators' orders: read from Redis, carried out by the process that polls, and answered in Redis."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from ticker.config import Settings
+from ticker.poll.current import CurrentDesk
+from ticker.poll.feed import Feed
+from ticker.poll.outbox import Outbox
+from ticker.poll.schedule import Schedule
+from ticker.rates.model import Pair
+from ticker.store import Done, Order, Store
+
+log = logging.getLogger(__name__)
+
+_NOTHING = {"confirm": "nothing is unconfirmed", "hold": "there is no quote to keep"}
+
+
+class Orders:
+    """Carries out the orders of operators."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        current: CurrentDesk,
+        outbox: Outbox,
+        feeds: Sequence[Feed],
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._current = current
+        self._outbox = outbox
+        self._feeds = feeds
+        self._done: tuple[str, Done] | None = None
+        """The last order and its answer, which may still have to be written."""
+
+    async def obey(self, schedule: Schedule | None) -> None:
+        """Carry out the orders that nobody has answered, oldest first. Raises UNAVAILABLE's errors."""
+        for order in await self._store.orders():
+            if self._done is None or self._done[0] != order.id:
+                self._done = order.id, self._carry_out(order, schedule)
+                log.info("%s: %s %s: %s", order.by, order.verb, order.subject, self._done[1].text)
+            await self._outbox.write()
+            await self._store.answer(order, self._done[1])
+
+    def _carry_out(self, order: Order, schedule: Schedule | None) -> Done:
+        """Do what an operator asks for, or say why not."""
+        try:
+            if order.verb == "backfill":
+                return self._fill_all(int(order.subject), schedule)
+            if order.verb not in _NOTHING:
+                raise ValueError(repr(order.verb))
+            symbol = Pair.parse(order.subject)
+        except ValueError as error:
+            return Done(f"not understood: {error}", done=False)
+        if symbol not in self._settings.symbols:
+            return Done(f"{symbol} is not served here", done=False)
+        try:
+            return self._decide(order.verb, symbol)
+        except Exception as error:  # answered all the same, or it would break again at every start
+            log.exception("%s %s broke: %s", order.verb, order.subject, error)  # noqa: TRY401
+            return Done(f"broke: {error}", done=False)
+
+    def _decide(self, verb: str, symbol: Pair) -> Done:
+        desk = self._current.desk
+        decide = desk.confirm if verb == "confirm" else desk.hold
+        quotes, what = decide(symbol, now=self._current.now())
+        self._current.say(desk, quotes)
+        for feed in self._feeds:
+            feed.note_state(desk)
+        return Done(f"{symbol}: {what or _NOTHING[verb]}", done=bool(what))
+
+    def _fill_all(self, days: int, schedule: Schedule | None) -> Done:
+        feeds = [feed for feed in self._feeds if feed.history.is_there(self._current.desk)]
+        most = self._settings.history.days
+        if schedule is None or not feeds or not 0 < days <= most:
+            return Done(f"no archive is asked for {days} days: 1 to {most} can be (history.days)", done=False)
+        for feed in feeds:
+            feed.history.order(days)
+            schedule.fill_soon(feed, days)
+        keys = ", ".join(feed.source.key for feed in feeds)
+        return Done(f"asks {keys} for {days} days; /v1/sources tells how far it is", done=True)

@@ -1,0 +1,61 @@
+"""What to ask a source next, and when. Pure: what is known and the time are passed in."""
+
+from __future__ import annotations
+
+import random
+from datetime import date, datetime, timedelta
+
+from ticker.config import PollSettings
+from ticker.rates.source import Source
+
+ONE_DAY = timedelta(days=1)
+BEFORE_DUE = timedelta(minutes=2)
+"""How long before a quote is late its source is asked."""
+AFTER_DUE = timedelta(seconds=1)
+"""How long after a quote became late its source is asked again, before another one stands in."""
+SHORTEST_RETRY = 0.5
+"""Seconds that any retry waits at least."""
+
+
+def first_day(source: Source, *, local: datetime, announced: bool) -> date:
+    """
+    The latest day whose table is worth asking a source for at its local time.
+
+    Before its publishing hours, and after them if a later day's table is known (`announced`), that is
+    today. Otherwise it is the next working day.
+    """
+    today, hours = local.date(), source.schedule
+    if source.kind == "market" or not source.by_day or local.hour < hours.first_hour:
+        return today
+    if local.hour > hours.last_hour and announced:
+        return today
+    return source.calendar.working_day_after(today)
+
+
+def next_day(asked: date, answered: date | None, *, today: date) -> date | None:
+    """
+    The next day to ask for after an answer; None if today's table, or the one that holds today, was in it.
+
+    `answered` is the date in the answer; None if there was no table. Every day from the latest down to
+    today is asked for: on a Friday a bank may have tables of Monday and of Saturday.
+    """
+    earlier = min(asked, answered or asked) - ONE_DAY
+    return earlier if earlier >= today else None
+
+
+def due_polls(dues: list[datetime], *, now: datetime) -> datetime | None:
+    """The next moment to ask at: just before or just after one of `dues`; None if all are past."""
+    moments = (moment for due in dues for moment in (due - BEFORE_DUE, due + AFTER_DUE))
+    return min((moment for moment in moments if moment > now), default=None)
+
+
+def longest_delay(settings: PollSettings, failures: int, *, interval_seconds: int) -> float:
+    """The most seconds until a retry: doubled with each failure in a row, never past the plain interval."""
+    doubled = settings.retry_min_seconds * 2.0 ** min(failures - 1, 30)
+    return min(doubled, settings.retry_max_seconds, interval_seconds)
+
+
+def retry_delay(settings: PollSettings, failures: int, *, interval_seconds: int) -> float:
+    """Seconds until a retry, drawn from all of the delay (full jitter)."""
+    longest = longest_delay(settings, failures, interval_seconds=interval_seconds)
+    return max(SHORTEST_RETRY, random.uniform(0, longest))  # noqa: S311 - full jitter is no secret

@@ -1,0 +1,260 @@
+"""The poller: holding the lease, it asks the sources on schedule and carries out the operators' orders."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from datetime import datetime, timedelta
+from time import monotonic
+
+from ticker.config import Settings
+from ticker.fetch import Fetcher, session
+from ticker.poll import plan
+from ticker.poll.current import CurrentDesk
+from ticker.poll.feed import Feed
+from ticker.poll.orders import Orders
+from ticker.poll.outbox import AGAIN_SECONDS, Outbox
+from ticker.poll.schedule import Schedule
+from ticker.poll.shelf import Shelf
+from ticker.poll.takeover import Takeover
+from ticker.rates.desk import Desk
+from ticker.rates.source import Source
+from ticker.store import LeaseLost, Store
+
+log = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime]
+
+FIRST_WAIT_SECONDS = 10
+"""How long a source's first rate waits for its archive and for the other sources."""
+
+
+class Poller:
+    """
+    Polls the sources while it holds the lease; else stands by.
+
+    `clock` is the desk's time, and `elapsed` counts its seconds without the clock's steps; both are
+    injected. The schedule and the outcomes have real time. `new_desk` makes an empty desk.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        settings: Settings,
+        store: Store,
+        *,
+        new_desk: Callable[[], Desk],
+        clock: Clock,
+        owner: str,
+        alone: bool,
+        elapsed: Callable[[], float] = monotonic,
+    ) -> None:
+        self._settings = settings
+        self._new_desk = new_desk
+        self._clock = clock
+        shelf = Shelf(sources)
+        self._outbox = Outbox(store, owner=owner, alone=alone, lease_seconds=settings.redis.lease_seconds)
+        self.current = CurrentDesk(new_desk(), self._outbox, shelf, clock=clock)
+        """The desk in use, whose news is published."""
+        self._feeds = [
+            Feed(
+                source,
+                settings,
+                shelf,
+                clock=clock,
+                elapsed=elapsed,
+                say=self.current.say,
+                noted=self._outbox.note,
+            )
+            for source in sources
+        ]
+        self._orders = Orders(store, settings, self.current, self._outbox, self._feeds)
+        self._takeover = Takeover(store, settings, self.current, self._outbox, self._feeds, new_desk=new_desk)
+        for source in sources:
+            # The `holidays` package computes a country's year at its first use, which takes a while: now.
+            source.calendar.late_on(clock().date())
+        self._waits: dict[str, float] = {}
+        self._ticks = True
+
+    async def run(self) -> None:
+        """Poll and publish until cancelled; then end the polls under way and give the lease back."""
+        async with session(self._settings.poll) as client:
+            fetcher = Fetcher(client, self._settings)
+            while True:
+                await self._elected()
+                try:
+                    await self._poll_on_schedule(fetcher)
+                except LeaseLost:
+                    log.warning("poller: the lease was lost")
+                finally:
+                    await self._outbox.leave()
+
+    async def _poll_on_schedule(self, fetcher: Fetcher) -> None:
+        async def poll(feed: Feed) -> None:
+            await self._poll(schedule, fetcher, feed)
+
+        async def fill(feed: Feed, days: int) -> None:
+            await feed.history.fill(fetcher, self.current.desk, days)
+            self._end_waits()
+            self._note_states()
+
+        def replan() -> None:
+            for feed in self._feeds:
+                self._poll_when_due(schedule, feed)
+
+        schedule = Schedule(poll=poll, fill=fill, tick=self._tick, replan=replan)
+        async with schedule.running(self._feeds):
+            await self._keep(schedule)
+
+    async def begin_again(self) -> None:
+        """Forget every rate, and open a new epoch with the first table of every source."""
+        self.current.silent = True
+        self._use(self._new_desk())
+        self._outbox.close()
+        async with session(self._settings.poll) as client:
+            fetcher = Fetcher(client, self._settings)
+            await asyncio.gather(*(self._first_poll(fetcher, feed) for feed in self._feeds))
+        self._end_all_waits()
+        self.current.silent = False
+        self._outbox.begin_again()
+        self.current.say_everything()
+
+    async def fill(self, days: int) -> str:
+        """Poll every source once, fill its history for so many days, publish both; say what was done."""
+        async with AsyncExitStack() as stack:
+            fetcher = Fetcher(await stack.enter_async_context(session(self._settings.poll)), self._settings)
+            await self._elected()
+            stack.push_async_callback(self._outbox.leave)
+            async with asyncio.TaskGroup() as group:
+                keeper = group.create_task(self._keep(None))
+                filling = (self._first_poll(fetcher, feed, days=days) for feed in self._feeds)
+                await asyncio.gather(*filling)
+                self._end_all_waits()
+                keeper.cancel()
+            await self._outbox.write()
+        told = {feed.source.key: len(self.current.desk.fixings(feed.source.key)) for feed in self._feeds}
+        return "publications that are known now: " + ", ".join(
+            f"{key} {count}" for key, count in told.items()
+        )
+
+    async def _first_poll(self, fetcher: Fetcher, feed: Feed, *, days: int | None = None) -> None:
+        """Ask a source, then its archive, once a poll that is still under way for the old desk has ended."""
+        desk = self.current.desk
+        async with feed.lock:
+            feed.forget()
+            await feed.ask(fetcher, desk)
+        days = self._settings.history.backfill_days if days is None else days
+        if days and not feed.outcome.failures and feed.history.is_there(desk):
+            await feed.history.fill(fetcher, desk, days)
+        feed.note_state(desk)
+
+    def _use(self, desk: Desk) -> None:
+        self.current.use(desk)
+        self._waits.clear()
+        for feed in self._feeds:
+            feed.forget()
+
+    # The lease.
+
+    async def _elected(self) -> None:
+        """Wait for the lease, then take up what was written before."""
+        elected = standing_by = False
+        while True:
+            with self._outbox.redis_may_be_away():
+                elected = elected or await self._outbox.acquire()
+                if elected:
+                    await self._takeover.take_up()
+                    self._waits.clear()
+                    log.info("poller: polls %d sources", len(self._feeds))
+                    return
+                if not standing_by:
+                    log.info("poller: another process polls, standing by")
+                standing_by = True
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _keep(self, schedule: Schedule | None) -> None:
+        """Write news to Redis, carry out orders and renew the lease, until it is lost."""
+        while True:
+            with self._outbox.redis_may_be_away():
+                if not await self._outbox.renew():
+                    self._takeover.heal()
+                await self._outbox.write()
+                await self._orders.obey(schedule)
+            await self._outbox.wait()
+
+    # What happens by the clock.
+
+    async def _tick(self) -> None:
+        """Publish what changes without a poll: at midnights, when a quote is late, when a wait ends."""
+        try:
+            self._end_waits()
+            self.current.judge()
+            self._ticks = True
+        except Exception as error:  # comes every second, so only the first one is logged
+            if self._ticks:
+                log.exception("the quotes can't be judged, the next second tries again: %s", error)  # noqa: TRY401
+            self._ticks = False
+
+    def _end_waits(self) -> None:
+        """End the wait of first rates: when every source was asked, or after FIRST_WAIT_SECONDS."""
+        now = monotonic()
+        for key in sorted(self.current.desk.waiting()):
+            if now - self._waits.setdefault(key, now) >= FIRST_WAIT_SECONDS or self._all_heard(key):
+                self._end_wait(key)
+
+    def _end_all_waits(self) -> None:
+        for key in sorted(self.current.desk.waiting()):
+            self._end_wait(key)
+
+    def _end_wait(self, key: str) -> None:
+        desk = self.current.desk
+        self.current.say(desk, desk.waited(key, now=self._clock()))
+
+    def _all_heard(self, key: str) -> bool:
+        """Whether every source was asked, and the archive of this one."""
+        desk = self.current.desk
+        own = (feed.history for feed in self._feeds if feed.source.key == key)
+        told = all(history.told or not history.is_wanted(desk) for history in own)
+        return told and all(feed.outcome.checked_at for feed in self._feeds)
+
+    # One poll.
+
+    async def _poll(self, schedule: Schedule, fetcher: Fetcher, feed: Feed) -> None:
+        """One poll, unless one of this source is under way; a failed one comes back after a while."""
+        if feed.lock.locked():
+            return
+        async with feed.lock:
+            await feed.ask(fetcher, self.current.desk)
+            if feed.outcome.failures:
+                schedule.poll_in(feed, self._retry_delay(feed), why="retry")
+            else:
+                self._after_success(schedule, feed)
+            self._end_waits()
+            self._note_states()
+            self._poll_when_due(schedule, feed)
+            feed.note(next_poll_at=schedule.next_poll(feed))
+
+    def _note_states(self) -> None:
+        """Note the state of every source: the word of one may confirm another's, or cast doubt on it."""
+        for feed in self._feeds:
+            feed.note_state(self.current.desk)
+
+    def _after_success(self, schedule: Schedule, feed: Feed) -> None:
+        schedule.drop(feed, why="retry")
+        if feed.history.is_wanted(self.current.desk):
+            schedule.fill_soon(feed, 0)
+        if self.current.desk.repeat_wanted(feed.source.key):
+            delay = timedelta(minutes=self._settings.guard.repeat_minutes, seconds=1)
+            schedule.poll_in(feed, delay, why="again")
+
+    def _poll_when_due(self, schedule: Schedule, feed: Feed) -> None:
+        """Plan a poll just before a quote of the source is late, and one just after that."""
+        now = self._clock()
+        if moment := plan.due_polls(self.current.desk.dues(feed.source.key), now=now):
+            schedule.poll_in(feed, moment - now, why="due")
+
+    def _retry_delay(self, feed: Feed) -> timedelta:
+        failures, interval = feed.outcome.failures, feed.interval_seconds
+        return timedelta(seconds=plan.retry_delay(self._settings.poll, failures, interval_seconds=interval))

@@ -1,0 +1,21 @@
+"""Whether a quote is late at a moment, and its status then: a function of the quote and the time. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ticker.rates.model import Quote, Status
+
+
+def status_at(quote: Quote, now: datetime) -> Status:
+    """
+    The status of a quote at a moment: `stale` from its `due_at` on, whatever it was published with.
+
+    A quote without `due_at` (pegged, on hold or unconfirmed) is never late.
+    """
+    return "stale" if is_late(quote, now) else quote.status
+
+
+def is_late(quote: Quote, now: datetime) -> bool:
+    """Whether a newer table was due by now."""
+    return quote.due_at is not None and quote.due_at <= now

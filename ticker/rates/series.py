@@ -1,0 +1,274 @@
+"""
+What one source said of one symbol, day by day. Pure.
+
+A series stores the words and the guard's verdicts on them. Which word of a day counts, and whether it is a
+publication or a repeat, is worked out from them again after a new word or another verdict (`settle`).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Literal, NamedTuple
+
+from ticker.rates.kinds import ONE_DAY, STALE_REPEATS, Kinds
+from ticker.rates.model import Fixing, Pair
+from ticker.rates.source import Source
+from ticker.rates.words import Row, Word
+
+__all__ = ["ONE_DAY", "STALE_REPEATS", "Proof", "Row", "Series", "Word"]
+
+Proof = Literal["none", "archive", "full"]
+"""What speaks for a series: nothing yet, its own archive, or more: witnesses, three moves, an operator."""
+
+
+class Published(NamedTuple):
+    """A word that is a publication."""
+
+    word: Word
+    corrected: bool
+
+    @property
+    def fixing(self) -> Fixing:
+        return replace(self.word.fixing, corrected=self.corrected)
+
+
+class Change(NamedTuple):
+    """The publication of a day in the history before, and now."""
+
+    before: Fixing | None
+    now: Fixing | None
+
+
+class Series(Kinds):
+    """
+    The days of one source about one symbol.
+
+    `band` is in units of symbol.base for one symbol.quote; `tolerance` and `jump` are the guard's, as shares;
+    `serves` is whether its word may become the value.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        symbol: Pair,
+        *,
+        band: tuple[Decimal, Decimal] | None,
+        tolerance: Decimal,
+        jump: Decimal,
+        serves: bool,
+    ) -> None:
+        super().__init__(source, band=band, tolerance=tolerance, jump=jump)
+        self.symbol = symbol
+        self.key = source.key, symbol
+        self.serves = serves
+        self.proof: Proof = "none"
+        self.waited = False
+        self._published: dict[date, Published] = {}
+        """The publications, as they were at the last `drain`."""
+        self._newest_row: Row | None = None
+        self._dirty: tuple[date, date] | None = None
+        self._pending: set[date] = set()
+
+    # What comes in.
+
+    def answer(self, word: Word) -> None:
+        """Take a version of a day's table, or what the archive says of it."""
+        row = self.rows.get(word.day)
+        if row is None:
+            row = self.rows[word.day] = Row(day=word.day)
+            insort(self.days, word.day)
+            self._newest_row = self.rows[self.days[-1]]
+        if word.archive:
+            row.told, self.has_archive = word, True
+        else:
+            row.answers.append(word)
+        self.touch(word.day)
+
+    def stand(self, day: date) -> None:
+        """The last answer about a day was given again."""
+        if (row := self.rows.get(day)) and row.standing:
+            row.standing.stood = True
+            self.touch(day)
+
+    def prove(self, proof: Proof) -> None:
+        """Note what speaks for the series."""
+        self.proof = proof
+        self._pending.update(self.days)
+
+    def wait(self) -> None:
+        """Note that the wait of the first rate is over."""
+        self.waited = True
+        self._pending.update(self.days)
+
+    def touch(self, day: date) -> None:
+        """Have the days around this one worked out anew."""
+        first, last = self._dirty or (day, day)
+        self._dirty = min(first, day), max(last, day)
+
+    def settle(self) -> None:
+        """Work out the days that what came in may have changed."""
+        if self._dirty:
+            first, last = self._dirty
+            self._dirty = None
+            self._pending.update(self.work_out(first, last))
+
+    def drop_before(self, day: date) -> None:
+        """Forget what is of an earlier day."""
+        self.settle()
+        count = bisect_left(self.days, day)
+        gone, self.days = self.days[:count], self.days[count:]
+        for each in gone:
+            del self.rows[each]
+            self._published.pop(each, None)
+        self._pending.difference_update(gone)
+        if not self.days:
+            self._newest_row = None
+        elif gone:
+            self.touch(self.days[0])
+
+    # The history.
+
+    def drain(self) -> Iterator[Change]:
+        """What changed in the history since the last call."""
+        self.settle()
+        pending, self._pending = sorted(self._pending), set()
+        for day in pending:
+            before, now = self._published.get(day), self._publication(day)
+            if before == now:
+                continue
+            if now:
+                self._published[day] = now
+            else:
+                del self._published[day]
+            change = Change(before and before.fixing, now and now.fixing)
+            if change.before != change.now:
+                yield change
+
+    def catch_up(self) -> None:
+        """Take every publication as already handed over."""
+        self.settle()
+        self._pending = set()
+        found = ((day, self._publication(day)) for day in self.days)
+        self._published = {day: published for day, published in found if published}
+
+    @property
+    def visible(self) -> bool:
+        """Whether its words may be shown: something speaks for them, or the first rate waits no more."""
+        return self.proof != "none" or self.waited
+
+    def fixing(self, day: date) -> Fixing | None:
+        """What the history has of a day: its publication, or None."""
+        published = self._publication(day)
+        return published.fixing if published else None
+
+    def _publication(self, day: date) -> Published | None:
+        row = self.rows.get(day)
+        if row is None or row.chosen is None or row.repeat or not self.visible:
+            return None
+        return Published(row.chosen, row.corrected)
+
+    def publications(self) -> Iterator[Fixing]:
+        """Every publication that is known."""
+        return (fixing for day in self.days if (fixing := self.fixing(day)))
+
+    # What can be asked. Every question is about settled days.
+
+    def at(self, day: date) -> Row | None:
+        """The newest day up to this one that has a word that counts."""
+        return self._last(bisect_right(self.days, day))
+
+    def before(self, day: date) -> Row | None:
+        """The newest day before this one that has a word that counts."""
+        return self._last(bisect_left(self.days, day))
+
+    def after(self, day: date) -> Iterator[Row]:
+        """The days after this one that have a word that counts, the next one first."""
+        for index in range(bisect_right(self.days, day), len(self.days)):
+            row = self.rows[self.days[index]]
+            if row.chosen:
+                yield row
+
+    @property
+    def newest(self) -> Row | None:
+        """The newest day that has a word that counts."""
+        return self._last(len(self.days))
+
+    def _last(self, end: int) -> Row | None:
+        for index in range(end - 1, -1, -1):
+            row = self.rows[self.days[index]]
+            if row.chosen:
+                return row
+        return None
+
+    def newest_word(self, until: date) -> Word | None:
+        """The newest word up to a day that is not absurd, accepted or doubted."""
+        row = self._newest_row
+        if row and row.day <= until and row.answers and row.answers[-1].doubt is None:
+            return row.answers[-1]  # the usual case
+        for index in range(bisect_right(self.days, until) - 1, -1, -1):
+            row = self.rows[self.days[index]]
+            for word in (row.standing, row.told):
+                if word and self.is_sane(word):
+                    return word
+        return None
+
+    def publication(self, row: Row) -> Row:
+        """The day of which this day's table is a repeat, or the day itself."""
+        return self.run(row)[0]
+
+    def run(self, row: Row) -> list[Row]:
+        """The publication that a day belongs to, and its repeats up to that day."""
+        days = [row]
+        while days[-1].repeat and (earlier := self.before(days[-1].day)):
+            days.append(earlier)
+        return days[::-1]
+
+    def repeats(self, row: Row) -> list[date]:
+        """The working days, up to this one, on which a newer table was due and the same came again."""
+        first, *again = self.run(row)
+        if not again:
+            return []
+        calendar = self.source.calendar
+        due = calendar.late_on(first.day)
+        return [each.day for each in again if each.day >= due and calendar.works(each.day)]
+
+    def last_fresh(self) -> Row | None:
+        """The newest day whose table moves the due time: the fifth repeat in a row and later ones do not."""
+        newest = self.newest
+        if newest is None:
+            return None
+        counted = self.repeats(newest)
+        return self.before(counted[STALE_REPEATS - 1]) if len(counted) >= STALE_REPEATS else newest
+
+    def late_at(self, row: Row) -> datetime:
+        """The moment from which a quote is late if the newest table is that of this day."""
+        return self.source.calendar.late_at(row.day, self.zone)
+
+    def last_stated(self) -> Row | None:
+        """The newest day that the source stated a table for, accepted or not."""
+        return self._newest_row
+
+    def in_doubt(self, today: date) -> Word | None:
+        """The newest answer of a day that has begun, if it is not accepted and no later day is."""
+        for day in reversed(self.days):
+            row = self.rows[day]
+            if row.is_open and day <= today:
+                return row.standing
+            if row.chosen:
+                return None
+        return None
+
+    def doubted(self) -> list[Word]:
+        """The last answers of the newest days if the guard does not accept them, oldest first."""
+        found: list[Word] = []
+        for day in reversed(self.days):
+            row = self.rows[day]
+            if row.standing and row.standing.doubt:
+                found.append(row.standing)
+            elif row.is_polled:
+                break
+        return found[::-1]

@@ -1,0 +1,109 @@
+"""What the other sources say of a rate: the median, who agrees, and who moved with it. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from ticker.rates import guard
+from ticker.rates.guard import Opinion
+from ticker.rates.model import Pair
+from ticker.rates.series import Series, Word
+from ticker.rates.source import Source
+
+Key = tuple[str, Pair]
+"""One source's word about one symbol."""
+WITNESS = 2
+"""The half votes of a witness: a source that finds prices itself. One that follows others is a check."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Voice:
+    """A series and the half votes that it has."""
+
+    series: Series
+    votes: int
+
+
+class Witnesses:
+    """All series, asked for what the others say of a word."""
+
+    def __init__(self, sources: Mapping[str, Source]) -> None:
+        self._rank = {key: rank for rank, key in enumerate(sources)}
+        self._voices: dict[Pair, list[_Voice]] = defaultdict(list)
+
+    def join(self, series: Series) -> None:
+        """Hear a series from now on."""
+        voices = self._voices[series.symbol]
+        voices.append(_Voice(series, votes(series)))
+        voices.sort(key=lambda voice: self._rank[voice.series.source.key])
+
+    def reference(self, word: Word) -> Decimal | None:
+        """The median of what the others say at about the same day; None if there are too few."""
+        opinions = self.opinions(word)
+        if len(opinions) < guard.LEAST_WITNESSES:
+            return None
+        return guard.median(opinions)
+
+    def opinions(self, word: Word) -> list[Opinion]:
+        """What the others said of about the same day as a word."""
+        day = word.day
+        since, until = day - guard.FRESH, day + guard.FRESH
+        found = self._others(word, until=until)
+        return [Opinion(other.price, voice.votes) for voice, other in found if other.day >= since]
+
+    def verdict(self, word: Word, *, tolerance: Decimal) -> bool | None:
+        """
+        Whether the others speak for a first rate (True), against it (False), or neither (None).
+
+        A witness within the tolerance speaks for it. The median of all speaks against it if it is off, and
+        so do the witnesses if all of them are off.
+        """
+        opinions = self.opinions(word)
+        if len(opinions) >= guard.LEAST_WITNESSES:
+            low, high = guard.middle(opinions)
+            if guard.apart(word.price, min(max(word.price, low), high)) > tolerance:
+                return False
+        witnesses = [each.price for each in opinions if each.votes >= WITNESS]
+        if not witnesses:
+            return None
+        return any(guard.apart(word.price, price) <= tolerance for price in witnesses)
+
+    def agree(self, word: Word, before: Word, *, tolerance: Decimal) -> bool:
+        """Whether the median of two or more witnesses is near a rate, and off the one before it."""
+        said = [each for each in self.opinions(word) if each.votes >= WITNESS]
+        if len(said) < guard.LEAST_WITNESSES:
+            return False
+        middle = guard.median([Opinion(each.price, WITNESS) for each in said])
+        return guard.apart(word.price, middle) <= tolerance < guard.apart(before.price, middle)
+
+    def moved(self, word: Word, before: Word) -> bool:
+        """Whether a witness moved the same way since `before`, by at least half as much."""
+        move = guard.share(word.price, before.price)
+        return guard.witnessed(move, self._moves(word, since=before.day))
+
+    def _moves(self, word: Word, *, since: date) -> Iterator[Decimal]:
+        for voice, said in self._others(word, until=date.max):
+            if voice.votes < WITNESS:
+                continue
+            voice.series.settle()
+            then = voice.series.at(since)
+            if then and then.chosen and then.day < said.day:
+                yield guard.share(said.price, then.chosen.price)
+
+    def _others(self, word: Word, *, until: date) -> Iterator[tuple[_Voice, Word]]:
+        """The newest word up to a day of every other source, also a doubted one that is not absurd."""
+        source = word.table.source
+        for voice in self._voices[word.symbol]:
+            if voice.series.source.key != source and (other := voice.series.newest_word(until)):
+                yield voice, other
+
+
+def votes(series: Series) -> int:
+    """The half votes of a series: a bank's cross of two foreign currencies only follows other banks."""
+    source, symbol = series.source, series.symbol
+    foreign = source.kind == "fixing" and source.authority_for not in (symbol.base, symbol.quote)
+    return 1 if foreign else source.votes
