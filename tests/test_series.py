@@ -51,7 +51,7 @@ def one_series() -> Series:
 
 
 def word(stated: Table, *, archive: bool = False) -> Word:
-    (route,) = routes_of([KGS], stated)
+    (route,) = routes_of((KGS,), tuple(stated.figures))
     return Word(number=1, at=noon(stated.day), route=route, table=stated, archive=archive)
 
 
