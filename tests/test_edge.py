@@ -311,6 +311,7 @@ async def test_a_snapshot_comes_within_a_tenth_of_a_second(
         "direction": None,
         "next": None,
         "corrected": False,
+        "due_at": None,
     }
 
 
@@ -1533,11 +1534,13 @@ async def test_history_of_a_demo_is_asked_for_by_the_name_that_its_quotes_have(
             assert len(answer["fixings"]) == 1
 
 
-async def test_sources_are_told_with_their_terms_and_how_they_do(store: Store, web: Web) -> None:
+async def test_sources_are_told_with_their_terms_and_how_they_do(publisher: Publisher, web: Web) -> None:
     now = datetime.now(UTC)
-    await store.record(Outcome(source="nbkr", succeeded_at=now, as_of="2026-05-22", latency_ms=40))
-    await store.record(
-        Outcome(source="nbk", failures=2, error="timed out", next_poll_at=now + timedelta(seconds=40))
+    await publisher.say(
+        outcomes=[
+            Outcome(source="nbkr", succeeded_at=now, as_of="2026-05-22", latency_ms=40),
+            Outcome(source="nbk", failures=2, error="timed out", next_poll_at=now + timedelta(seconds=40)),
+        ]
     )
     rows = {row["key"]: row for row in (await web.json("/v1/sources"))["sources"]}
 
@@ -1564,7 +1567,7 @@ async def test_health_says_what_to_trust(
     await until(lambda: site.broadcast.mirror.cursor == publisher.seen)
     assert await health() == (200, "pass", "")
 
-    await store.record(Outcome(source="nbkr", failures=1, error="timed out"))
+    await publisher.say(outcomes=[Outcome(source="nbkr", failures=1, error="timed out")])
     await publisher.say(quote_of("KZT", "9", status="stale"))
     await until(lambda: site.broadcast.mirror.cursor == publisher.seen)
     status, verdict, notes = await health()
@@ -1604,10 +1607,10 @@ async def test_with_redis_away_what_is_known_is_served_and_the_rest_refused_soon
 
 
 async def test_with_redis_away_the_sources_are_told_as_they_were(
-    site: Site, web: Web, store: Store, redis_server: EmbeddedServer
+    site: Site, web: Web, publisher: Publisher, redis_server: EmbeddedServer
 ) -> None:
     now = datetime.now(UTC)
-    await store.record(Outcome(source="nbkr", checked_at=now, succeeded_at=now))
+    await publisher.say(outcomes=[Outcome(source="nbkr", checked_at=now, succeeded_at=now)])
     before = await web.json("/v1/sources")
     with stopped(redis_server):
         during = await web.json("/v1/sources")

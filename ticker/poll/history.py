@@ -191,7 +191,10 @@ class History:
             self._shelf.offer(answer, source=self._source.key, asked=told.asked[0], now=now)
         for span in told.empty:
             desk.hear_empty(self._source.key, span.first, span.last, now=now)
-        tables = [table for table in told.tables if table.day in unknown]
+        # The newest first: until today's is told, the newest of them is in force.
+        tables = sorted(
+            (table for table in told.tables if table.day in unknown), key=lambda each: each.day, reverse=True
+        )
         self._remember_asked(told)
         if not tables:
             return self._say(desk, desk.tick(now=now))
