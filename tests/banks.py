@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 from desks import proven_desk
 from redis.asyncio import Redis
-from stage import Scheduled, answer, outcome, quote, site, until
+from stage import answer, outcome, quote, site, until
 
 from ticker.config import HistorySettings, PollSettings, RedisSettings, Settings, SourceSettings
 from ticker.poll import Poller
@@ -115,7 +115,9 @@ class Clock:
 
     at: datetime = datetime(2026, 5, 19, 6, tzinfo=UTC)
 
-    def __call__(self) -> datetime:
+    speed = 1.0
+
+    def now(self) -> datetime:
         return self.at
 
     def elapsed(self) -> float:
@@ -156,7 +158,6 @@ async def polling(
         store,
         new_desk=lambda: desk(settings, sources),
         clock=clock,
-        elapsed=clock.elapsed,
         owner=owner,
         alone=alone,
     )
@@ -173,10 +174,6 @@ async def ended(running: asyncio.Task[None]) -> None:
     await asyncio.wait({running}, timeout=1.5)
     assert running.cancelled() or (running.done() and not running.result())
     assert not [task for task in asyncio.all_tasks() if "run_coroutine_job" in repr(task)]
-
-
-def poll_now(scheduled: Scheduled, job_id: str) -> None:
-    next(job for job in scheduled() if job.id == job_id).modify(next_run_time=datetime.now(UTC))
 
 
 async def shown(store: Store, as_of: date, symbol: Pair = KGS) -> bool:

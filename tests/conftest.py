@@ -6,7 +6,7 @@ import asyncio
 import logging
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -16,7 +16,6 @@ from typing import Any, Protocol
 import pytest
 import pytest_asyncio
 import uvloop
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from browsers import Engines, Page
 from newsroom import Newsroom
 from newsroom import newsroom as opened_newsroom
@@ -24,7 +23,9 @@ from redis.asyncio import Redis
 from stage import Scheduled
 
 from ticker.embedded import EmbeddedServer, embedded
-from ticker.poll import schedule
+from ticker.poll import poller
+from ticker.poll.feed import Feed
+from ticker.poll.schedule import Schedule
 from ticker.rates.model import NOWHERE, Cursor, Fixing, Pair, Quote, Rate
 from ticker.store import Batch, Store
 
@@ -118,16 +119,16 @@ def everything_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.fixture
 def scheduled(monkeypatch: pytest.MonkeyPatch) -> Scheduled:
-    """The jobs of the scheduler that the poller made last."""
-    made: list[AsyncIOScheduler] = []
+    """The polls that the poller planned."""
+    found = Scheduled()
 
-    class Scheduler(AsyncIOScheduler):  # type: ignore[misc]
-        def __init__(self, **options: Any) -> None:
-            super().__init__(**options)
-            made.append(self)
+    class Spied(Schedule):
+        def running(self, feeds: Iterable[Feed]) -> AbstractAsyncContextManager[None]:
+            found.schedule, found.feeds = self, list(feeds)
+            return super().running(found.feeds)
 
-    monkeypatch.setattr(schedule, "AsyncIOScheduler", Scheduler)
-    return lambda: list(made[-1].get_jobs()) if made else []
+    monkeypatch.setattr(poller, "Schedule", Spied)
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import cache, reduce
 from operator import getitem
 from typing import Any
@@ -16,10 +17,11 @@ from urllib.parse import unquote
 import brotli
 import pytest
 from aiohttp import web
-from apscheduler.job import Job
 from jsonschema import Draft202012Validator
 
 from ticker import schemas
+from ticker.poll.feed import Feed
+from ticker.poll.schedule import Schedule
 from ticker.rates.model import Pair, Quote
 from ticker.rates.source import Outcome
 from ticker.store import Store
@@ -27,7 +29,27 @@ from ticker.store import Store
 KGS = Pair("KGS", "USD")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Scheduled = Callable[[], list[Job]]
+
+
+class Scheduled:
+    """The schedule that a poller made last, and its feeds."""
+
+    def __init__(self) -> None:
+        self.schedule: Schedule | None = None
+        self.feeds: list[Feed] = []
+
+    def plans(self) -> dict[str, datetime]:
+        """Every planned poll, such as `nbkr:retry`, and when it comes."""
+        if self.schedule is None:
+            return {}
+        found = ((feed, self.schedule.plans(feed)) for feed in self.feeds)
+        return {f"{feed.source.key}:{why}": at for feed, plans in found for why, at in plans.items()}
+
+    def poll_now(self, key: str = "nbkr", why: str = "interval") -> None:
+        """Have a source polled at once, as if the time of this plan had come."""
+        feed = next(feed for feed in self.feeds if feed.source.key == key)
+        assert self.schedule
+        self.schedule.poll_in(feed, 0, why=why)
 
 
 @asynccontextmanager

@@ -189,7 +189,9 @@ class Clock:
 
     at: datetime = datetime(2026, 5, 22, 6, tzinfo=UTC)
 
-    def __call__(self) -> datetime:
+    speed = 1.0
+
+    def now(self) -> datetime:
         return self.at
 
     def elapsed(self) -> float:
@@ -209,10 +211,6 @@ async def store(redis_url: str) -> AsyncIterator[Store]:
     """Redis, where five years are kept."""
     async with Store(redis_url, prefix="{ticker}:", stream_length=1000, history_days=1830) as store:
         yield store
-
-
-def poll_now(scheduled: Scheduled, key: str = "nbkr") -> None:
-    next(job for job in scheduled() if job.id == key).modify(next_run_time=datetime.now(UTC))
 
 
 @asynccontextmanager
@@ -235,7 +233,6 @@ async def polling(
         store,
         new_desk=lambda: proven_desk(settings, sources),
         clock=clock,
-        elapsed=clock.elapsed,
         owner="one",
         alone=True,
     )
@@ -444,7 +441,7 @@ async def test_a_day_without_a_table_is_never_asked_for_again(
         await filled(caplog)
         await until(lambda: is_none(store, date(2026, 5, 20)))
         count = len(bank.asked)
-        poll_now(scheduled, key)
+        scheduled.poll_now(key)
         await until(lambda: len(bank.asked) > count)
         await asyncio.sleep(0.1)
     async with polling(store, bank, clock, key):
@@ -489,19 +486,19 @@ async def test_a_day_that_can_not_be_had_is_asked_for_again_until_it_is_given_up
         await until(lambda: said(caplog, "the history has gaps"))
         await until(lambda: told_gaps(store, 1))
         count = len(bank.asked)
-        poll_now(scheduled, "nbk")
+        scheduled.poll_now("nbk")
         await until(lambda: len(bank.asked) == count + 2)
         asked = set(bank.asked_for(count))
         monkeypatch.setattr(history, "GIVE_UP", timedelta(0))
-        poll_now(scheduled, "nbk")
+        scheduled.poll_now("nbk")
         await until(lambda: told_gaps(store, 0))
         count = len(bank.asked)
-        poll_now(scheduled, "nbk")
+        scheduled.poll_now("nbk")
         await until(lambda: len(bank.asked) == count + 1)
         await asyncio.sleep(0.1)
         given_up, warnings = bank.asked_for(count), said(caplog, "the history has gaps")
         monkeypatch.setattr(history, "ASK_AGAIN", timedelta(0))
-        poll_now(scheduled, "nbk")
+        scheduled.poll_now("nbk")
         await until(lambda: bank.asked_for(count).count(date(2026, 5, 20)))
 
     assert asked == {FRIDAY, date(2026, 5, 20)}
@@ -611,11 +608,11 @@ async def test_a_history_that_fails_is_no_failure_of_the_source_and_is_said_once
     async with polling(store, bank, clock):
         await until(lambda: said(caplog, "the history has gaps"))
         told, now = await outcome(store), await quote(store)
-        poll_now(scheduled)
+        scheduled.poll_now()
         await until(lambda: not bank.failing[wanted])
         await asyncio.sleep(0.1)
         warnings = said(caplog, "the history has gaps")
-        poll_now(scheduled)
+        scheduled.poll_now()
         await filled(caplog)
 
     assert warnings == ["nbkr: the history has gaps, the next poll goes on: answered 503"]
@@ -633,7 +630,7 @@ async def test_a_pass_that_breaks_off_keeps_what_it_was_told(
     async with polling(store, bank, clock, "nbk"):
         await until(lambda: said(caplog, "the history has gaps"))
         count = len(bank.asked)
-        poll_now(scheduled, "nbk")
+        scheduled.poll_now("nbk")
         await filled(caplog)
 
     # The days before it were asked for all the same.
@@ -748,7 +745,7 @@ async def test_an_order_that_breaks_off_goes_on_with_the_next_poll(
         bank.failing[date(2026, 5, 6)] = 1
         await decided(store, "40")
         await until(lambda: said(caplog, "the history has gaps"))
-        poll_now(scheduled, "nbk")
+        scheduled.poll_now("nbk")
         await until(lambda: knows(store, 20, KZT), seconds=3)
 
 

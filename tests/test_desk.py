@@ -540,6 +540,50 @@ def test_a_bad_print_of_one_bank_that_it_repeats_leaves_the_peg() -> None:
 # What can be asked
 
 
+# The clock
+
+
+def test_the_next_change_is_the_bank_s_midnight_or_the_moment_at_which_a_quote_is_late() -> None:
+    one = desk(ALONE)
+    one.post([som("87.4500", WED)], now=noon(WED))
+
+    first = one.next_change(now=noon(WED))
+    second = one.next_change(now=late(THU) - MINUTES)
+
+    assert (first, second) == (midnight(THU), late(THU))
+
+
+def test_the_next_change_is_also_the_end_of_an_unconfirmed_word_of_a_bank_that_is_not_polled() -> None:
+    one = desk(absent=["nbkr"])
+    one.post([som("87.4500", WED), *cbr_table(WED)], now=noon(WED))
+    one.post([som("99.0000", THU)], now=noon(THU))
+    one.post(cbr_table(FRI), now=noon(FRI))
+
+    before, moment = one.quotes[KGS], one.next_change(now=noon(FRI))
+
+    assert (before.status, before.due_at) == ("unconfirmed", None)
+    assert moment == late(FRI)
+    assert one.tick(now=moment - timedelta.resolution) == []
+    assert of(one.tick(now=moment)).status == "fallback"
+
+
+def test_a_desk_that_has_heard_nothing_never_changes() -> None:
+    assert desk(RULE, PEGGED).next_change(now=noon(WED)) is None
+
+
+def test_a_source_is_to_be_asked_if_it_was_not_since_its_quote_is_late_or_if_the_clock_was_wrong() -> None:
+    one = desk(ALONE)
+    never = one.is_to_be_asked("nbkr", now=noon(WED))
+    one.post([som("87.4500", WED)], now=noon(WED))
+
+    asked = [one.is_to_be_asked("nbkr", now=now) for now in (noon(WED), noon(THU), late(THU), noon(TUE))]
+    before = one.is_to_be_asked("nbkr", now=noon(WED) - DAY)
+    one.miss("nbkr", now=late(THU))
+
+    assert (never, asked, before) == (True, [False, False, True, True], True)
+    assert not one.is_to_be_asked("nbkr", now=late(THU) + HOURS)
+
+
 def test_what_is_new_is_told_once() -> None:
     one = desk(ALONE)
     one.post([som("87.4500", WED), som("87.6000", THU)], now=noon(WED))
@@ -561,7 +605,7 @@ def test_who_serves_what_can_be_asked() -> None:
     assert [one.is_authority(source, KGS) for source in ("nbkr", "cbr")] == [True, False]
     assert [one.announced("nbkr", now=noon(day)) for day in (WED, THU)] == [True, False]
     assert (one.published("nbkr"), one.published("cbr")) == (THU, None)
-    assert (one.dues("nbkr"), one.dues("cbr")) == ([late(FRI), late(FRI)], [])
+    assert (one.dues("nbkr"), one.dues("cbr")) == ([late(FRI)], [])
 
 
 def test_the_day_of_the_newest_publication_is_not_that_of_a_repeat_and_that_of_what_is_doubted() -> None:

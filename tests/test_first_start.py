@@ -33,7 +33,7 @@ from stage import answer, outcome, quote, said, until
 
 from ticker import rules
 from ticker.config import HistorySettings, PollSettings, SourceSettings
-from ticker.poll import poller, schedule
+from ticker.poll import alarm, waits
 from ticker.rates.events import Waited
 from ticker.rates.source import Source
 from ticker.sources import SOURCES
@@ -50,12 +50,12 @@ OTHERS = {"KZT": "480.2", "TJS": "9.33", "UZS": "12194.2", "TMT": "3.5"}
 
 @pytest.fixture(autouse=True)
 def _ticks_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedule, "TICK_SECONDS", 0.05)
+    monkeypatch.setattr(alarm, "LOOK_SECONDS", 0.05)
 
 
 @pytest.fixture
 def short_wait(monkeypatch: pytest.MonkeyPatch) -> float:
-    monkeypatch.setattr(poller, "FIRST_WAIT_SECONDS", 0.6)
+    monkeypatch.setattr(waits, "FIRST_WAIT_SECONDS", 0.6)
     return 0.6
 
 
@@ -149,7 +149,7 @@ async def test_a_first_rate_waits_no_longer_than_until_everybody_was_heard(
         await until(lambda: quote(store))
         took = seconds() - began
 
-    assert took < poller.FIRST_WAIT_SECONDS / 3
+    assert took < waits.FIRST_WAIT_SECONDS / 3
     assert await statuses(store) == ["unconfirmed 87.4500"]
 
 

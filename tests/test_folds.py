@@ -108,6 +108,28 @@ def test_the_state_is_the_fold_of_what_was_written_after_every_step(
         assert bases(folded, now) == bases(one, now)
 
 
+@settings(deadline=None, max_examples=120)
+@given(story=steps(12), first_start=st.booleans())
+def test_without_an_event_a_quote_changes_only_at_the_moments_that_the_desk_names(
+    story: list[Step], first_start: bool
+) -> None:
+    one, now = desk(*RULES, first_start=first_start), noon(WED)
+    for step in story:
+        now += step.after
+        take(one, step, now)
+    one.tick(now=now)
+
+    for _ in range(40):
+        moment = one.next_change(now=now)
+        if moment is None:
+            assert one.tick(now=now + 1000 * DAY) == []
+            return
+        assert moment > now
+        assert one.tick(now=moment - timedelta.resolution) == []
+        one.tick(now=moment)
+        now = moment
+
+
 @settings(deadline=None, max_examples=60)
 @given(story=steps(8, since=WED + 58 * DAY, last=6), rest=steps(5, since=WED + 60 * DAY, last=6))
 def test_trimming_changes_no_quote_and_what_comes_next_is_judged_alike(

@@ -34,7 +34,7 @@ from redis.asyncio import Redis
 from stage import KGS, answer, outcome, quote, said, until
 
 from ticker.config import HistorySettings, PollSettings, Settings, SourceSettings
-from ticker.poll import outbox, schedule, shelf
+from ticker.poll import alarm, outbox, shelf
 from ticker.rates.desk import Desk
 from ticker.rates.events import Baseline, Entry, Said
 from ticker.sources import SOURCES
@@ -47,7 +47,7 @@ SECRET = "0123456789abcdef0123456789abcdef"
 
 @pytest.fixture(autouse=True)
 def _ticks_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedule, "TICK_SECONDS", 0.05)
+    monkeypatch.setattr(alarm, "LOOK_SECONDS", 0.05)
 
 
 @pytest.fixture
@@ -199,7 +199,7 @@ def folded(entries: list[Entry], clock: Clock, quotes: Any = ()) -> Desk:
     settings = Settings(symbols=(KGS,))
     desk = proven_desk(settings, (SOURCES["nbkr"],))
     desk.load(entries, quotes)
-    desk.tick(now=clock())
+    desk.tick(now=clock.now())
     return desk
 
 

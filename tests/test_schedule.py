@@ -1,29 +1,30 @@
-"""The jobs of the poller, without a bank and without Redis: when each source is asked."""
+"""When each source is asked, without a bank and without Redis; the wall clock is a test's."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
-from apscheduler.job import Job
 from apscheduler.schedulers import base
-from stage import Scheduled, until
+from stage import until
 
 from ticker.poll import schedule
-from ticker.poll.schedule import Schedule
+from ticker.poll.schedule import Hours, Schedule
 from ticker.rates.source import Source
 from ticker.sources import SOURCES
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
-@dataclass
+@dataclass(eq=False)
 class Asked:
     """A source as the schedule sees it, and how often it was asked."""
 
@@ -39,8 +40,6 @@ class Asked:
 class Polls:
     """What the schedule calls."""
 
-    ticks: int = 0
-    plans: int = 0
     filled: list[tuple[Asked, int]] = field(default_factory=list)
 
     async def poll(self, asked: Any) -> None:
@@ -49,15 +48,9 @@ class Polls:
     async def fill(self, asked: Any, days: int) -> None:
         self.filled.append((asked, days))
 
-    async def tick(self) -> None:
-        self.ticks += 1
-
-    def replan(self) -> None:
-        self.plans += 1
-
     @asynccontextmanager
     async def running(self, *asked: Any) -> AsyncIterator[Schedule]:
-        made = Schedule(poll=self.poll, fill=self.fill, tick=self.tick, replan=self.replan)
+        made = Schedule(poll=self.poll, fill=self.fill)
         async with made.running(asked):
             yield made
 
@@ -67,33 +60,21 @@ def polls() -> Polls:
     return Polls()
 
 
-def job(scheduled: Scheduled, name: str) -> Job:
-    return next(each for each in scheduled() if each.id == name)
-
-
-def in_seconds(scheduled: Scheduled, name: str) -> float:
-    """How far away a job is."""
-    return float((job(scheduled, name).next_run_time - datetime.now(UTC)).total_seconds())
-
-
 async def test_every_source_is_asked_at_the_start_by_its_interval_and_in_its_publishing_hours(
-    polls: Polls, scheduled: Scheduled
+    polls: Polls,
 ) -> None:
     asked = [Asked(source) for source in SOURCES.values()]
 
-    async with polls.running(*asked):
+    async with polls.running(*asked) as made:
         await until(lambda: all(each.times for each in asked))
-        jobs = {each.id: each for each in scheduled()}
+        plans, now = {each.source.key: made.plans(each) for each in asked}, schedule.wall()  # type: ignore[arg-type]
 
     for source in SOURCES.values():
-        plain, hours = jobs[source.key], jobs[f"{source.key}:publishing hours"]
-        assert plain.trigger.interval == timedelta(seconds=source.interval_seconds)
-        assert plain.trigger.jitter < source.interval_seconds
-        assert str(hours.trigger.timezone) == source.timezone
-        assert hours.trigger.jitter <= 60
-        assert (f"{source.key}:new day" in jobs) is source.by_day
-        for each in (plain, hours):
-            assert (each.coalesce, each.max_instances, each.misfire_grace_time) == (True, 1, None)
+        told = plans[source.key]
+        interval = timedelta(seconds=source.interval_seconds)
+        assert interval - MINUTE < told["interval"] - now < interval + MINUTE
+        assert ("new day" in told) is source.by_day
+        assert told["publishing hours"] > now
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES.keys())
@@ -101,63 +82,120 @@ def test_week_days_have_names(source: Source) -> None:
     assert re.fullmatch(r"[a-z]{3}-[a-z]{3}", source.schedule.day_of_week)
 
 
-async def test_the_publishing_hours_are_the_banks_own(polls: Polls, scheduled: Scheduled) -> None:
-    async with polls.running(Asked(SOURCES["nbkr"])):
-        trigger = job(scheduled, "nbkr:publishing hours").trigger
+# The banks' hours.
 
-    trigger.jitter = None
+
+def fires(hours: Hours, at: datetime, count: int, *, zone: tzinfo = UTC) -> list[str]:
+    found, before = [], None
+    for _ in range(count):
+        before = hours.get_next_fire_time(before, at)
+        assert before
+        found.append(before.astimezone(zone).strftime("%a %d %H:%M"))
+    return found
+
+
+async def test_the_publishing_hours_are_the_banks_own(polls: Polls) -> None:
+    hours = SOURCES["nbkr"].schedule
+    line = Hours(
+        zone=ZoneInfo("Asia/Bishkek"), minute=hours.minute, hour=hours.hour, day_of_week=hours.day_of_week
+    )
+
     # Friday, 16:31 in Bishkek: the next is on Monday.
-    at = datetime(2026, 5, 22, 10, 31, tzinfo=UTC)
-    fires = []
-    for _ in range(7):
-        at = trigger.get_next_fire_time(at, at)
-        fires.append(at.astimezone(UTC).strftime("%a %H:%M"))
-    assert fires == [
-        "Mon 08:00",
-        "Mon 08:30",
-        "Mon 09:00",
-        "Mon 09:30",
-        "Mon 10:00",
-        "Mon 10:30",
-        "Tue 08:00",
+    assert fires(line, datetime(2026, 5, 22, 10, 31, tzinfo=UTC), 7) == [
+        "Mon 25 08:00",
+        "Mon 25 08:30",
+        "Mon 25 09:00",
+        "Mon 25 09:30",
+        "Mon 25 10:00",
+        "Mon 25 10:30",
+        "Tue 26 08:00",
     ]
 
 
-async def test_a_bank_that_is_asked_by_day_is_asked_for_the_new_one_after_its_midnight(
-    polls: Polls, scheduled: Scheduled
-) -> None:
-    async with polls.running(Asked(SOURCES["nbt"])):
-        trigger = job(scheduled, "nbt:new day").trigger
+@pytest.mark.parametrize(
+    ("zone", "night"),
+    [
+        # Clocks change at midnight in Cairo and in Havana: there is no 00:02, or in autumn there are two.
+        ("Africa/Cairo", datetime(2026, 4, 22, 12, tzinfo=UTC)),
+        ("Africa/Cairo", datetime(2026, 10, 28, 12, tzinfo=UTC)),
+        ("America/Havana", datetime(2026, 3, 6, 12, tzinfo=UTC)),
+        ("America/Havana", datetime(2026, 10, 30, 12, tzinfo=UTC)),
+        ("Asia/Tashkent", datetime(2026, 3, 6, 12, tzinfo=UTC)),
+    ],
+)
+def test_the_new_day_is_asked_for_on_every_night_also_when_clocks_change(zone: str, night: datetime) -> None:
+    line = Hours(zone=ZoneInfo(zone), hour="0", minute="2")
 
-    trigger.jitter = None
-    noon = datetime(2026, 5, 19, 7, tzinfo=UTC)
-    assert trigger.get_next_fire_time(None, noon) == datetime(2026, 5, 19, 19, 2, tzinfo=UTC)
+    found, at = [], night
+    for _ in range(5):
+        moment = line.get_next_fire_time(None, at)
+        assert moment
+        found.append(moment.astimezone(ZoneInfo(zone)).date())
+        at = moment.astimezone(UTC) + timedelta.resolution
+
+    assert found == [found[0] + DAY * ahead for ahead in range(5)]
 
 
-async def test_a_later_poll_for_the_same_reason_takes_the_place_of_the_earlier(
-    polls: Polls, scheduled: Scheduled
-) -> None:
+def test_an_hour_that_comes_twice_is_asked_in_once() -> None:
+    line = Hours(zone=ZoneInfo("America/Havana"), hour="0-1", minute="*/30")
+
+    # On 1 November 2026 the clocks in Havana go back from 01:00 to 00:00, which is 05:00 UTC.
+    assert fires(line, datetime(2026, 11, 1, 3, 50, tzinfo=UTC), 5) == [
+        "Sun 01 04:00",
+        "Sun 01 04:30",
+        "Sun 01 06:00",
+        "Sun 01 06:30",
+        "Mon 02 05:00",
+    ]
+
+
+def test_missed_moments_are_not_listed() -> None:
+    line = Hours(zone=ZoneInfo("UTC"), minute="*/30")
+    then, now = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 7, 1, 0, 10, tzinfo=UTC)
+
+    assert line.get_next_fire_time(then, now) == datetime(2026, 7, 1, 0, 30, tzinfo=UTC)
+
+
+def test_a_moment_that_is_now_does_not_come_twice() -> None:
+    line = Hours(zone=ZoneInfo("UTC"), minute="*/30")
+    now = datetime(2026, 7, 1, 0, 30, tzinfo=UTC)
+
+    assert line.get_next_fire_time(None, now) == now
+    assert line.get_next_fire_time(now, now) == now + 30 * MINUTE
+
+
+# Delays.
+
+
+async def test_a_later_poll_for_the_same_reason_takes_the_place_of_the_earlier(polls: Polls) -> None:
     asked: Any = Asked(SOURCES["nbkr"])
 
     async with polls.running(asked) as made:
         await until(lambda: asked.times)
-        made.poll_in(asked, 5 * MINUTE, why="retry")
-        made.poll_in(asked, 7 * MINUTE, why="retry")
-        made.poll_in(asked, 9 * MINUTE, why="due")
-        retries = [each.id for each in scheduled() if each.id.endswith(":retry")]
-        delay = in_seconds(scheduled, "nbkr:retry")
+        made.poll_in(asked, 300, why="retry")
+        made.poll_in(asked, 420, why="retry")
+        made.poll_in(asked, 540, why="due")
+        plans, now = made.plans(asked), schedule.wall()
         soonest = made.next_poll(asked)
         made.drop(asked, why="retry")
         made.drop(asked, why="retry")  # once more is no fault
-        left = {each.id for each in scheduled()}
-        later = made.next_poll(asked)
+        left = made.plans(asked)
 
-    assert retries == ["nbkr:retry"]
-    assert 415 < delay <= 420
+    assert plans.keys() == {"interval", "publishing hours", "retry", "due"}
+    assert 7 * MINUTE - timedelta(seconds=5) < plans["retry"] - now <= 7 * MINUTE
     assert soonest
-    assert later
-    assert soonest < later
-    assert left == {"nbkr", "nbkr:publishing hours", "nbkr:due"}
+    assert soonest - plans["retry"] < timedelta(seconds=1)
+    assert left.keys() == {"interval", "publishing hours", "due"}
+
+
+async def test_a_poll_comes_when_its_delay_is_over(polls: Polls) -> None:
+    asked: Any = Asked(SOURCES["nbkr"])
+
+    async with polls.running(asked) as made:
+        await until(lambda: asked.times)
+        made.poll_in(asked, 0.05, why="retry")
+        await until(lambda: asked.times == 2)
+        assert "retry" not in made.plans(asked)
 
 
 async def test_an_archive_is_asked_at_once(polls: Polls) -> None:
@@ -170,15 +208,15 @@ async def test_an_archive_is_asked_at_once(polls: Polls) -> None:
     assert polls.filled == [(asked, 40)]
 
 
-async def test_it_ticks_until_the_end(polls: Polls, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedule, "TICK_SECONDS", 0.01)
+async def test_nothing_is_asked_after_the_end(polls: Polls) -> None:
+    asked: Any = Asked(SOURCES["nbkr"])
 
-    async with polls.running():
-        await until(lambda: polls.ticks > 3)
-    ticks = polls.ticks
-    await asyncio.sleep(0.05)
+    async with polls.running(asked) as made:
+        await until(lambda: asked.times)
+        made.poll_in(asked, 0.05, why="retry")
+    await asyncio.sleep(0.2)
 
-    assert polls.ticks == ticks
+    assert asked.times == 1
 
 
 # The clock steps.
@@ -196,65 +234,67 @@ class Wall:
 
 @pytest.fixture
 def wall(monkeypatch: pytest.MonkeyPatch) -> Wall:
-    monkeypatch.setattr(schedule, "TICK_SECONDS", 0.01)
     wall = Wall()
     monkeypatch.setattr(schedule, "wall", wall.now)
     monkeypatch.setattr(base, "datetime", wall)
+    monkeypatch.setattr(schedule, "SPREAD_SECONDS", 0)
     return wall
 
 
-@pytest.mark.parametrize("step", [HOUR, 3 * DAY, 400 * DAY])
+@pytest.mark.parametrize("step", [timedelta(seconds=40), HOUR, 3 * DAY, 400 * DAY])
 async def test_a_clock_that_steps_back_is_no_pause_and_no_burst(
-    step: timedelta, polls: Polls, scheduled: Scheduled, wall: Wall
+    step: timedelta, polls: Polls, wall: Wall
 ) -> None:
     asked: Any = Asked(replace(SOURCES["nbk"], interval_seconds=600))
 
     async with polls.running(asked) as made:
         await until(lambda: asked.times)
-        made.poll_in(asked, 5 * MINUTE, why="retry")
+        made.poll_in(asked, 300, why="retry")
         wall.ahead -= step
-        await until(lambda: polls.plans)
+        made.stepped(-step)
         await asyncio.sleep(0.05)
-        plain, retry = (job(scheduled, name).next_run_time - wall.now() for name in ("nbk", "nbk:retry"))
-        count = asked.times
+        plans, now, count = made.plans(asked), wall.now(), asked.times
 
-    assert 8 * MINUTE < plain <= 11 * MINUTE
-    assert 4 * MINUTE < retry <= 5 * MINUTE
-    assert (count, polls.plans) == (1, 1)
-
-
-async def test_what_is_planned_by_the_hour_is_planned_anew_when_the_clock_stepped_back(
-    polls: Polls, scheduled: Scheduled, wall: Wall
-) -> None:
-    async with polls.running(Asked(SOURCES["nbk"])):
-        wall.ahead -= 40 * DAY
-        await until(lambda: polls.plans)
-        new_day, now = job(scheduled, "nbk:new day").next_run_time, wall.now()
-
-    assert timedelta(0) <= new_day - now <= DAY + MINUTE
+    assert 9 * MINUTE < plans["interval"] - now <= 11 * MINUTE
+    assert 4 * MINUTE < plans["retry"] - now <= 5 * MINUTE
+    assert timedelta(0) <= plans["new day"] - now <= DAY
+    assert count == 1
 
 
+@pytest.mark.parametrize("step", [HOUR, 3 * DAY, 183 * DAY])
 async def test_a_clock_that_steps_forward_does_once_what_it_passed(
-    polls: Polls, scheduled: Scheduled, wall: Wall
+    step: timedelta, polls: Polls, wall: Wall
 ) -> None:
     asked: Any = Asked(replace(SOURCES["nbkr"], interval_seconds=600))
 
-    async with polls.running(asked):
+    async with polls.running(asked) as made:
         await until(lambda: asked.times)
-        wall.ahead += DAY  # 144 times the interval
+        made.poll_in(asked, 300, why="retry")
+        wall.ahead += step
+        before = time.process_time()
+        made.stepped(step)
         await until(lambda: asked.times > 1)
         await asyncio.sleep(0.05)
-        soonest = job(scheduled, "nbkr").next_run_time - wall.now()
+        spent, plans, now = time.process_time() - before, made.plans(asked), wall.now()
 
-    assert asked.times <= 3  # the publishing hours, which it may have passed, are a job of their own
-    assert timedelta(0) < soonest <= 11 * MINUTE
+    assert asked.times <= 4  # the interval, the retry, and the publishing hours that it passed
+    assert plans.keys() == {"interval", "publishing hours"}
+    assert all(timedelta(0) < at - now <= 4 * DAY for at in plans.values())
+    assert spent < 0.5
 
 
-async def test_a_clock_that_is_slewed_has_not_stepped(polls: Polls, wall: Wall) -> None:
-    async with polls.running():
-        for _ in range(20):
-            wall.ahead -= timedelta(milliseconds=500)
-            ticks = polls.ticks
-            await until(lambda ticks=ticks: polls.ticks > ticks)
+async def test_a_long_step_that_nobody_has_noticed_yet_lists_no_missed_moments(
+    polls: Polls, wall: Wall
+) -> None:
+    asked: Any = Asked(replace(SOURCES["nbkr"], interval_seconds=600))
 
-    assert polls.plans == 0
+    async with polls.running(asked) as made:
+        await until(lambda: asked.times)
+        wall.ahead += 4000 * DAY
+        before = time.process_time()
+        made._scheduler.wakeup()
+        await until(lambda: asked.times > 1)
+        spent = time.process_time() - before
+
+    assert asked.times == 2
+    assert spent < 0.5

@@ -320,6 +320,37 @@ async def test_a_renewed_lease_lasts_and_a_lost_one_is_not_renewed(
         await store.renew(publisher.lease, seconds=60)
 
 
+async def test_a_lease_that_ran_out_holds_until_another_process_takes_one(
+    store: Store, redis: Redis, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    await redis.delete("{ticker}:leader")  # as when Redis's clock jumps
+    cursor = await publisher.say(quote_of("KGS", "87.45"))
+
+    assert await store.renew(publisher.lease, seconds=60) == cursor
+    assert await redis.get("{ticker}:leader") == publisher.lease
+    assert await redis.pttl("{ticker}:leader") > 50_000
+    assert await store.acquire("two", seconds=60, now_ms=NOW) is None
+
+
+async def test_a_lease_that_was_given_back_is_lost(
+    store: Store, redis: Redis, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    await store.release(publisher.lease)
+
+    with pytest.raises(LeaseLost):
+        await store.renew(publisher.lease, seconds=60)
+    with pytest.raises(LeaseLost):
+        await publisher.say(quote_of("KGS", "87.45"))
+
+
+async def test_a_lease_that_outlasts_any_other_is_cut_short(store: Store, redis: Redis) -> None:
+    assert await store.acquire("one", seconds=60, now_ms=NOW)
+    await redis.pexpire("{ticker}:leader", 172_800_000)  # as after Redis's clock was set back by two days
+
+    assert await store.acquire("two", seconds=60, now_ms=NOW) is None
+    assert 50_000 < await redis.pttl("{ticker}:leader") <= 60_000
+
+
 @pytest.mark.parametrize("mode", ["changes", "everything", "reset"])
 async def test_without_the_lease_nothing_is_written(
     mode: str,

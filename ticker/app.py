@@ -12,7 +12,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from time import monotonic
 from typing import Any, TypeVar
 
 from ticker import check, workers
@@ -23,7 +22,7 @@ from ticker.edge.admin import administering
 from ticker.embedded import embedded, running
 from ticker.fetch import in_words
 from ticker.metrics import Tally, shared_memory
-from ticker.poll import Poller
+from ticker.poll import Poller, WallClock
 from ticker.rates.source import Source
 from ticker.rules import enabled_sources, new_desk, rule, without_source
 from ticker.sources import SOURCES
@@ -171,8 +170,7 @@ def _poller(
         settings,
         store,
         new_desk=lambda: new_desk(settings, sources),
-        clock=replay.now if replay else _utc_now,
-        elapsed=replay.elapsed if replay else monotonic,
+        clock=replay or WallClock(),
         owner=f"{socket.gethostname()}:{os.getpid()}",
         alone=settings.redis.url == "embedded",
     )
@@ -267,7 +265,7 @@ async def checked(settings: Settings) -> tuple[str, bool]:
     """Poll every source once; return the table of what they said, and whether every authority did."""
     sources = enabled_sources(settings)
     rules = [rule(symbol, settings, sources) for symbol in settings.symbols]
-    return await check.checked(settings, sources, rules, now=_utc_now())
+    return await check.checked(settings, sources, rules, now=datetime.now(UTC))
 
 
 def _data_dir(settings: Settings) -> Path:
@@ -306,7 +304,3 @@ async def _rounds(replay: DemoClock, poller: Poller) -> None:
         log.info("the recording begins anew")
         replay.restart()
         await poller.begin_again()
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)

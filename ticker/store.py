@@ -120,13 +120,26 @@ class Snapshot:
     rows: tuple[tuple[Cursor, Quote], ...]
 
 
+# A lease is held while it is there, and also after it ran out until another process takes one: Redis's clock
+# may jump, and the process that polls may be stopped for a while. The fence tells, as every new lease and
+# every release raises it.
+_HOLDS = """
+local function holds(leader, fence, lease)
+  local said = redis.call('GET', leader)
+  if said then return said == lease end
+  return redis.call('GET', fence) == string.match(lease, '^%d+')
+end
+"""
+
 # Checks everything first, then writes: neither MULTI nor Lua rolls back.
-# KEYS: stream, latest, leader, ledger, documents, documents:about, memory, then one history key for each
-# symbol, then one key for each of `outcomes`. ARGV: the JSON object that Store.write builds, then the bytes
-# of each of its `documents`. Returns the cursor of the last publication.
-_WRITE = """
+# KEYS: stream, latest, leader, fence, ledger, documents, documents:about, memory, then one history key for
+# each symbol, then one key for each of `outcomes`. ARGV: the JSON object that Store.write builds, then the
+# bytes of each of its `documents`. Returns the cursor of the last publication.
+_WRITE = (
+    _HOLDS
+    + """
 local order = cjson.decode(ARGV[1])
-if redis.call('GET', KEYS[3]) ~= order.lease then
+if not holds(KEYS[3], KEYS[4], order.lease) then
   return redis.error_reply('LEASELOST another poller holds the lease')
 end
 local function ending(key)
@@ -151,7 +164,7 @@ if behind and order.mode == 'changes' then
   return redis.error_reply('BEHIND the stream ends at ' .. epoch .. '-' .. sequence)
 end
 local rewrite = order.anew and order.mode ~= 'changes'
-local written, _, events = ending(KEYS[4])
+local written, _, events = ending(KEYS[5])
 if not rewrite and order.after > 0 and (written < order.after or events == 0) then
   return redis.error_reply('BEHIND the ledger ends at ' .. written .. ' and has ' .. events .. ' events')
 end
@@ -167,7 +180,7 @@ for _, row in ipairs(order.quotes) do
 end
 local histories = #KEYS - #order.outcomes
 if order.mode == 'reset' then
-  for i = 8, histories do redis.call('DEL', KEYS[i]) end
+  for i = 9, histories do redis.call('DEL', KEYS[i]) end
   redis.call('DEL', KEYS[2])
 end
 if #texts > 0 then
@@ -190,45 +203,50 @@ local function forget(key, day, source, but)
   end
 end
 local touched = {}
-for _, row in ipairs(order.gone) do forget(KEYS[7 + row[1]], row[2], row[3], nil) end
+for _, row in ipairs(order.gone) do forget(KEYS[8 + row[1]], row[2], row[3], nil) end
 for _, row in ipairs(order.fixings) do
-  local key = KEYS[7 + row[1]]
+  local key = KEYS[8 + row[1]]
   forget(key, row[2], row[3], row[4])
   redis.call('ZADD', key, row[2], row[4])
   touched[key] = true
 end
-for i = 8, histories do
+for i = 9, histories do
   local newest = touched[KEYS[i]] and redis.call('ZREVRANGE', KEYS[i], 0, 0, 'WITHSCORES')[2]
   if newest then redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', '(' .. (newest - order.days)) end
 end
 if rewrite then
-  redis.call('DEL', KEYS[4], KEYS[5], KEYS[6])
+  redis.call('DEL', KEYS[5], KEYS[6], KEYS[7])
   written = 0
 end
 for _, row in ipairs(order.entries) do
   if row[1] > written then
-    redis.call('XADD', KEYS[4], string.format('%.0f-0', row[1]), 'e', row[2])
+    redis.call('XADD', KEYS[5], string.format('%.0f-0', row[1]), 'e', row[2])
   end
 end
-for _, number in ipairs(order.dropped) do redis.call('XDEL', KEYS[4], string.format('%.0f-0', number)) end
+for _, number in ipairs(order.dropped) do redis.call('XDEL', KEYS[5], string.format('%.0f-0', number)) end
 for i, row in ipairs(order.documents) do
-  redis.call('HSETNX', KEYS[5], row[1], ARGV[1 + i])
-  redis.call('HSET', KEYS[6], row[1], row[2])
+  redis.call('HSETNX', KEYS[6], row[1], ARGV[1 + i])
+  redis.call('HSET', KEYS[7], row[1], row[2])
 end
 for _, name in ipairs(order.forgotten) do
-  redis.call('HDEL', KEYS[5], name)
   redis.call('HDEL', KEYS[6], name)
+  redis.call('HDEL', KEYS[7], name)
 end
 for i, outcome in ipairs(order.outcomes) do redis.call('SET', KEYS[histories + i], outcome) end
-if order.took_over then redis.call('DEL', KEYS[7]) end
+if order.took_over then redis.call('DEL', KEYS[8]) end
 return string.format('%.0f-%.0f', epoch, sequence)
 """
+)
 
 # KEYS: leader, fence. ARGV: owner, milliseconds, now in ms, force. Returns the lease or nil.
-# The fence only ever grows, also over a flush, as it is never below the clock.
+# The fence only ever grows, also over a flush, as it is never below the clock. A lease that lasts longer than
+# any could is of before Redis's clock was set back: whoever holds it renews it, or it runs out.
 _ACQUIRE = """
 local held = redis.call('GET', KEYS[1])
-if held and ARGV[4] ~= '1' then return nil end
+if held and ARGV[4] ~= '1' then
+  if redis.call('PTTL', KEYS[1]) > tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+  return nil
+end
 local token = math.max(tonumber(ARGV[3]), tonumber(redis.call('GET', KEYS[2]) or '0') + 1)
 local lease = string.format('%.0f', token) .. ' ' .. ARGV[1]
 redis.call('SET', KEYS[2], string.format('%.0f', token))
@@ -236,17 +254,28 @@ redis.call('SET', KEYS[1], lease, 'PX', ARGV[2])
 return lease
 """
 
-# KEYS: leader, stream. ARGV: lease, milliseconds. Returns the stream's last id ('' if it is gone).
-_RENEW = """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+# KEYS: leader, stream, fence. ARGV: lease, milliseconds. Returns the stream's last id ('' if it is gone).
+_RENEW = (
+    _HOLDS
+    + """
+if not holds(KEYS[1], KEYS[3], ARGV[1]) then
   return redis.error_reply('LEASELOST another poller holds the lease')
 end
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 local last = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)
 return last[1] and last[1][1] or ''
 """
+)
 
-_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end"
+# KEYS: leader, fence. ARGV: lease.
+_RELEASE = (
+    _HOLDS
+    + """
+if not holds(KEYS[1], KEYS[2], ARGV[1]) then return end
+redis.call('INCR', KEYS[2])
+redis.call('DEL', KEYS[1])
+"""
+)
 
 # KEYS: scripts. ARGV: fingerprint, script, now in ms, how many are kept, for how many ms.
 # A field is `<ms of the last start> <script>`; the newest are kept, and this one in any case.
@@ -337,12 +366,12 @@ class _Leases(_Connected):
 
     async def renew(self, lease: str, *, seconds: int) -> Cursor:
         """Keep the lease; return the last cursor of the stream. Raises LeaseLost."""
-        last = await self._run(_RENEW, ["leader", "stream"], [lease, seconds * 1000])
+        last = await self._run(_RENEW, ["leader", "stream", "fence"], [lease, seconds * 1000])
         return Cursor.parse(last) if last else NOWHERE
 
     async def release(self, lease: str) -> None:
         """Give the lease back, so that the next poller need not wait."""
-        await self._run(_RELEASE, ["leader"], [lease])
+        await self._run(_RELEASE, ["leader", "fence"], [lease])
 
 
 class _Orders(_Connected):
@@ -573,7 +602,7 @@ class Store(_Leases, _Orders, _Scripts, _Quotes, _Ledger):
             "length": self._length,
             "days": self._days,
         }
-        keys = ["stream", "latest", "leader", "ledger", "documents", "documents:about", "memory"]
+        keys = ["stream", "latest", "leader", "fence", "ledger", "documents", "documents:about", "memory"]
         keys += [f"history:{symbol}" for symbol in symbols]
         keys += [f"source:{outcome.source}" for outcome in batch.outcomes]
         bodies = [document.body for document in batch.documents]

@@ -87,7 +87,12 @@ class DemoClock:
 
     def elapsed(self) -> float:
         """Virtual seconds since the start of this loop, also if an earlier run began it."""
-        return (self._monotonic() - self._began) / self._every * ONE_DAY.total_seconds()
+        return (self.now() - self.start).total_seconds()
+
+    @property
+    def speed(self) -> float:
+        """Virtual seconds in a real one."""
+        return ONE_DAY.total_seconds() / self._every
 
     @property
     def loop_seconds(self) -> float:

@@ -1,5 +1,6 @@
 """Asks the sources: what to ask and when, one feed for each source, and the outbox that writes to Redis."""
 
-from ticker.poll.poller import Clock, Poller
+from ticker.poll.clock import Clock, WallClock
+from ticker.poll.poller import Poller
 
-__all__ = ["Clock", "Poller"]
+__all__ = ["Clock", "Poller", "WallClock"]

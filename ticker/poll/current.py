@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
+from ticker.poll.clock import Clock
 from ticker.poll.outbox import Outbox
 from ticker.poll.shelf import Papers, Shelf
 from ticker.rates.desk import Desk, News
@@ -23,21 +24,24 @@ class CurrentDesk:
     The news of a desk that is not in use any more is dropped. While `silent`, nothing is handed over.
     """
 
-    def __init__(self, desk: Desk, outbox: Outbox, shelf: Shelf, *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, desk: Desk, outbox: Outbox, shelf: Shelf, *, clock: Clock) -> None:
         self.desk = desk
         self.silent = False
+        self.heard: Callable[[], None] = _nobody
+        """Called after the desk heard something, or another one is in use."""
         self._outbox = outbox
         self._shelf = shelf
         self._clock = clock
 
     def now(self) -> datetime:
         """The time at the desk."""
-        return self._clock()
+        return self._clock.now()
 
     def use(self, desk: Desk, documents: Iterable[Document] = ()) -> None:
         """Go on with another desk, and the documents behind its ledger."""
         self.desk = desk
         self._shelf.load(documents, desk.entries)
+        self.heard()
 
     def say(self, desk: Desk, quotes: Iterable[Quote]) -> bool:
         """Hand over what is new at a desk; give whether it is still the one in use."""
@@ -47,17 +51,22 @@ class CurrentDesk:
         self._shelf.cite(news.entries)
         if not self.silent:
             self._put(list(quotes), news)
+        self.heard()
         return True
 
     def judge(self) -> None:
         """Hand over what changed without an answer: at midnights, and when a quote becomes late."""
-        self.say(self.desk, self.desk.tick(now=self._clock()))
+        self.say(self.desk, self.desk.tick(now=self._clock.now()))
+
+    def next_change(self) -> datetime | None:
+        """The next moment at which `judge` may find a change."""
+        return self.desk.next_change(now=self._clock.now())
 
     def _put(self, quotes: list[Quote], news: News) -> None:
         papers = self._shelf.drain()
         if quotes or news != News() or papers != Papers():
             self._outbox.put(quotes, news, papers)
-        if news.entries and self.desk.trim(now=self._clock()):
+        if news.entries and self.desk.trim(now=self._clock.now()):
             trimmed = self.desk.drain()
             log.info("ledger: %d events older than the history were trimmed", len(trimmed.dropped))
             self._shelf.keep_only(self.desk.entries)
@@ -73,3 +82,7 @@ class CurrentDesk:
     def say_as_new(self, entries: Iterable[Entry]) -> None:
         """Hand over a ledger that no process has written yet."""
         self._outbox.put((), News(entries=tuple(entries), fixings=tuple(self.desk.fixings())))
+
+
+def _nobody() -> None:
+    """What is called while nobody listens."""

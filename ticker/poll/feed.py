@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from time import monotonic
 from zoneinfo import ZoneInfo
 
 from ticker.config import Settings
 from ticker.fetch import FORESEEN, Answer, Fetcher, NotThere
 from ticker.poll import plan
+from ticker.poll.clock import Clock
 from ticker.poll.history import History, Say
 from ticker.poll.shelf import Shelf
 from ticker.rates.desk import Desk
-from ticker.rates.model import Rate
+from ticker.rates.model import Quote, Rate
 from ticker.rates.series import Word
 from ticker.rates.source import NoTable, Outcome, Source
 from ticker.rates.tables import tables_of
@@ -26,12 +29,19 @@ _KNOWN = 8
 """Answers that are remembered by their address: those of the days that one poll asks for."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a source told of a day: an answer, or that it has no table."""
+
+    day: date
+    answer: Answer | None = None
+
+
 class Feed:
     """
     A source with its outcome, its last answers and its history.
 
-    `clock` is the desk's time, and `elapsed` counts its seconds without the clock's steps; both are
-    injected. Outcomes have real time. Changes are handed to `say` and `noted`.
+    `clock` is the desk's. Outcomes have real time. Changes are handed to `say` and `noted`.
     """
 
     def __init__(
@@ -40,8 +50,7 @@ class Feed:
         settings: Settings,
         shelf: Shelf,
         *,
-        clock: Callable[[], datetime],
-        elapsed: Callable[[], float],
+        clock: Clock,
         say: Say,
         noted: Callable[[Outcome], None],
     ) -> None:
@@ -52,7 +61,6 @@ class Feed:
         self._settings = settings
         self._shelf = shelf
         self._clock = clock
-        self._elapsed = elapsed
         self._say = say
         self._noted = noted
         self._zone = ZoneInfo(source.timezone)
@@ -82,18 +90,22 @@ class Feed:
 
     async def ask(self, fetcher: Fetcher, desk: Desk) -> None:
         """Fetch, parse, hear; the one place that decides what a failure of the source means."""
-        key, started = self.source.key, datetime.now(UTC)
+        started, began, told = datetime.now(UTC), monotonic(), list[_Told]()
         try:
-            newest = await self._walk(fetcher, desk)
+            try:
+                await self._walk(fetcher, desk, told)
+            finally:  # what came counts, also if a later request failed
+                self._hear(desk, told)
         except Exception as error:  # a fault of ours, too, must show up as a source that fails
             self._failed(error, fetcher.words(self.source, error), started)
-            self._say(desk, desk.miss(key, now=self._clock()))
+            self._say(desk, desk.miss(self.source.key, now=self._clock.now()))
         else:
-            self._succeeded(desk, newest, started)
+            newest = max((each.answer.newest for each in told if each.answer), default=None)
+            self._succeeded(desk, newest, started, seconds=monotonic() - began)
 
     def note_state(self, desk: Desk) -> None:
         """Note what the desk makes of the source; another source's word may have changed that."""
-        key, now, was_missed = self.source.key, self._clock(), self.outcome.missed
+        key, now, was_missed = self.source.key, self._clock.now(), self.outcome.missed
         published, doubts = desk.published(key), desk.unconfirmed(key)
         self._log_doubts(doubts)
         self.note(
@@ -105,46 +117,57 @@ class Feed:
         if self.outcome.missed and not was_missed:
             log.warning("%s: %s", key, self.outcome.frozen)
 
-    async def _walk(self, fetcher: Fetcher, desk: Desk) -> date | None:
-        """Ask for each day from the latest that may have a table down to today; give the newest date."""
-        local = self._clock().astimezone(self._zone)
-        today, newest = local.date(), None
+    async def _walk(self, fetcher: Fetcher, desk: Desk, told: list[_Told]) -> None:
+        """Ask for each day from the latest that may have a table down to today, and collect the answers."""
+        local = self._clock.now().astimezone(self._zone)
         announced = desk.announced(self.source.key, now=local)
+        known = {} if self._must_repeat(desk) else self._known
         day: date | None = plan.first_day(self.source, local=local, announced=announced)
         while day is not None:
-            answered = await self._ask_day(fetcher, desk, day, today)
-            newest = max(filter(None, (newest, answered)), default=None)
-            day = plan.next_day(day, answered, today=today)
-        return newest
+            answer = await self._ask_day(fetcher, day, local.date(), known, told)
+            day = plan.next_day(day, answer.newest if answer else None, today=local.date())
 
-    async def _ask_day(self, fetcher: Fetcher, desk: Desk, day: date, today: date) -> date | None:
-        """Ask for one day; give the date in the answer, None if there is no table."""
+    async def _ask_day(
+        self, fetcher: Fetcher, day: date, today: date, known: Mapping[str, Answer], told: list[_Told]
+    ) -> Answer | None:
+        """Ask for one day, unconditionally where nothing is `known`; give None if there is no answer."""
         try:
-            return await self._table_of(fetcher, desk, day, today)
+            answer = await fetcher.table(self.source, day=day, today=today, known=known)
         except (NotThere, NoTable):
             if day == today and (not self.source.by_day or self.source.calendar.works(day)):
                 raise
-            desk.hear_empty(self.source.key, day, day, now=self._clock())
-            self._say(desk, desk.tick(now=self._clock()))
+            told.append(_Told(day))
         except FORESEEN:
             if day == today:
                 raise
+        else:
+            self._remember(answer)
+            told.append(_Told(day, answer))
+            return answer
         return None
 
-    async def _table_of(self, fetcher: Fetcher, desk: Desk, day: date, today: date) -> date:
-        """Take a day's answer to the desk; unconditional if it may release a rate. Give its newest date."""
-        known = {} if self._must_repeat(desk) else self._known
-        answer = await fetcher.table(self.source, day=day, today=today, known=known)
-        rates = self._kept(answer.rates)
-        tables = tables_of(rates)
-        now = self._clock()
-        document = self._shelf.offer(answer, source=self.source.key, asked=day, now=now)
-        quotes = desk.hear(
-            tables, source=self.source.key, asked=day, now=now, monotonic=self._elapsed(), document=document
-        )
-        self._remember(answer)
+    def _hear(self, desk: Desk, told: Iterable[_Told]) -> None:
+        """Take the answers of one poll to the desk at once, so that no part of them is shown alone."""
+        quotes: list[Quote] = []
+        for each in told:
+            now = self._clock.now()
+            if each.answer:
+                quotes += self._hear_answer(desk, each.day, each.answer, now)
+            else:
+                desk.hear_empty(self.source.key, each.day, each.day, now=now)
+                quotes += desk.tick(now=now)
         self._say(desk, quotes)
-        return answer.newest
+
+    def _hear_answer(self, desk: Desk, asked: date, answer: Answer, now: datetime) -> list[Quote]:
+        document = self._shelf.offer(answer, source=self.source.key, asked=asked, now=now)
+        return desk.hear(
+            tables_of(self._kept(answer.rates)),
+            source=self.source.key,
+            asked=asked,
+            now=now,
+            monotonic=self._clock.elapsed(),
+            document=document,
+        )
 
     def _must_repeat(self, desk: Desk) -> bool:
         return bool(desk.unconfirmed(self.source.key)) or desk.repeat_wanted(self.source.key)
@@ -169,17 +192,16 @@ class Feed:
             ours = None if isinstance(error, FORESEEN) else error
             log.warning("%s failed: %s", self.source.key, self.outcome.fault, exc_info=ours)
 
-    def _succeeded(self, desk: Desk, newest: date | None, started: datetime) -> None:
-        now = datetime.now(UTC)
+    def _succeeded(self, desk: Desk, newest: date | None, started: datetime, *, seconds: float) -> None:
         if self.outcome.failures:
             log.info("%s is back after %d failed polls", self.source.key, self.outcome.failures)
         stated = desk.book.newest_day(self.source.key) or newest
         self.note(
             checked_at=started,
-            succeeded_at=now,
+            succeeded_at=datetime.now(UTC),
             failures=0,
             error="",
-            latency_ms=round((now - started).total_seconds() * 1000),
+            latency_ms=round(seconds * 1000),
             as_of=stated.isoformat() if stated else self.outcome.as_of,
         )
 

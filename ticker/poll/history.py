@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from time import monotonic
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from ticker.config import Settings
 from ticker.fetch import FORESEEN, Fetcher
 from ticker.poll.backfill import Archive, Told
+from ticker.poll.clock import Clock
 from ticker.poll.shelf import Shelf
 from ticker.rates.desk import Desk
 from ticker.rates.model import Quote
@@ -48,7 +49,7 @@ class History:
         settings: Settings,
         shelf: Shelf,
         *,
-        clock: Callable[[], datetime],
+        clock: Clock,
         say: Say,
         note: Note,
     ) -> None:
@@ -107,7 +108,7 @@ class History:
             if self._filling is desk:
                 self._filling, self.told = None, True
                 self._note(history="")
-        self._say(desk, desk.tick(now=self._clock()))
+        self._say(desk, desk.tick(now=self._clock.now()))
 
     async def _fill_all(self, fetcher: Fetcher, desk: Desk, days: int) -> None:
         while True:
@@ -118,7 +119,7 @@ class History:
                 return
 
     async def _pass(self, fetcher: Fetcher, desk: Desk, days: int) -> None:
-        today = self._clock().astimezone(self._zone).date()
+        today = self._clock.now().astimezone(self._zone).date()
         since = today - timedelta(days=days)
         self._ask_again_after_a_new_table(desk)
         unknown = self._unknown(desk, since)
@@ -153,7 +154,7 @@ class History:
 
     def _unknown(self, desk: Desk, since: date) -> list[date]:
         """The days to ask for now, newest first; not today before its table is out, which polls ask for."""
-        now, moment = self._clock(), monotonic()
+        now, moment = self._clock.now(), monotonic()
         gaps, today = desk.gaps(self._source.key, since=since, now=now), now.astimezone(self._zone).date()
         is_open = desk.book.heard.heard_empty(self._source.key, today) is not None
         return [
@@ -186,7 +187,7 @@ class History:
         """
         if words := desk.contradiction(told.tables):
             raise MalformedFeed(f"{self._source.key}: {words}")
-        now = self._clock()
+        now = self._clock.now()
         for answer in told.answers:
             self._shelf.offer(answer, source=self._source.key, asked=told.asked[0], now=now)
         for span in told.empty:
@@ -201,7 +202,7 @@ class History:
         document = told.document
         for table in tables:
             began = monotonic()
-            if not self._say(desk, desk.learn([table], now=self._clock(), document=document)):
+            if not self._say(desk, desk.learn([table], now=self._clock.now(), document=document)):
                 return False
             # To judge a table with its neighbours takes a while; the loop's other work gets as much time.
             await asyncio.sleep(monotonic() - began)

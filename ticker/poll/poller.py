@@ -6,12 +6,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from datetime import datetime, timedelta
-from time import monotonic
+from datetime import timedelta
 
 from ticker.config import Settings
 from ticker.fetch import Fetcher, session
 from ticker.poll import plan
+from ticker.poll.alarm import Alarm
+from ticker.poll.clock import Clock
 from ticker.poll.current import CurrentDesk
 from ticker.poll.feed import Feed
 from ticker.poll.orders import Orders
@@ -19,24 +20,19 @@ from ticker.poll.outbox import AGAIN_SECONDS, Outbox
 from ticker.poll.schedule import Schedule
 from ticker.poll.shelf import Shelf
 from ticker.poll.takeover import Takeover
+from ticker.poll.waits import Waits
 from ticker.rates.desk import Desk
 from ticker.rates.source import Source
 from ticker.store import LeaseLost, Store
 
 log = logging.getLogger(__name__)
 
-Clock = Callable[[], datetime]
-
-FIRST_WAIT_SECONDS = 10
-"""How long a source's first rate waits for its archive and for the other sources."""
-
 
 class Poller:
     """
     Polls the sources while it holds the lease; else stands by.
 
-    `clock` is the desk's time, and `elapsed` counts its seconds without the clock's steps; both are
-    injected. The schedule and the outcomes have real time. `new_desk` makes an empty desk.
+    `clock` is the desk's. The schedule and the outcomes have real time. `new_desk` makes an empty desk.
     """
 
     def __init__(
@@ -49,7 +45,6 @@ class Poller:
         clock: Clock,
         owner: str,
         alone: bool,
-        elapsed: Callable[[], float] = monotonic,
     ) -> None:
         self._settings = settings
         self._new_desk = new_desk
@@ -64,7 +59,6 @@ class Poller:
                 settings,
                 shelf,
                 clock=clock,
-                elapsed=elapsed,
                 say=self.current.say,
                 noted=self._outbox.note,
             )
@@ -74,9 +68,8 @@ class Poller:
         self._takeover = Takeover(store, settings, self.current, self._outbox, self._feeds, new_desk=new_desk)
         for source in sources:
             # The `holidays` package computes a country's year at its first use, which takes a while: now.
-            source.calendar.late_on(clock().date())
-        self._waits: dict[str, float] = {}
-        self._ticks = True
+            source.calendar.late_on(clock.now().date())
+        self._waits = Waits()
 
     async def run(self) -> None:
         """Poll and publish until cancelled; then end the polls under way and give the lease back."""
@@ -100,13 +93,21 @@ class Poller:
             self._end_waits()
             self._note_states()
 
-        def replan() -> None:
-            for feed in self._feeds:
-                self._poll_when_due(schedule, feed)
-
-        schedule = Schedule(poll=poll, fill=fill, tick=self._tick, replan=replan)
+        schedule = Schedule(poll=poll, fill=fill)
+        alarm = Alarm(
+            self._clock,
+            moment=self.current.next_change,
+            wait=lambda: self._waits.left(self.current.desk.waiting()),
+            ring=self._ring,
+            stepped=lambda step: self._stepped(schedule, step),
+        )
+        self.current.heard = alarm.news
         async with schedule.running(self._feeds):
-            await self._keep(schedule)
+            bell = asyncio.create_task(alarm.run())
+            try:
+                await self._keep(schedule)
+            finally:
+                bell.cancel()
 
     async def begin_again(self) -> None:
         """Forget every rate, and open a new epoch with the first table of every source."""
@@ -186,22 +187,25 @@ class Poller:
 
     # What happens by the clock.
 
-    async def _tick(self) -> None:
+    def _ring(self) -> None:
         """Publish what changes without a poll: at midnights, when a quote is late, when a wait ends."""
-        try:
-            self._end_waits()
-            self.current.judge()
-            self._ticks = True
-        except Exception as error:  # comes every second, so only the first one is logged
-            if self._ticks:
-                log.exception("the quotes can't be judged, the next second tries again: %s", error)  # noqa: TRY401
-            self._ticks = False
+        self._end_waits()
+        self.current.judge()
+
+    def _stepped(self, schedule: Schedule, step: timedelta) -> None:
+        """Plan anew after the clock was set. A bank whose due time it passed is asked at once."""
+        schedule.stepped(step)
+        for feed in self._feeds:
+            if self.current.desk.is_to_be_asked(feed.source.key, now=self._clock.now()):
+                schedule.poll_in(feed, 0, why="due")
+            else:
+                self._poll_when_due(schedule, feed)
+            feed.note(next_poll_at=schedule.next_poll(feed))
 
     def _end_waits(self) -> None:
         """End the wait of first rates: when every source was asked, or after FIRST_WAIT_SECONDS."""
-        now = monotonic()
         for key in sorted(self.current.desk.waiting()):
-            if now - self._waits.setdefault(key, now) >= FIRST_WAIT_SECONDS or self._all_heard(key):
+            if self._waits.is_over(key) or self._all_heard(key):
                 self._end_wait(key)
 
     def _end_all_waits(self) -> None:
@@ -210,7 +214,7 @@ class Poller:
 
     def _end_wait(self, key: str) -> None:
         desk = self.current.desk
-        self.current.say(desk, desk.waited(key, now=self._clock()))
+        self.current.say(desk, desk.waited(key, now=self._clock.now()))
 
     def _all_heard(self, key: str) -> bool:
         """Whether every source was asked, and the archive of this one."""
@@ -247,14 +251,18 @@ class Poller:
             schedule.fill_soon(feed, 0)
         if self.current.desk.repeat_wanted(feed.source.key):
             delay = timedelta(minutes=self._settings.guard.repeat_minutes, seconds=1)
-            schedule.poll_in(feed, delay, why="again")
+            schedule.poll_in(feed, self._real_seconds(delay), why="again")
 
     def _poll_when_due(self, schedule: Schedule, feed: Feed) -> None:
         """Plan a poll just before a quote of the source is late, and one just after that."""
-        now = self._clock()
+        now = self._clock.now()
         if moment := plan.due_polls(self.current.desk.dues(feed.source.key), now=now):
-            schedule.poll_in(feed, moment - now, why="due")
+            schedule.poll_in(feed, self._real_seconds(moment - now), why="due")
 
-    def _retry_delay(self, feed: Feed) -> timedelta:
+    def _real_seconds(self, delay: timedelta) -> float:
+        """How long the desk's clock takes for a delay."""
+        return delay.total_seconds() / self._clock.speed
+
+    def _retry_delay(self, feed: Feed) -> float:
         failures, interval = feed.outcome.failures, feed.interval_seconds
-        return timedelta(seconds=plan.retry_delay(self._settings.poll, failures, interval_seconds=interval))
+        return plan.retry_delay(self._settings.poll, failures, interval_seconds=interval)

@@ -1,21 +1,19 @@
-"""When every source is polled: APScheduler's jobs, in each bank's own time zone."""
+"""When every source is polled: intervals and delays, and APScheduler's jobs in each bank's own time zone."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from time import monotonic
 from zoneinfo import ZoneInfo
 
-from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
-from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
-from apscheduler.triggers.date import DateTrigger
-from apscheduler.triggers.interval import IntervalTrigger
 
 from ticker.poll.feed import Feed
 
@@ -23,143 +21,172 @@ log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 0.3
 """How long a shutdown waits for polls that are under way."""
-TICK_SECONDS = 1
-"""How soon after midnight a rate of the new day is the value."""
-STEP = timedelta(seconds=5)
-"""How far the wall and the monotonic clock must drift apart within a second to be called a step."""
+SPREAD_SECONDS = 60
+"""A poll of a bank's publishing hours comes this much later at most, so that not all sites ask at once."""
 
 Poll = Callable[[Feed], Awaitable[None]]
 Fill = Callable[[Feed, int], Awaitable[None]]
 
 
 def wall() -> datetime:
-    """The machine's wall clock, by which the jobs are planned; it may step."""
+    """The machine's wall clock, by which the banks' hours are kept; it may step."""
     return datetime.now(UTC)
 
 
-def _beginning() -> datetime:
-    """The wall clock's time at the zero of the monotonic clock: it changes when the wall clock steps."""
-    return wall() - timedelta(seconds=monotonic())
+class Hours(BaseTrigger):  # type: ignore[misc]
+    """
+    The moments of a cron line in a bank's time zone that are still to come.
+
+    APScheduler's own trigger lists every moment that was missed, which takes seconds after a step of half a
+    year. It also leaves out a local time that does not exist, or comes twice, where clocks change.
+    """
+
+    def __init__(self, *, zone: ZoneInfo, **fields: str) -> None:
+        self._zone = zone
+        self._line = CronTrigger(timezone=UTC, **fields)
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
+        """
+        The first moment from `now` on, after `previous_fire_time`.
+
+        A local time that does not exist is kept an hour later. Of one that comes twice, the first counts.
+        """
+        after = max(now, previous_fire_time + timedelta.resolution) if previous_fire_time else now
+        local = after.astimezone(self._zone).replace(tzinfo=UTC, fold=0)
+        while local := self._line.get_next_fire_time(None, local):
+            moment: datetime = local.replace(tzinfo=self._zone).astimezone(UTC)
+            if moment >= after:
+                return moment
+            local += timedelta.resolution
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """A poll that comes after a delay."""
+
+    at: float
+    """On the event loop's clock."""
+    handle: asyncio.TimerHandle
 
 
 class Schedule:
     """
-    The jobs of every feed: `poll` asks one, `fill` asks its archive, `tick` comes every second.
+    Plans the polls of every feed: `poll` asks one, `fill` asks its archive.
 
-    The jobs are planned by the wall clock. When that steps back, the jobs with an interval or a delay keep
-    theirs, and `replan` is called.
+    Intervals and delays are counted on the event loop's monotonic clock, so that no step of the wall clock
+    moves them. Only the banks' hours follow the wall clock; whoever notices a step calls `stepped`.
     """
 
-    def __init__(
-        self, *, poll: Poll, fill: Fill, tick: Callable[[], Awaitable[None]], replan: Callable[[], None]
-    ) -> None:
+    def __init__(self, *, poll: Poll, fill: Fill) -> None:
         self._poll = poll
         self._fill = fill
-        self._tick = tick
-        self._replan = replan
-        self._running: set[asyncio.Task[object]] = set()
+        self._planned: dict[tuple[Feed, str], _Planned] = {}
+        self._running: set[asyncio.Task[None]] = set()
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
-        self._scheduler.add_listener(_job_failed, EVENT_JOB_ERROR)
 
     @asynccontextmanager
     async def running(self, feeds: Iterable[Feed]) -> AsyncIterator[None]:
         """Poll on schedule, at once for the first time; at the end, wait a moment for polls under way."""
         for feed in feeds:
-            self._add(feed)
+            self.poll_in(feed, 0, why="interval")
+            self._add_hours(feed)
         self._scheduler.start()
-        beat = asyncio.create_task(self._beat(_beginning()))
         try:
             yield
         finally:
-            beat.cancel()
-            # A shutdown cancels coroutine jobs even with wait=True, so the polls are drained first.
-            self._scheduler.pause()
-            try:
-                await self._drained()
-            finally:
-                self._scheduler.shutdown(wait=False)
-                await self._drained()
+            self._scheduler.shutdown(wait=False)
+            for planned in self._planned.values():
+                planned.handle.cancel()
+            self._planned.clear()
+            await self._end_running()
 
-    async def _beat(self, began: datetime) -> None:
-        """Tick every second by the monotonic clock, and replan when the wall clock steps."""
-        while True:
-            await asyncio.sleep(TICK_SECONDS)
-            before, began = began, _beginning()
-            if abs(began - before) > STEP:
-                log.warning("the clock stepped by %d s", (began - before).total_seconds())
-                self._stepped(began - before)
-            await self._tick()
-
-    def _stepped(self, step: timedelta) -> None:
-        """After a step back move the jobs back as well; after one forward run what is overdue, once."""
-        if step > timedelta(0):
-            self._scheduler.wakeup()
-            return
-        for job in self._scheduler.get_jobs():
-            if isinstance(job.trigger, CronTrigger):
-                job.modify(next_run_time=job.trigger.get_next_fire_time(None, wall()))
-            else:
-                job.modify(next_run_time=job.next_run_time + step)
-        self._replan()
-
-    def _add(self, feed: Feed) -> None:
-        interval, source = feed.interval_seconds, feed.source
-        jitter = min(interval // 10, 60) or None
-        plain = IntervalTrigger(seconds=interval, timezone=UTC, jitter=jitter)
-        zone, hours = ZoneInfo(source.timezone), source.schedule
-        publishing = CronTrigger(
-            minute=hours.minute, hour=hours.hour, day_of_week=hours.day_of_week, timezone=zone, jitter=60
-        )
-        add = self._scheduler.add_job
-        add(self._run_poll, plain, [feed], id=source.key, next_run_time=wall())
-        add(self._run_poll, publishing, [feed], id=f"{source.key}:publishing hours")
+    def _add_hours(self, feed: Feed) -> None:
+        source, zone = feed.source, ZoneInfo(feed.source.timezone)
+        hours = source.schedule
+        publishing = Hours(zone=zone, minute=hours.minute, hour=hours.hour, day_of_week=hours.day_of_week)
+        self._scheduler.add_job(self._poll_soon, publishing, [feed, "publishing hours"])
         if source.by_day:
-            new_day = CronTrigger(hour=0, minute=2, timezone=zone, jitter=60)
-            add(self._run_poll, new_day, [feed], id=f"{source.key}:new day")
+            new_day = Hours(zone=zone, hour="0", minute="2")
+            self._scheduler.add_job(self._poll_soon, new_day, [feed, "new day"])
 
-    def poll_in(self, feed: Feed, delay: timedelta, *, why: str) -> None:
-        """Poll once after a delay; a later call with the same `why` replaces this one."""
-        when = DateTrigger(wall() + delay, timezone=UTC)
-        key = f"{feed.source.key}:{why}"
-        self._scheduler.add_job(self._run_poll, when, [feed], id=key, replace_existing=True)
+    async def _poll_soon(self, feed: Feed, why: str) -> None:
+        self.poll_in(feed, random.uniform(0, SPREAD_SECONDS), why=why)  # noqa: S311 - no secret
+
+    # What is planned.
+
+    def poll_in(self, feed: Feed, seconds: float, *, why: str) -> None:
+        """Poll once after so many real seconds; a later call with the same `why` replaces this one."""
+        self.drop(feed, why=why)
+        loop = asyncio.get_running_loop()
+        handle = loop.call_later(max(0, seconds), self._begin, feed, why)
+        self._planned[feed, why] = _Planned(loop.time() + seconds, handle)
 
     def drop(self, feed: Feed, *, why: str) -> None:
         """Give up a poll that is not needed any more."""
-        with suppress(JobLookupError):
-            self._scheduler.remove_job(f"{feed.source.key}:{why}")
+        if planned := self._planned.pop((feed, why), None):
+            planned.handle.cancel()
 
     def fill_soon(self, feed: Feed, days: int) -> None:
         """Ask the archive of a source, at once."""
-        key = f"{feed.source.key}:history"
-        self._scheduler.add_job(self._run_fill, args=[feed, days], id=key, replace_existing=True)
+        self._run(f"{feed.source.key}:history", self._fill(feed, days))
+
+    def plans(self, feed: Feed) -> dict[str, datetime]:
+        """When a source is polled, by the reason: the earliest poll of each, by the wall clock."""
+        now, clock = wall(), asyncio.get_running_loop().time()
+        jobs = (job for job in self._scheduler.get_jobs() if job.args[0] is feed)
+        hours = {job.args[1]: job.next_run_time for job in jobs if job.next_run_time}
+        delays = {why: planned.at - clock for (other, why), planned in self._planned.items() if other is feed}
+        return hours | {why: now + timedelta(seconds=delay) for why, delay in delays.items()}
 
     def next_poll(self, feed: Feed) -> datetime | None:
-        """When a source is polled next."""
-        jobs = (job for job in self._scheduler.get_jobs() if job.args and job.args[-1] is feed)
-        return min((job.next_run_time for job in jobs if job.next_run_time), default=None)
+        """When a source is polled next, by the wall clock."""
+        return min(self.plans(feed).values(), default=None)
 
-    async def _run_poll(self, feed: Feed) -> None:
-        self._is_running()
-        await self._poll(feed)
+    def stepped(self, step: timedelta) -> None:
+        """
+        Plan anew after the wall clock stepped, forward if `step` is positive.
 
-    async def _run_fill(self, feed: Feed, days: int) -> None:
-        self._is_running()
-        await self._fill(feed, days)
+        What the clock passed is done at once, and once: so it is after a machine slept, too.
+        """
+        clock = asyncio.get_running_loop().time()
+        for (feed, why), planned in list(self._planned.items()):
+            if planned.at - clock <= step.total_seconds():
+                self.poll_in(feed, 0, why=why)
+        now = wall()
+        for job in self._scheduler.get_jobs():
+            if job.next_run_time > now:
+                job.modify(next_run_time=job.trigger.get_next_fire_time(None, now))
+        self._scheduler.wakeup()
 
-    def _is_running(self) -> None:
-        if task := asyncio.current_task():
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+    def _begin(self, feed: Feed, why: str) -> None:
+        """Begin a poll whose time has come; one of the interval is followed by the next."""
+        del self._planned[feed, why]
+        if why == "interval":
+            jitter = min(feed.interval_seconds // 10, 60)
+            self.poll_in(feed, feed.interval_seconds + random.uniform(0, jitter), why=why)  # noqa: S311
+        self._run(feed.source.key, self._poll(feed))
 
-    async def _drained(self) -> None:
-        await asyncio.sleep(0)
+    # What is under way.
+
+    def _run(self, name: str, work: Awaitable[None]) -> None:
+        task = asyncio.create_task(_logged(name, work))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _end_running(self) -> None:
         if self._running:
             await asyncio.wait(self._running, timeout=DRAIN_SECONDS)
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
 
 
-def _job_failed(event: JobExecutionEvent) -> None:
-    """Log an error that the job did not handle; a job that was cancelled at the end is none."""
-    if not isinstance(event.exception, asyncio.CancelledError):
-        log.error("poll %s broke: %r\n%s", event.job_id, event.exception, event.traceback)
+async def _logged(name: str, work: Awaitable[None]) -> None:
+    """Do the work, and log what it did not handle: the next poll comes all the same."""
+    try:
+        await work
+    except Exception as error:
+        log.exception("poll %s broke: %r", name, error)  # noqa: TRY401

@@ -162,14 +162,8 @@ class Desk(Enquiries):
 
     def _note_asked(self, source: str, *, answered: bool, now: datetime) -> None:
         last = self.book.heard.asked.get(source)
-        # A clock that was ahead left a moment that is still to come.
-        ahead = last is not None and last.at > now
-        if last is None or ahead or last.answered != answered or self._was_due(source, last.at, now):
+        if last is None or last.answered != answered or self.is_to_be_asked(source, now=now):
             self._add(Asked(at=now, source=source, answered=answered))
-
-    def _was_due(self, source: str, since: datetime, now: datetime) -> bool:
-        """Whether a quote of a source became late after it was asked last."""
-        return any(since < due <= now for due in self.dues(source))
 
     def waited(self, source: str, *, now: datetime) -> list[Quote]:
         """End the wait of a source's first rate; return the quotes that changed by it."""
@@ -189,6 +183,12 @@ class Desk(Enquiries):
                 self.quotes[rule.symbol] = quote
                 changed.append(quote)
         return changed
+
+    def next_change(self, *, now: datetime) -> datetime | None:
+        """The next moment after `now` at which `tick` may find a change, if nothing is heard until then."""
+        dues = (due for source in {key for key, _ in self.book.series} for due in self.dues(source))
+        late = (quote.due_at for quote in self.quotes.values() if quote.due_at)
+        return min((each for each in (*self._midnights(now), *dues, *late) if each > now), default=None)
 
     def _judge(self, rule: Rule, now: datetime) -> Quote | None:
         """The quote of a symbol, or None if it stays as it is."""

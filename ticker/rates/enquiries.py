@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, time
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -124,12 +124,24 @@ class Enquiries:
 
     def dues(self, source: str) -> list[datetime]:
         """The moments from which quotes of a source are late, or from which it counts as silent."""
-        last = (
-            (series, row)
-            for series in self._usable(source)
-            for row in (series.last_fresh(), series.last_stated())
+        found = (
+            row for series in self._usable(source) for row in (series.last_fresh(), series.last_stated())
         )
-        return [series.late_at(row) for series, row in last if row]
+        calendar, zone = self._sources[source].calendar, ZoneInfo(self._sources[source].timezone)
+        return [calendar.late_at(day, zone) for day in sorted({row.day for row in found if row})]
+
+    def is_to_be_asked(self, source: str, *, now: datetime) -> bool:
+        """Whether a quote of a source became late after it was asked last, as far as the ledger tells."""
+        last = self.book.heard.asked.get(source)
+        if last is None or last.at > now:  # a clock that was ahead left a moment that is still to come
+            return True
+        return any(last.at < due <= now for due in self.dues(source))
+
+    def _midnights(self, now: datetime) -> Iterator[datetime]:
+        """The next midnight of every source."""
+        for key in {series.source.timezone for series in self.book.series.values()}:
+            zone = ZoneInfo(key)
+            yield datetime.combine(now.astimezone(zone).date() + ONE_DAY, time(0), zone)
 
     def gaps(self, source: str, *, since: date, now: datetime) -> list[date]:
         """The days from `since` to today, newest first, that are unknown or refused of a source."""
