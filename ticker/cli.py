@@ -49,8 +49,6 @@ def _start_logging(who: str) -> None:
     # A line for every client, and for every poll that found the one before still under way.
     logging.getLogger("websockets").setLevel(logging.WARNING)
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
-    # The poller's own listener reports what a job raises.
-    logging.getLogger("apscheduler.executors").setLevel(logging.CRITICAL)
 
 
 def _parser() -> argparse.ArgumentParser:
