@@ -30,6 +30,7 @@ from stage import until
 
 from ticker.demo import Banks
 
+pytestmark = pytest.mark.timeout(240)
 HERE = Path(__file__).parent
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 NOTHING = timedelta(0)
@@ -133,8 +134,11 @@ class Moved:
 
     async def is_settled(self) -> bool:
         """Whether every quote is live and its change known."""
-        quotes = await self.quotes()
-        return await self.are("live") and all(quotes[symbol]["change"] is not None for symbol in BANKS)
+        told = await self.quotes()
+        quotes = [told[symbol] for symbol in BANKS if symbol in told]
+        return len(quotes) == len(BANKS) and all(
+            each["status"] == "live" and each["change"] is not None for each in quotes
+        )
 
     async def polls_go_on(self, *, times: int = 3) -> None:
         """Wait until every source was asked so often from now on, a second after the other."""
