@@ -17,7 +17,7 @@ from ticker.rates.guard import Doubt, Guard
 from ticker.rates.kinds import REACH
 from ticker.rates.series import Row, Series, Word
 from ticker.rates.tables import Table
-from ticker.rates.witnesses import WITNESS, Witnesses
+from ticker.rates.witnesses import Witnesses
 
 _THRICE = 3
 """Publications in a row within the jump limit that prove a source without a witness."""
@@ -42,12 +42,15 @@ class Verdicts:
         """
         row = series.rows.get(word.day)
         if not _is_accepted(row, word):
-            before = None
-            if series.serves and series.proof != "none":
-                series.settle()
-                before = _replaced(series, row, word)
-            word.doubt = self._doubt(series, word, before, alone=before is None)
+            word.doubt = self._first_doubt(series, row, word)
         series.answer(word)
+
+    def _first_doubt(self, series: Series, row: Row | None, word: Word) -> Doubt | None:
+        if series.serves and series.proof != "none":
+            series.settle()
+            if before := _replaced(series, row, word):
+                return self._doubt(series, word, before)
+        return guard.outside(word, series.band)
 
     def _doubt(self, series: Series, word: Word, before: Word | None, *, alone: bool = False) -> Doubt | None:
         return guard.doubt(
@@ -67,8 +70,8 @@ class Verdicts:
 
     # What is heard later.
 
-    def review(self, series: Series) -> None:
-        """Judge again what is doubted, and a first rate."""
+    def review(self, series: Series) -> bool:
+        """Judge again what is doubted, and a first rate; return whether something of it is still open."""
         series.settle()
         if series.proof != "full":
             self._prove(series)
@@ -76,6 +79,8 @@ class Verdicts:
         doubted = series.doubted()
         if doubted and series.proof != "none" and self._is_released(series, doubted[-1]):
             _release(series, doubted[-1])
+            doubted = series.doubted()
+        return bool(doubted) or series.proof != "full"
 
     def _is_released(self, series: Series, word: Word) -> bool:
         before = _replaced(series, series.rows[word.day], word)
@@ -179,7 +184,7 @@ class Verdicts:
         reference = self._witnesses.reference(word)
         if reference is not None and guard.apart(word.price, reference) > series.tolerance:
             return Doubt(reason=f"{guard.moved(word, reference)} from the median of the others")
-        other = next(each.price for each in self._witnesses.opinions(word) if each.votes >= WITNESS)
+        other = self._witnesses.prices(word)[0]
         return Doubt(reason=f"{guard.moved(word, other)} from what another source says")
 
     def _turn_down(self, series: Series, word: Word, doubt: Doubt) -> None:
