@@ -160,7 +160,7 @@ class Enquiries:
 def _open_word(series: Series) -> Word | None:
     """A source's newest answer if it is doubted, refused, alternates, or if nothing speaks for it."""
     series.settle()
-    for row in (series.rows[day] for day in reversed(series.days)):
+    for row in reversed(series.in_order):
         if row.is_open or row.alternates:
             return row.standing
         if row.is_polled:

@@ -107,7 +107,7 @@ class Verdicts:
         for word in reversed(series.doubted()):
             if word.doubt and not word.doubt.by_hand and not word.stood:
                 return word
-        alternating = [row for row in map(series.rows.__getitem__, series.days[-3:]) if row.alternates]
+        alternating = [row for row in series.in_order[-3:] if row.alternates]
         return alternating[-1].standing if alternating else None
 
     def confirm(self, series: Series, table: Table) -> None:
@@ -168,7 +168,7 @@ class Verdicts:
     def _is_third(self, series: Series) -> bool:
         """Whether the source's last three publications, accepted or not, moved within the limit."""
         moves: list[Word] = []
-        stated = (series.rows[day].standing for day in reversed(series.days[-REACH:]))
+        stated = (row.standing for row in reversed(series.in_order[-REACH:]))
         for word in (word for word in stated if word):
             if not series.is_sane(word):
                 break
@@ -189,8 +189,8 @@ class Verdicts:
 
     def _turn_down(self, series: Series, word: Word, doubt: Doubt) -> None:
         """Doubt a first rate, and the like that its source said for the days around it."""
-        near = [day for day in series.days if abs(day - word.day) <= guard.FRESH]
-        for each in (each for day in near for each in series.rows[day].answers):
+        near = [row for row in series.in_order if abs(row.day - word.day) <= guard.FRESH]
+        for each in (each for row in near for each in row.answers):
             if guard.apart(each.price, word.price) <= series.tolerance:
                 each.doubt = each.doubt or doubt
                 series.touch(each.day)
@@ -212,10 +212,10 @@ def _release(series: Series, word: Word) -> None:
 
 def _newest_polled(series: Series) -> Iterator[Word]:
     """The accepted answers of the newest days, the newest first."""
-    for day in reversed(series.days):
-        if series.days[-1] - day > guard.FRESH:
+    for row in reversed(series.in_order):
+        if series.days[-1] - row.day > guard.FRESH:
             return
-        word = series.rows[day].chosen
+        word = row.chosen
         if word and not word.archive:
             yield word
 
@@ -241,7 +241,7 @@ def _last_table(series: Series, word: Word) -> Word | None:
     answers = series.rows[word.day].answers
     if at := answers.index(word):
         return answers[at - 1]
-    rows = (series.rows[day] for day in reversed(series.days) if day < word.day)
+    rows = (row for row in reversed(series.in_order) if row.day < word.day)
     return next((last for row in rows if (last := row.stated)), None)
 
 
@@ -249,8 +249,8 @@ def _alike(series: Series, word: Word) -> list[Word]:
     """A word, and the doubted ones just before it, of its day and earlier, that say about the same."""
     answers = series.rows[word.day].answers
     said = answers[answers.index(word) :: -1]
-    days = series.days[: bisect_left(series.days, word.day)]
-    earlier = (each for day in reversed(days) for each in reversed(series.rows[day].answers))
+    rows = series.in_order[: bisect_left(series.days, word.day)]
+    earlier = (each for row in reversed(rows) for each in reversed(row.answers))
     return list(takewhile(lambda each: _is_alike(series, word, each), chain(said, earlier)))
 
 
