@@ -117,17 +117,6 @@ class Desk(Enquiries):
         self._since[key] = monotonic
         self._add(Said(at=now, table=table, document=document))
 
-    def hear_again(
-        self, source: str, days: Iterable[date], *, now: datetime, monotonic: float
-    ) -> list[Quote]:
-        """Take that a source's answers about these days still stand; return the quotes that changed by it."""
-        known = len(self._new)
-        for day in days:
-            self._hear_again((source, day), now=now, monotonic=monotonic)
-        if len(self._new) == known:
-            self._note_asked(source, answered=True, now=now)
-        return self.tick(now=now)
-
     def _hear_again(self, key: tuple[str, date], *, now: datetime, monotonic: float) -> None:
         since = self._since.setdefault(key, monotonic)
         stood = monotonic - since >= self._guard.repeat.total_seconds()

@@ -59,10 +59,6 @@ class Heard:
         """The source's last answer about a day, or its archive's."""
         return (self._archive if archive else self._answers).get(source, {}).get(day)
 
-    def newest_answer(self, source: str) -> date | None:
-        """The newest day that a source answered about itself, not by its archive."""
-        return max(self._answers.get(source, ()), default=None)
-
     def newest_day(self, source: str) -> date | None:
         """The newest day that a source stated a table for."""
         return self._newest.get(source)
