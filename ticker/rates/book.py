@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping
 from datetime import date, datetime
 
+from ticker.rates.calendar import ONE_DAY
 from ticker.rates.events import (
     Asked,
     Baseline,
@@ -25,7 +26,7 @@ from ticker.rates.guard import Doubt, Guard
 from ticker.rates.heard import Heard
 from ticker.rates.model import Fixing, Pair, Quote
 from ticker.rates.policy import Rule
-from ticker.rates.series import ONE_DAY, Row, Series, Word
+from ticker.rates.series import Row, Series, Word
 from ticker.rates.source import Source
 from ticker.rates.tables import routes_of
 from ticker.rates.verdicts import Verdicts

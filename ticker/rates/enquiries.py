@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 from ticker.rates import guard
 from ticker.rates.book import Book
+from ticker.rates.calendar import ONE_DAY
 from ticker.rates.model import Fixing, Pair
 from ticker.rates.policy import Rule
-from ticker.rates.series import ONE_DAY, Series, Word
+from ticker.rates.series import Series, Word
 from ticker.rates.source import Source
 from ticker.rates.tables import Table, fixing_of, in_words
 from ticker.rates.witnesses import Key

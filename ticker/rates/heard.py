@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from ticker.rates.calendar import ONE_DAY
 from ticker.rates.events import Asked, Empty, Said
 from ticker.rates.source import Source
 from ticker.rates.tables import Table
-
-ONE_DAY = timedelta(days=1)
 
 
 class Heard:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
 from ticker.rates import guard
+from ticker.rates.calendar import ONE_DAY
 from ticker.rates.source import Source
 from ticker.rates.words import Row, Word
 
-ONE_DAY = timedelta(days=1)
 REACH = 16
 """Days on each side that a day is compared with: enough for three publications and for old tables."""
 STALE_REPEATS = 5

@@ -14,12 +14,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from ticker.rates.kinds import ONE_DAY, STALE_REPEATS, Kinds
+from ticker.rates.kinds import STALE_REPEATS, Kinds
 from ticker.rates.model import Fixing, Pair
 from ticker.rates.source import Source
 from ticker.rates.words import Row, Word
 
-__all__ = ["ONE_DAY", "STALE_REPEATS", "Proof", "Row", "Series", "Word"]
+__all__ = ["STALE_REPEATS", "Proof", "Row", "Series", "Word"]
 
 Proof = Literal["none", "archive", "full"]
 """What speaks for a series: nothing yet, its own archive, or more: witnesses, three moves, an operator."""
