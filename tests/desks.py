@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from ticker.config import Settings
 from ticker.rates.desk import Desk
-from ticker.rates.events import Baseline
+from ticker.rates.events import Baseline, Said
 from ticker.rates.model import Fixing, Pair, Quote, Rate
 from ticker.rates.policy import Rule
 from ticker.rates.source import Source
@@ -69,9 +69,13 @@ class Hearing(Desk):
         return self.learn(tables_of(rates), now=now)
 
     def again(self, source: str, *, now: datetime) -> list[Quote]:
-        """A source has nothing new."""
-        newest = self.book.heard.newest_answer(source)
-        return self.hear_again(source, [newest] if newest else [], now=now, monotonic=now.timestamp())
+        """A source gives its answer about its newest day again, if it gave any."""
+        events = (entry.event for entry in self.entries)
+        said = (each for each in events if isinstance(each, Said) and not each.archive)
+        days = {each.table.day: each.table for each in said if each.source == source}
+        newest = [days[max(days)]] if days else []
+        day = newest[0].day if newest else now.date()
+        return self.hear(newest, source=source, asked=day, now=now, monotonic=now.timestamp())
 
     def none(self, source: str, *days: date, now: datetime) -> list[Quote]:
         """A source has no table for some days."""

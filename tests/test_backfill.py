@@ -23,7 +23,8 @@ from stage import Scheduled, outcome, quote, said, site, until
 from ticker.config import HistorySettings, PollSettings, RedisSettings, Settings, SourceSettings
 from ticker.fetch import Answer, Fetcher, NotThere, Refused, session
 from ticker.poll import Poller, backfill, history
-from ticker.poll.backfill import Archive, Span, Told
+from ticker.poll.backfill import Archive, Told
+from ticker.rates.calendar import ONE_DAY, Span
 from ticker.rates.events import Empty, Said
 from ticker.rates.model import Pair, Rate
 from ticker.rates.source import MalformedFeed, Source
@@ -42,7 +43,6 @@ CBR = (PAYLOADS / "cbr" / "daily_2026-03-17.xml").read_bytes()
 CBR_RECORD = (
     '<Record Date="{day:%d.%m.%Y}" Id="{name}"><Nominal>{nominal}</Nominal><Value>{value}</Value></Record>'
 )
-ONE_DAY = timedelta(days=1)
 LEASE = RedisSettings.model_construct(lease_seconds=2)
 """Shorter than a configuration may have it: a poller looks for orders three times in it."""
 FRIDAY = date(2026, 5, 22)

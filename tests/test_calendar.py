@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ticker.rates.calendar import Calendar
+from ticker.rates.calendar import Calendar, Span, spans
 from ticker.rates.desk import Desk
 from ticker.rates.model import Pair, Rate
 from ticker.rates.policy import Rule
@@ -196,3 +196,8 @@ def dates(source: Source, now: datetime) -> list[date]:
 def holds_from(source: Source, day: date) -> date:
     """The day from which a rate holds that was set on this one."""
     return day + DAY if AHEAD[source.key] == "day" else source.calendar.working_day_after(day)
+
+
+def test_days_in_order_are_told_as_spans_without_a_gap() -> None:
+    assert spans([]) == []
+    assert spans([WED, FRI, SAT, SUN, TUE]) == [Span(WED, WED), Span(FRI, SUN), Span(TUE, TUE)]

@@ -98,8 +98,8 @@ def _cells(row: Row, medians: Mapping[Pair, Decimal | None]) -> list[str]:
 
 def _median(rows: Iterable[Row], symbol: Pair) -> Decimal | None:
     said = [row for row in rows if symbol in row.said]
-    opinions = [guard.Opinion(row.said[symbol].price, row.source.votes) for row in said]
-    return guard.median(opinions) if opinions else None
+    votes = [row.said[symbol].price for row in said for _ in range(row.source.votes)]
+    return guard.median(votes) if votes else None
 
 
 def _value(said: Fixing | None, median: Decimal | None) -> str:

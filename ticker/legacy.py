@@ -11,18 +11,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
+from itertools import groupby
 
 from pydantic import BaseModel, ConfigDict
 
 from ticker import wire
+from ticker.rates.calendar import ONE_DAY, spans
 from ticker.rates.events import Baseline, Empty, Event, Order, Said, Verdict
 from ticker.rates.model import Fixing, Pair, Quote, Rate
 from ticker.rates.tables import Figure, Table, fixing_of, tables_of
 from ticker.records import FixingRecord, LegRecord
 from ticker.wire import Symbol
 
-_ONE_DAY = timedelta(days=1)
 _REASON = "doubted by an earlier version"
 
 _Day = tuple[str, date]
@@ -291,7 +292,7 @@ def _skipped(quotes: Iterable[Quote], believed: Iterable[Fixing]) -> set[_Day]:
         before = max((day for day in days[source, quote.symbol] if day < today), default=today)
         begin = before if quote.previous is not None else today
         end = _day(quote.next.as_of) if quote.next else today
-        found |= {(source, begin + _ONE_DAY * ahead) for ahead in range(1, (end - begin).days)}
+        found |= {(source, begin + ONE_DAY * ahead) for ahead in range(1, (end - begin).days)}
     return found
 
 
@@ -301,11 +302,8 @@ def _day(as_of: date) -> date:
 
 def _empty(days: set[_Day], stated: set[_Day], now: datetime) -> list[Empty]:
     """The days without a table, as ranges without a gap."""
-    found: list[Empty] = []
-    for source, day in sorted(days - stated):
-        last = found[-1] if found else None
-        if last and last.source == source and last.last + _ONE_DAY == day:
-            found[-1] = replace(last, last=day)
-        else:
-            found.append(Empty(at=now, source=source, first=day, last=day))
-    return found
+    return [
+        Empty(at=now, source=source, first=span.first, last=span.last)
+        for source, own in groupby(sorted(days - stated), key=lambda each: each[0])
+        for span in spans(day for _, day in own)
+    ]

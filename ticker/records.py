@@ -11,12 +11,12 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, KeysView, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache, singledispatch
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -433,10 +433,10 @@ class _Figures(Mapping[Pair, Figure]):
     Five years have a million of them, of which few are read; as objects they would take 200 MB.
     """
 
-    __slots__ = ("_places", "_text")
+    __slots__ = ("_pairs", "_places", "_text")
 
-    def __init__(self, places: Mapping[Pair, int], text: str) -> None:
-        self._places = places
+    def __init__(self, layout: _Layout, text: str) -> None:
+        self._places, self._pairs = layout
         self._text = text
 
     def __getitem__(self, pair: Pair) -> Figure:
@@ -450,6 +450,10 @@ class _Figures(Mapping[Pair, Figure]):
 
     def __len__(self) -> int:
         return len(self._places)
+
+    def keys(self) -> KeysView[Pair]:
+        """The pairs: the same view for all tables of a layout."""
+        return self._pairs
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, _Figures) or self._places is not other._places:
@@ -465,15 +469,21 @@ class _Figures(Mapping[Pair, Figure]):
 
 
 def _read_figures(names: str, text: str) -> _Figures:
-    places = _places(names)
-    if text.count(" ") + 1 != len(places) or not _FIGURES.fullmatch(text):
-        raise ValueError(f"{text!r:.60} are not {len(places)} figures")
-    return _Figures(places, text)
+    layout = _layout(names)
+    if text.count(" ") + 1 != len(layout.places) or not _FIGURES.fullmatch(text):
+        raise ValueError(f"{text!r:.60} are not {len(layout.places)} figures")
+    return _Figures(layout, text)
+
+
+class _Layout(NamedTuple):
+    """The place of each pair in a table. The tables of one source share it."""
+
+    places: dict[Pair, int]
+    pairs: KeysView[Pair]
 
 
 @lru_cache(maxsize=1024)
-def _places(names: str) -> dict[Pair, int]:
-    """The place of each pair. The tables of one source share this dict."""
+def _layout(names: str) -> _Layout:
     places: dict[Pair, int] = {}
     count, side = 0, ""
     for word in names.split(" "):
@@ -484,7 +494,7 @@ def _places(names: str) -> dict[Pair, int]:
             count += 1
     if len(places) != count:
         raise ValueError(f"{names!r:.60} name a pair twice")
-    return places
+    return _Layout(places, places.keys())
 
 
 @lru_cache(maxsize=512)
@@ -513,8 +523,10 @@ def _pair(text: str) -> Pair:
 
 @lru_cache(maxsize=4096)
 def _figure(text: str) -> Figure:
+    if "/" not in text:
+        return Figure(Decimal(text), 1)
     value, _, nominal = text.partition("/")
-    return Figure(Decimal(value), int(nominal or 1))
+    return Figure(Decimal(value), int(nominal))
 
 
 def _moment(at: datetime) -> str:

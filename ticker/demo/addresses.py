@@ -14,7 +14,8 @@ from aiohttp import ETag, web
 
 from ticker.demo import aggregators, formats
 from ticker.demo.habits import HABITS, Bank
-from ticker.demo.replay import ONE_DAY, as_published
+from ticker.demo.replay import as_published
+from ticker.rates.calendar import ONE_DAY
 
 XML_1251 = "application/xml; charset=windows-1251"
 JSON = "application/json"

@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from ticker.demo.formats import trimmed
 from ticker.demo.habits import Bank
-from ticker.demo.replay import ONE_DAY, TMT_PER_USD, as_published, held
+from ticker.demo.replay import TMT_PER_USD, as_published, held
+from ticker.rates.calendar import ONE_DAY
 from ticker.rates.model import EXACT
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import ROUND_HALF_UP, Decimal
 
-from ticker.demo.replay import ONE_DAY, Figures, held, recording
-from ticker.rates.calendar import Calendar
+from ticker.demo.replay import Figures, held, recording
+from ticker.rates.calendar import ONE_DAY, Calendar
 from ticker.rates.model import EXACT
 from ticker.sources import SOURCES
 

@@ -11,6 +11,8 @@ from decimal import Decimal
 from importlib import resources
 from time import monotonic
 
+from ticker.rates.calendar import ONE_DAY
+
 NOTICE = (
     "Demo: recorded days of an aggregator (August and September 2026), "
     "replayed as the banks would publish them. No bank said these numbers."
@@ -20,7 +22,6 @@ NOTICE = (
 Figures = Mapping[str, Decimal]
 """Units of each currency for one US dollar."""
 
-ONE_DAY = timedelta(days=1)
 # Official since 2015-01-01 and what every bank's table gives; the aggregator's own column is noise around it.
 TMT_PER_USD = Decimal("3.5")
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from ticker.fetch import FORESEEN, Answer, Fetcher, NotThere
+from ticker.rates.calendar import ONE_DAY, Span, spans
 from ticker.rates.model import Rate
 from ticker.rates.source import NoTable, Source
 from ticker.rates.tables import WHOLE, Table, tables_of
 
-ONE_DAY = timedelta(days=1)
 MOST_FAILURES = 3
 """Failed requests in a row after which a source is left alone."""
 MOST_ABSENT = 15
@@ -32,14 +32,6 @@ No bank is closed for longer (NBKR was from 2 to 12 May 2025).
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """Days without a table, the first and the last one included."""
-
-    first: date
-    last: date
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
     """What one request brought, or several for the same days."""
 
@@ -47,6 +39,7 @@ class Told:
     """The days that were answered."""
     tables: tuple[Table, ...] = ()
     empty: tuple[Span, ...] = ()
+    """The days without a table."""
     failed: tuple[date, ...] = ()
     """The days that could not be had."""
     answers: tuple[Answer, ...] = ()
@@ -89,16 +82,16 @@ class Archive:
         history = self.source.history
         assert history  # noqa: S101 - ask() has looked
         names = _enough(sorted(set(currencies) & history.names.keys()), history.names)
-        spans = list(_spans(days, history.longest_days - MARGIN.days))
+        ranges = list(_covering(days, history.longest_days - MARGIN.days))
         done = 0
-        for span in spans:
+        for span in ranges:
             answers: list[Answer] = []
             for currency in names:
                 await self._pause(done)
                 first = span.first - MARGIN
                 answers.append(await self.fetcher.history(self.source, currency, first, span.last))
                 done += 1
-                self.progress(done, len(spans) * len(names))
+                self.progress(done, len(ranges) * len(names))
             yield _told_of_range(days, span, answers)
 
     async def _days(self, days: Sequence[date]) -> AsyncIterator[Told]:
@@ -158,23 +151,12 @@ def _told_of_range(days: Sequence[date], span: Span, answers: Sequence[Answer]) 
     return Told(
         asked=asked,
         tables=tuple(tables_of(rates)),
-        empty=tuple(_runs(empty)),
+        empty=tuple(reversed(spans(reversed(empty)))),
         answers=tuple(answers),
     )
 
 
-def _runs(days: Iterable[date]) -> list[Span]:
-    """Days (newest first) as spans without a gap."""
-    runs: list[Span] = []
-    for day in days:
-        if runs and runs[-1].first - ONE_DAY == day:
-            runs[-1] = Span(first=day, last=runs[-1].last)
-        else:
-            runs.append(Span(first=day, last=day))
-    return runs
-
-
-def _spans(days: Sequence[date], longest: int) -> Iterator[Span]:
+def _covering(days: Sequence[date], longest: int) -> Iterator[Span]:
     """The ranges that cover these days (newest first), none longer than `longest` days."""
     left = list(days)
     while left:

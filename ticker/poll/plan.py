@@ -6,9 +6,9 @@ import random
 from datetime import date, datetime, timedelta
 
 from ticker.config import PollSettings
+from ticker.rates.calendar import ONE_DAY
 from ticker.rates.source import Source
 
-ONE_DAY = timedelta(days=1)
 BEFORE_DUE = timedelta(minutes=2)
 """How long before a quote is late its source is asked."""
 AFTER_DUE = timedelta(seconds=1)

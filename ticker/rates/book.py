@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from datetime import date, datetime
-from functools import singledispatchmethod
 
+from ticker.rates.calendar import ONE_DAY
 from ticker.rates.events import (
     Asked,
     Baseline,
     Empty,
     Entry,
-    Event,
     Order,
     Provisional,
     Said,
@@ -27,7 +26,7 @@ from ticker.rates.guard import Doubt, Guard
 from ticker.rates.heard import Heard
 from ticker.rates.model import Fixing, Pair, Quote
 from ticker.rates.policy import Rule
-from ticker.rates.series import ONE_DAY, Row, Series, Word
+from ticker.rates.series import Row, Series, Word
 from ticker.rates.source import Source
 from ticker.rates.tables import routes_of
 from ticker.rates.verdicts import Verdicts
@@ -39,6 +38,7 @@ class Book:
 
     def __init__(self, rules: Iterable[Rule], *, sources: Mapping[str, Source], guard: Guard) -> None:
         self.rules = {rule.symbol: rule for rule in rules}
+        self._symbols = tuple(self.rules)
         self.sources = sources
         self.heard = Heard(sources)
         self.series: dict[Key, Series] = {}
@@ -61,24 +61,39 @@ class Book:
 
     def apply(self, entry: Entry) -> None:
         """Take the next event."""
-        self._review(self._take(entry.event, entry.number))
+        self._review(self._take(entry))
 
     def _take_settled(self, entry: Entry) -> None:
         """Take an event without judging it: a later baseline has the verdicts."""
         if not isinstance(entry.event, Said):
-            self._take(entry.event, entry.number)
+            self._take(entry)
             return
         self.heard.say(entry.event)
         for series, word in self._words(entry.event, entry.number):
             series.answer(word)
 
-    @singledispatchmethod
-    def _take(self, event: Event, number: int) -> Container[Pair]:
+    def _take(self, entry: Entry) -> Container[Pair]:
         """Take an event; return the symbols that it says something new about."""
-        raise TypeError(f"{event!r} is no event")
+        match entry.event:
+            case Said() as event:
+                return self._take_said(event, entry.number)
+            case Empty() as event:
+                self.heard.deny(event)
+                return self._symbols_of(event.source)
+            case Asked() as event:
+                self.heard.asked[event.source] = event
+                return ()
+            case Stood() as event:
+                return self._take_stood(event)
+            case Waited() as event:
+                return self._take_waited(event)
+            case Order() as event:
+                return self._take_order(event)
+            case Baseline() as event:
+                return self._take_baseline(event)
+        raise TypeError(f"{entry.event!r} is no event")
 
-    @_take.register
-    def _(self, event: Said, number: int) -> Container[Pair]:
+    def _take_said(self, event: Said, number: int) -> Container[Pair]:
         self.heard.say(event)
         words = self._words(event, number)
         for series, word in words:
@@ -90,31 +105,18 @@ class Book:
                 self._unsettled.add(series.key)
         return [series.symbol for series, _ in words]
 
-    @_take.register
-    def _(self, event: Empty, number: int) -> Container[Pair]:
-        self.heard.deny(event)
-        return [series.symbol for series in self.series_of(event.source)]
-
-    @_take.register
-    def _(self, event: Stood, number: int) -> Container[Pair]:
+    def _take_stood(self, event: Stood) -> Container[Pair]:
         self.heard.ask(event.source, event.at)
-        for series in (found := self.series_of(event.source)):
+        for series in self.series_of(event.source):
             series.stand(event.day)
-        return [series.symbol for series in found]
+        return self._symbols_of(event.source)
 
-    @_take.register
-    def _(self, event: Asked, number: int) -> Container[Pair]:
-        self.heard.asked[event.source] = event
-        return ()
-
-    @_take.register
-    def _(self, event: Waited, number: int) -> Container[Pair]:
-        for series in (found := self.series_of(event.source)):
+    def _take_waited(self, event: Waited) -> Container[Pair]:
+        for series in self.series_of(event.source):
             series.wait()
-        return [series.symbol for series in found]
+        return self._symbols_of(event.source)
 
-    @_take.register
-    def _(self, event: Order, number: int) -> Container[Pair]:
+    def _take_order(self, event: Order) -> Container[Pair]:
         if event.verb == "hold" and event.quote:
             self.on_hold[event.symbol] = event.quote
         elif event.verb == "release":
@@ -123,8 +125,7 @@ class Book:
             self._verdicts.confirm(series, event.table)
         return (event.symbol,)
 
-    @_take.register
-    def _(self, event: Baseline, number: int) -> Container[Pair]:
+    def _take_baseline(self, event: Baseline) -> Container[Pair]:
         open_ = {(each.source, each.symbol): each for each in event.provisional}
         doubts = {(each.source, each.symbol, each.number): each for each in event.verdicts}
         for key, series in self.series.items():
@@ -147,7 +148,7 @@ class Book:
                 self._series(event.source, route.symbol),
                 Word(number=number, at=event.at, route=route, table=event.table, archive=event.archive),
             )
-            for route in routes_of(tuple(self.rules), tuple(event.table.figures))
+            for route in routes_of(self._symbols, tuple(event.table.figures))
         ]
 
     def _series(self, source: str, symbol: Pair) -> Series:
@@ -169,12 +170,13 @@ class Book:
         """What a source said of each symbol."""
         return [series for (key, _), series in self.series.items() if key == source]
 
+    def _symbols_of(self, source: str) -> list[Pair]:
+        return [series.symbol for series in self.series_of(source)]
+
     def _review(self, symbols: Container[Pair]) -> None:
         """Judge again every series for which another source's word about these symbols may matter."""
         for key in sorted(key for key in self._unsettled if key[1] in symbols):
-            series = self.series[key]
-            self._verdicts.review(series)
-            if series.proof == "full" and not series.doubted():
+            if not self._verdicts.review(self.series[key]):
                 self._unsettled.discard(key)
 
     # The history.

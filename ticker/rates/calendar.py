@@ -10,8 +10,10 @@ working days. A closure that it does not know can be added (`closed`).
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
+from typing import NamedTuple
 
 import holidays
 
@@ -94,6 +96,24 @@ class Calendar:
         """The nearest working day after (or, with a step back, before) `day`."""
         days = (day + step * count for count in range(1, LONGEST_LOOK))
         return next(other for other in days if self.works(other))
+
+
+class Span(NamedTuple):
+    """Days without a gap, the first and the last one included."""
+
+    first: date
+    last: date
+
+
+def spans(days: Iterable[date]) -> list[Span]:
+    """Days, in order, as spans without a gap."""
+    found: list[Span] = []
+    for day in days:
+        if found and found[-1].last + ONE_DAY == day:
+            found[-1] = found[-1]._replace(last=day)
+        else:
+            found.append(Span(day, day))
+    return found
 
 
 @functools.cache

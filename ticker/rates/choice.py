@@ -205,7 +205,7 @@ class Choice:
             return False
         series.settle()
         peg = Fixing(symbol=rule.symbol, legs=(rule.peg,)).price
-        rows = (row for day in reversed(series.days) if not (row := series.rows[day]).repeat)
+        rows = (row for row in reversed(series.in_order) if not row.repeat)
         last = [word.price for row in islice(rows, _ALARM_DAYS) if (word := row.stated)]
         return len(last) == _ALARM_DAYS and all(guard.apart(price, peg) > _ALARM for price in last)
 

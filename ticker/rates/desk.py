@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 
 from ticker.rates.book import Book
+from ticker.rates.calendar import ONE_DAY, spans
 from ticker.rates.choice import Basis, Choice, quote_of
 from ticker.rates.enquiries import Enquiries
 from ticker.rates.events import Asked, Baseline, Empty, Entry, Event, Order, Said, Stood, Waited
@@ -20,7 +21,7 @@ from ticker.rates.guard import Guard
 from ticker.rates.late import is_late
 from ticker.rates.model import Fixing, Pair, Quote
 from ticker.rates.policy import Rule
-from ticker.rates.series import ONE_DAY, Word
+from ticker.rates.series import Word
 from ticker.rates.source import Source
 from ticker.rates.tables import Table, in_words
 
@@ -117,17 +118,6 @@ class Desk(Enquiries):
         self._since[key] = monotonic
         self._add(Said(at=now, table=table, document=document))
 
-    def hear_again(
-        self, source: str, days: Iterable[date], *, now: datetime, monotonic: float
-    ) -> list[Quote]:
-        """Take that a source's answers about these days still stand; return the quotes that changed by it."""
-        known = len(self._new)
-        for day in days:
-            self._hear_again((source, day), now=now, monotonic=monotonic)
-        if len(self._new) == known:
-            self._note_asked(source, answered=True, now=now)
-        return self.tick(now=now)
-
     def _hear_again(self, key: tuple[str, date], *, now: datetime, monotonic: float) -> None:
         since = self._since.setdefault(key, monotonic)
         stood = monotonic - since >= self._guard.repeat.total_seconds()
@@ -138,8 +128,8 @@ class Desk(Enquiries):
     def hear_empty(self, source: str, first: date, last: date, *, now: datetime) -> None:
         """Take that a source has no table for these days; heard again, it is news only if that settles it."""
         days = (first + ONE_DAY * ahead for ahead in range((last - first).days + 1))
-        for begin, end in _spans(day for day in days if self._is_news(source, day, now)):
-            self._add(Empty(at=now, source=source, first=begin, last=end))
+        for span in spans(day for day in days if self._is_news(source, day, now)):
+            self._add(Empty(at=now, source=source, first=span.first, last=span.last))
 
     def _is_news(self, source: str, day: date, now: datetime) -> bool:
         if self.book.heard.last_answer(source, day, archive=False) is not None:
@@ -331,17 +321,6 @@ def _is_older(event: Event, oldest: Mapping[str, date]) -> bool:
         case Order(table=Table() as table):
             return table.day < oldest.get(table.source, date.min)
     return False
-
-
-def _spans(days: Iterable[date]) -> list[tuple[date, date]]:
-    """Days in order as ranges without a gap."""
-    spans: list[tuple[date, date]] = []
-    for day in days:
-        if spans and spans[-1][1] + ONE_DAY == day:
-            spans[-1] = spans[-1][0], day
-        else:
-            spans.append((day, day))
-    return spans
 
 
 def _frozen(quote: Quote, status: Literal["unconfirmed", "stale"], now: datetime) -> Quote:

@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 from ticker.rates import guard
 from ticker.rates.book import Book
+from ticker.rates.calendar import ONE_DAY
 from ticker.rates.model import Fixing, Pair
 from ticker.rates.policy import Rule
-from ticker.rates.series import ONE_DAY, Series, Word
+from ticker.rates.series import Series, Word
 from ticker.rates.source import Source
 from ticker.rates.tables import Table, fixing_of, in_words
 from ticker.rates.witnesses import Key
@@ -172,7 +173,7 @@ class Enquiries:
 def _open_word(series: Series) -> Word | None:
     """A source's newest answer if it is doubted, refused, alternates, or if nothing speaks for it."""
     series.settle()
-    for row in (series.rows[day] for day in reversed(series.days)):
+    for row in reversed(series.in_order):
         if row.is_open or row.alternates:
             return row.standing
         if row.is_polled:

@@ -88,13 +88,8 @@ def doubt(
     was off as well and the new one hardly moved. Official rates may stand still while markets move, and
     after a devaluation the others may lag.
     """
-    if band and not band[0] <= said.inverse <= band[1]:
-        return Doubt(
-            reason=f"{_short(said.inverse)} is outside of {_short(band[0])} to {_short(band[1])} "
-            f"{said.symbol.base} per {said.symbol.quote}",
-            by_hand=True,
-            absurd=True,
-        )
+    if absurd := outside(said, band):
+        return absurd
     if before and (jump := apart(price := said.price, before)) > guard.jump:
         return Doubt(
             reason=f"{moved(said, before)} from one publication to the next", by_hand=jump > guard.human
@@ -106,6 +101,18 @@ def doubt(
     return Doubt(reason=f"{moved(said, median)} from the median of the others")
 
 
+def outside(said: Priced, band: tuple[Decimal, Decimal] | None) -> Doubt | None:
+    """Why `said` is absurd, if it is outside of its band, in units of symbol.base for one symbol.quote."""
+    if band is None or band[0] <= (inverse := said.inverse) <= band[1]:
+        return None
+    return Doubt(
+        reason=f"{_short(inverse)} is outside of {_short(band[0])} to {_short(band[1])} "
+        f"{said.symbol.base} per {said.symbol.quote}",
+        by_hand=True,
+        absurd=True,
+    )
+
+
 def _is_no_news(price: Decimal, before: Decimal, reference: Decimal, tolerance: Decimal) -> bool:
     nearer = (price > reference) == (before > reference) and apart(price, reference) <= apart(
         before, reference
@@ -115,19 +122,12 @@ def _is_no_news(price: Decimal, before: Decimal, reference: Decimal, tolerance: 
 
 def apart(one: Decimal, other: Decimal) -> Decimal:
     """How far two prices are apart, as a share of the lower: the same for prices and for their inverses."""
-    return share(max(one, other), min(one, other))
+    return share(one, other) if one > other else share(other, one)
 
 
 def share(number: Decimal, of: Decimal) -> Decimal:
     """How far `number` is from `of`, as a share of `of`."""
     return EXACT.divide(EXACT.subtract(number, of), of)
-
-
-class Opinion(NamedTuple):
-    """The price that a source names, and its half votes in the median."""
-
-    price: Decimal
-    votes: int
 
 
 class Middle(NamedTuple):
@@ -137,20 +137,15 @@ class Middle(NamedTuple):
     high: Decimal
 
 
-def middle(opinions: Sequence[Opinion]) -> Middle:
-    """The weighted middle: one number, or two if the votes split into two halves."""
-    ordered = sorted(opinions)
-    everything, votes = sum(votes for _, votes in ordered), 0
-    for index, (number, own) in enumerate(ordered):
-        votes += own
-        if 2 * votes >= everything:
-            return Middle(number, number if 2 * votes > everything else ordered[index + 1][0])
-    raise ValueError("no opinions, no middle")
+def middle(votes: Iterable[Decimal]) -> Middle:
+    """The middle of the prices that were voted for: one number, or two if the votes split into halves."""
+    ordered = sorted(votes)
+    return Middle(ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2])
 
 
-def median(opinions: Sequence[Opinion]) -> Decimal:
-    """The number with half of the votes on either side; of two such numbers their mean. Never published."""
-    low, high = middle(opinions)
+def median(votes: Iterable[Decimal]) -> Decimal:
+    """The price with half of the votes on either side; of two such prices their mean. Never published."""
+    low, high = middle(votes)
     return low if low == high else EXACT.divide(EXACT.add(low, high), Decimal(2))
 
 

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from ticker.rates.calendar import ONE_DAY
 from ticker.rates.events import Asked, Empty, Said
 from ticker.rates.source import Source
 from ticker.rates.tables import Table
-
-ONE_DAY = timedelta(days=1)
 
 
 class Heard:
@@ -58,10 +57,6 @@ class Heard:
     def last_answer(self, source: str, day: date, *, archive: bool = False) -> Table | None:
         """The source's last answer about a day, or its archive's."""
         return (self._archive if archive else self._answers).get(source, {}).get(day)
-
-    def newest_answer(self, source: str) -> date | None:
-        """The newest day that a source answered about itself, not by its archive."""
-        return max(self._answers.get(source, ()), default=None)
 
     def newest_day(self, source: str) -> date | None:
         """The newest day that a source stated a table for."""

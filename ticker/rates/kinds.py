@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
 from ticker.rates import guard
+from ticker.rates.calendar import ONE_DAY
 from ticker.rates.source import Source
 from ticker.rates.words import Row, Word
 
-ONE_DAY = timedelta(days=1)
 REACH = 16
 """Days on each side that a day is compared with: enough for three publications and for old tables."""
 STALE_REPEATS = 5
@@ -26,7 +26,7 @@ STALE_REPEATS = 5
 
 class Kinds:
     """
-    Works out the days of one source about one symbol; `days` are in order, `rows` are the days by date.
+    Works out the days of one source about one symbol: `days` in order, `in_order` their rows, `rows` by date.
 
     `band` is in units of symbol.base for one symbol.quote; `tolerance` and `jump` are shares.
     """
@@ -46,6 +46,7 @@ class Kinds:
         # A rate that jumps and comes back within days is an error; a devaluation does not come back.
         self._spike = min(jump, 2 * tolerance)
         self.days: list[date] = []
+        self.in_order: list[Row] = []
         self.rows: dict[date, Row] = {}
         self.has_archive = False
         """Whether the archive said anything."""
@@ -60,8 +61,8 @@ class Kinds:
         low, end = bisect_left(self.days, first), bisect_right(self.days, last)
         reach = REACH if self.has_archive else 0
         index, stop, follows = max(0, low - reach), end + reach, 0
-        while index < stop and index < len(self.days):
-            row = self.rows[self.days[index]]
+        while index < stop and index < len(self.in_order):
+            row = self.in_order[index]
             if low <= index < end or index < follows or (row.told and not row.is_polled):
                 counted = row.chosen
                 self._tell(row, index)
@@ -76,9 +77,9 @@ class Kinds:
         good = self._not_old(row, index, before)
         accepted = [word for word in good if word.doubt is None]
         row.refused = bool(row.answers) and (not good or good[-1] is not row.answers[-1])
-        row.alternates = self._alternates(accepted)
+        row.alternates = len(accepted) > 1 and self._alternates(accepted)
         row.chosen = (accepted[0] if row.alternates else accepted[-1]) if accepted else None
-        row.corrected = bool(accepted) and self._is_corrected(row, accepted, before)
+        row.corrected = len(accepted) > 1 and self._is_corrected(row, accepted, before)
         if row.chosen is None and row.told and self._is_believable(row.told, index, before):
             row.chosen = row.told
         row.repeat = bool(row.chosen and before and self._repeats(row.chosen, before))
@@ -86,14 +87,14 @@ class Kinds:
     def _before(self, index: int) -> Word | None:
         """The word that counts of the newest day before."""
         for at in range(index - 1, max(-1, index - 1 - REACH), -1):
-            if word := self.rows[self.days[at]].chosen:
+            if word := self.in_order[at].chosen:
                 return word
         return None
 
-    def _earlier(self, index: int) -> list[Word]:
-        """The words that count of the days before."""
-        days = self.days[max(0, index - REACH) : index]
-        return [word for day in days if (word := self.rows[day].chosen)]
+    def _saying(self, word: Word, index: int) -> list[Word]:
+        """The words that count of the days before, if they say the same of the symbol."""
+        figures, before = word.figures, self.in_order[max(0, index - REACH) : index]
+        return [said for row in before if (said := row.chosen) and said.figures == figures]
 
     def _not_old(self, row: Row, index: int, before: Word | None) -> Sequence[Word]:
         """The answers that are not an earlier day's table under this date."""
@@ -122,11 +123,8 @@ class Kinds:
         """
         if word.same_table(before):
             return not first
-        figures = word.figures
-        return any(
-            other.figures == figures and other is not before and word.is_alike(other)
-            for other in self._earlier(index)
-        )
+        earlier = self._saying(word, index)
+        return any(other is not before and word.table.repeats(other.table) for other in earlier)
 
     def _alternates(self, accepted: list[Word]) -> bool:
         """Whether the last change of answer brought back a replaced version, which has not stood since."""
@@ -186,18 +184,17 @@ class Kinds:
 
     def _last_alike(self, told: Word, index: int) -> date | None:
         """The last of the next days for which the source itself stated this table and no other."""
-        later = (self.rows[day] for day in self.days[index + 1 : index + 1 + REACH])
+        later = self.in_order[index + 1 : index + 1 + REACH]
         alike = [row.day for row in later if row.answers and all(map(told.is_alike, row.answers))]
         return alike[-1] if alike else None
 
     def _first_told_alike(self, told: Word, index: int) -> date:
         """The first of the days in a row, up to this one, for which the archive has the same table."""
         first = told.day
-        for day in reversed(self.days[max(0, index - REACH) : index]):
-            word = self.rows[day].told
-            if word is None or not told.is_alike(word):
+        for row in reversed(self.in_order[max(0, index - REACH) : index]):
+            if row.told is None or not told.is_alike(row.told):
                 return first
-            first = day
+            first = row.day
         return first
 
     def _is_doubted(self, told: Word) -> bool:
@@ -208,10 +205,10 @@ class Kinds:
 
     def _beside(self, told: Word, index: int, step: int) -> list[Decimal]:
         """The prices of up to three publications on one side of a day, the nearest first, no repeat."""
-        days = self.days[index + 1 : index + 1 + REACH]
+        rows = self.in_order[index + 1 : index + 1 + REACH]
         if step < 0:
-            days = self.days[max(0, index - REACH) : index][::-1]
-        words = (word for day in days if (word := self._candidate(self.rows[day])))
+            rows = self.in_order[max(0, index - REACH) : index][::-1]
+        words = (word for row in rows if (word := self._candidate(row)))
         return list(islice(self._moves(told, words, step), guard.NEIGHBOURS))
 
     def _moves(self, told: Word, words: Iterable[Word], step: int) -> Iterator[Decimal]:

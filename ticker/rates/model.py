@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Literal, NamedTuple, Self
@@ -16,26 +16,29 @@ EXACT = Context(prec=50, rounding=ROUND_HALF_UP)
 # Prices that we derive (inversions, crosses) keep ten significant digits.
 DERIVED = Context(prec=10, rounding=ROUND_HALF_UP)
 
+_ONE = Decimal(1)
 _CODE = re.compile(r"[A-Z]{3}")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Pair:
-    """The price of one `base` counted in `quote`; `str` is `KGS/USD`."""
-
+class _Codes(NamedTuple):
     base: str
     quote: str
-    _hash: int = field(init=False, repr=False, compare=False)
-    """Worked out once: pairs are the keys of every table."""
 
-    def __post_init__(self) -> None:
-        for code in (self.base, self.quote):
+
+class Pair(_Codes):
+    """
+    The price of one `base` counted in `quote`; `str` is `KGS/USD`.
+
+    A tuple, as these are hashed and compared fastest: pairs are the keys of every table.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, base: str, quote: str) -> Self:
+        for code in (base, quote):
             if not _CODE.fullmatch(code):
                 raise ValueError(f"{code!r} is not a currency code of three capital letters")
-        object.__setattr__(self, "_hash", hash((self.base, self.quote)))
-
-    def __hash__(self) -> int:
-        return self._hash
+        return super().__new__(cls, base, quote)
 
     def __str__(self) -> str:
         return f"{self.base}/{self.quote}"
@@ -158,16 +161,17 @@ def fraction(symbol: Pair, legs: Iterable[tuple[Pair, Decimal, int]]) -> Fractio
 
     Raises ValueError if they do not lead from the one to the other.
     """
-    numerator = denominator = Decimal(1)
+    numerator = denominator = _ONE
     at = symbol.base
     for pair, value, nominal in legs:
         if pair.base == at:
-            at, over, under = pair.quote, value, Decimal(nominal)
+            at = pair.quote
+            numerator, denominator = EXACT.multiply(numerator, value), EXACT.multiply(denominator, nominal)
         elif pair.quote == at:
-            at, over, under = pair.base, Decimal(nominal), value
+            at = pair.base
+            numerator, denominator = EXACT.multiply(numerator, nominal), EXACT.multiply(denominator, value)
         else:
             raise ValueError(f"{pair} does not lead from {at} to {symbol.quote}")
-        numerator, denominator = EXACT.multiply(numerator, over), EXACT.multiply(denominator, under)
     if at != symbol.quote:
         raise ValueError(f"{symbol}: the legs end at {at}")
     return Fraction(numerator, denominator)

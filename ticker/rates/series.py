@@ -7,19 +7,19 @@ publication or a repeat, is worked out from them again after a new word or anoth
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from ticker.rates.kinds import ONE_DAY, STALE_REPEATS, Kinds
+from ticker.rates.kinds import STALE_REPEATS, Kinds
 from ticker.rates.model import Fixing, Pair
 from ticker.rates.source import Source
 from ticker.rates.words import Row, Word
 
-__all__ = ["ONE_DAY", "STALE_REPEATS", "Proof", "Row", "Series", "Word"]
+__all__ = ["STALE_REPEATS", "Proof", "Row", "Series", "Word"]
 
 Proof = Literal["none", "archive", "full"]
 """What speaks for a series: nothing yet, its own archive, or more: witnesses, three moves, an operator."""
@@ -69,7 +69,6 @@ class Series(Kinds):
         self.waited = False
         self._published: dict[date, Published] = {}
         """The publications, as they were at the last `drain`."""
-        self._newest_row: Row | None = None
         self._dirty: tuple[date, date] | None = None
         self._pending: set[date] = set()
 
@@ -80,8 +79,9 @@ class Series(Kinds):
         row = self.rows.get(word.day)
         if row is None:
             row = self.rows[word.day] = Row(day=word.day)
-            insort(self.days, word.day)
-            self._newest_row = self.rows[self.days[-1]]
+            at = bisect_left(self.days, word.day)
+            self.days.insert(at, word.day)
+            self.in_order.insert(at, row)
         if word.archive:
             row.told, self.has_archive = word, True
         else:
@@ -106,8 +106,11 @@ class Series(Kinds):
 
     def touch(self, day: date) -> None:
         """Have the days around this one worked out anew."""
-        first, last = self._dirty or (day, day)
-        self._dirty = min(first, day), max(last, day)
+        if self._dirty is None:
+            self._dirty = day, day
+        else:
+            first, last = self._dirty
+            self._dirty = min(first, day), max(last, day)
 
     def settle(self) -> None:
         """Work out the days that what came in may have changed."""
@@ -120,14 +123,12 @@ class Series(Kinds):
         """Forget what is of an earlier day."""
         self.settle()
         count = bisect_left(self.days, day)
-        gone, self.days = self.days[:count], self.days[count:]
+        gone, self.days, self.in_order = self.days[:count], self.days[count:], self.in_order[count:]
         for each in gone:
             del self.rows[each]
             self._published.pop(each, None)
         self._pending.difference_update(gone)
-        if not self.days:
-            self._newest_row = None
-        elif gone:
+        if gone and self.days:
             self.touch(self.days[0])
 
     # The history.
@@ -152,7 +153,7 @@ class Series(Kinds):
         """Take every publication as already handed over."""
         self.settle()
         self._pending = set()
-        found = ((day, self._publication(day)) for day in self.days)
+        found = ((row.day, _publication(row)) for row in self.in_order if self.visible)
         self._published = {day: published for day, published in found if published}
 
     @property
@@ -167,9 +168,7 @@ class Series(Kinds):
 
     def _publication(self, day: date) -> Published | None:
         row = self.rows.get(day)
-        if row is None or row.chosen is None or row.repeat or not self.visible:
-            return None
-        return Published(row.chosen, row.corrected)
+        return _publication(row) if row and self.visible else None
 
     def publications(self) -> Iterator[Fixing]:
         """Every publication that is known."""
@@ -187,10 +186,7 @@ class Series(Kinds):
 
     def after(self, day: date) -> Iterator[Row]:
         """The days after this one that have a word that counts, the next one first."""
-        for index in range(bisect_right(self.days, day), len(self.days)):
-            row = self.rows[self.days[index]]
-            if row.chosen:
-                yield row
+        return (row for row in self.in_order[bisect_right(self.days, day) :] if row.chosen)
 
     @property
     def newest(self) -> Row | None:
@@ -199,18 +195,17 @@ class Series(Kinds):
 
     def _last(self, end: int) -> Row | None:
         for index in range(end - 1, -1, -1):
-            row = self.rows[self.days[index]]
-            if row.chosen:
+            if (row := self.in_order[index]).chosen:
                 return row
         return None
 
     def newest_word(self, until: date) -> Word | None:
         """The newest word up to a day that is not absurd, accepted or doubted."""
-        row = self._newest_row
+        row = self.in_order[-1] if self.in_order else None
         if row and row.day <= until and row.answers and row.answers[-1].doubt is None:
             return row.answers[-1]  # the usual case
         for index in range(bisect_right(self.days, until) - 1, -1, -1):
-            row = self.rows[self.days[index]]
+            row = self.in_order[index]
             for word in (row.standing, row.told):
                 if word and self.is_sane(word):
                     return word
@@ -250,13 +245,12 @@ class Series(Kinds):
 
     def last_stated(self) -> Row | None:
         """The newest day that the source stated a table for, accepted or not."""
-        return self._newest_row
+        return self.in_order[-1] if self.in_order else None
 
     def in_doubt(self, today: date) -> Word | None:
         """The newest answer of a day that has begun, if it is not accepted and no later day is."""
-        for day in reversed(self.days):
-            row = self.rows[day]
-            if row.is_open and day <= today:
+        for row in reversed(self.in_order):
+            if row.is_open and row.day <= today:
                 return row.standing
             if row.chosen:
                 return None
@@ -265,10 +259,13 @@ class Series(Kinds):
     def doubted(self) -> list[Word]:
         """The last answers of the newest days if the guard does not accept them, oldest first."""
         found: list[Word] = []
-        for day in reversed(self.days):
-            row = self.rows[day]
+        for row in reversed(self.in_order):
             if row.standing and row.standing.doubt:
                 found.append(row.standing)
             elif row.is_polled:
                 break
         return found[::-1]
+
+
+def _publication(row: Row) -> Published | None:
+    return None if row.repeat or row.chosen is None else Published(row.chosen, row.corrected)

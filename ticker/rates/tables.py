@@ -54,7 +54,11 @@ class Table:
     def says_as(self, other: Table) -> bool:
         """Whether all figures that both have are equal."""
         mine, theirs = self.figures, other.figures
-        return mine == theirs or all(theirs.get(pair, figure) == figure for pair, figure in mine.items())
+        if mine == theirs:
+            return True
+        if mine.keys() is theirs.keys():  # tables of the ledger share the view of their pairs
+            return False
+        return all(theirs[pair] == mine[pair] for pair in mine if pair in theirs)
 
     def is_whole_with(self, other: Table) -> bool:
         """Whether two tables share enough currencies to be told apart by their figures."""
@@ -63,7 +67,7 @@ class Table:
 
     def repeats(self, other: Table) -> bool:
         """Whether this is the other table under another date: three common currencies, all figures equal."""
-        return self.is_whole_with(other) and self.says_as(other)
+        return self.says_as(other) and self.is_whole_with(other)
 
 
 def tables_of(rates: Iterable[Rate]) -> list[Table]:

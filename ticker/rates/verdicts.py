@@ -17,7 +17,7 @@ from ticker.rates.guard import Doubt, Guard
 from ticker.rates.kinds import REACH
 from ticker.rates.series import Row, Series, Word
 from ticker.rates.tables import Table
-from ticker.rates.witnesses import WITNESS, Witnesses
+from ticker.rates.witnesses import Witnesses
 
 _THRICE = 3
 """Publications in a row within the jump limit that prove a source without a witness."""
@@ -42,12 +42,15 @@ class Verdicts:
         """
         row = series.rows.get(word.day)
         if not _is_accepted(row, word):
-            before = None
-            if series.serves and series.proof != "none":
-                series.settle()
-                before = _replaced(series, row, word)
-            word.doubt = self._doubt(series, word, before, alone=before is None)
+            word.doubt = self._first_doubt(series, row, word)
         series.answer(word)
+
+    def _first_doubt(self, series: Series, row: Row | None, word: Word) -> Doubt | None:
+        if series.serves and series.proof != "none":
+            series.settle()
+            if before := _replaced(series, row, word):
+                return self._doubt(series, word, before)
+        return guard.outside(word, series.band)
 
     def _doubt(self, series: Series, word: Word, before: Word | None, *, alone: bool = False) -> Doubt | None:
         return guard.doubt(
@@ -67,8 +70,8 @@ class Verdicts:
 
     # What is heard later.
 
-    def review(self, series: Series) -> None:
-        """Judge again what is doubted, and a first rate."""
+    def review(self, series: Series) -> bool:
+        """Judge again what is doubted, and a first rate; return whether something of it is still open."""
         series.settle()
         if series.proof != "full":
             self._prove(series)
@@ -76,6 +79,8 @@ class Verdicts:
         doubted = series.doubted()
         if doubted and series.proof != "none" and self._is_released(series, doubted[-1]):
             _release(series, doubted[-1])
+            doubted = series.doubted()
+        return bool(doubted) or series.proof != "full"
 
     def _is_released(self, series: Series, word: Word) -> bool:
         before = _replaced(series, series.rows[word.day], word)
@@ -102,7 +107,7 @@ class Verdicts:
         for word in reversed(series.doubted()):
             if word.doubt and not word.doubt.by_hand and not word.stood:
                 return word
-        alternating = [row for row in map(series.rows.__getitem__, series.days[-3:]) if row.alternates]
+        alternating = [row for row in series.in_order[-3:] if row.alternates]
         return alternating[-1].standing if alternating else None
 
     def confirm(self, series: Series, table: Table) -> None:
@@ -163,7 +168,7 @@ class Verdicts:
     def _is_third(self, series: Series) -> bool:
         """Whether the source's last three publications, accepted or not, moved within the limit."""
         moves: list[Word] = []
-        stated = (series.rows[day].standing for day in reversed(series.days[-REACH:]))
+        stated = (row.standing for row in reversed(series.in_order[-REACH:]))
         for word in (word for word in stated if word):
             if not series.is_sane(word):
                 break
@@ -179,13 +184,13 @@ class Verdicts:
         reference = self._witnesses.reference(word)
         if reference is not None and guard.apart(word.price, reference) > series.tolerance:
             return Doubt(reason=f"{guard.moved(word, reference)} from the median of the others")
-        other = next(each.price for each in self._witnesses.opinions(word) if each.votes >= WITNESS)
+        other = self._witnesses.prices(word)[0]
         return Doubt(reason=f"{guard.moved(word, other)} from what another source says")
 
     def _turn_down(self, series: Series, word: Word, doubt: Doubt) -> None:
         """Doubt a first rate, and the like that its source said for the days around it."""
-        near = [day for day in series.days if abs(day - word.day) <= guard.FRESH]
-        for each in (each for day in near for each in series.rows[day].answers):
+        near = [row for row in series.in_order if abs(row.day - word.day) <= guard.FRESH]
+        for each in (each for row in near for each in row.answers):
             if guard.apart(each.price, word.price) <= series.tolerance:
                 each.doubt = each.doubt or doubt
                 series.touch(each.day)
@@ -207,10 +212,10 @@ def _release(series: Series, word: Word) -> None:
 
 def _newest_polled(series: Series) -> Iterator[Word]:
     """The accepted answers of the newest days, the newest first."""
-    for day in reversed(series.days):
-        if series.days[-1] - day > guard.FRESH:
+    for row in reversed(series.in_order):
+        if series.days[-1] - row.day > guard.FRESH:
             return
-        word = series.rows[day].chosen
+        word = row.chosen
         if word and not word.archive:
             yield word
 
@@ -236,7 +241,7 @@ def _last_table(series: Series, word: Word) -> Word | None:
     answers = series.rows[word.day].answers
     if at := answers.index(word):
         return answers[at - 1]
-    rows = (series.rows[day] for day in reversed(series.days) if day < word.day)
+    rows = (row for row in reversed(series.in_order) if row.day < word.day)
     return next((last for row in rows if (last := row.stated)), None)
 
 
@@ -244,8 +249,8 @@ def _alike(series: Series, word: Word) -> list[Word]:
     """A word, and the doubted ones just before it, of its day and earlier, that say about the same."""
     answers = series.rows[word.day].answers
     said = answers[answers.index(word) :: -1]
-    days = series.days[: bisect_left(series.days, word.day)]
-    earlier = (each for day in reversed(days) for each in reversed(series.rows[day].answers))
+    rows = series.in_order[: bisect_left(series.days, word.day)]
+    earlier = (each for row in reversed(rows) for each in reversed(row.answers))
     return list(takewhile(lambda each: _is_alike(series, word, each), chain(said, earlier)))
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
 from ticker.rates import guard
-from ticker.rates.guard import Opinion
 from ticker.rates.model import Pair
 from ticker.rates.series import Series, Word
 from ticker.rates.source import Source
@@ -22,10 +21,15 @@ WITNESS = 2
 
 @dataclass(frozen=True, slots=True)
 class _Voice:
-    """A series and the half votes that it has."""
+    """A series, its source's key and the half votes that it has."""
 
     series: Series
+    source: str
     votes: int
+
+
+_Opinion = tuple[_Voice, Word]
+"""What a voice says."""
 
 
 class Witnesses:
@@ -38,22 +42,21 @@ class Witnesses:
     def join(self, series: Series) -> None:
         """Hear a series from now on."""
         voices = self._voices[series.symbol]
-        voices.append(_Voice(series, votes(series)))
-        voices.sort(key=lambda voice: self._rank[voice.series.source.key])
+        voices.append(_Voice(series, series.source.key, votes(series)))
+        voices.sort(key=lambda voice: self._rank[voice.source])
 
     def reference(self, word: Word) -> Decimal | None:
         """The median of what the others say at about the same day; None if there are too few."""
-        opinions = self.opinions(word)
-        if len(opinions) < guard.LEAST_WITNESSES:
-            return None
-        return guard.median(opinions)
+        opinions = self._opinions(word)
+        return guard.median(_votes(opinions)) if len(opinions) >= guard.LEAST_WITNESSES else None
 
-    def opinions(self, word: Word) -> list[Opinion]:
+    def prices(self, word: Word) -> list[Decimal]:
+        """What the witnesses among the others said of about the same day as a word."""
+        return [other.price for voice, other in self._opinions(word) if voice.votes >= WITNESS]
+
+    def _opinions(self, word: Word) -> list[_Opinion]:
         """What the others said of about the same day as a word."""
-        day = word.day
-        since, until = day - guard.FRESH, day + guard.FRESH
-        found = self._others(word, until=until)
-        return [Opinion(other.price, voice.votes) for voice, other in found if other.day >= since]
+        return self._others(word, since=word.day - guard.FRESH, until=word.day + guard.FRESH)
 
     def verdict(self, word: Word, *, tolerance: Decimal) -> bool | None:
         """
@@ -62,22 +65,21 @@ class Witnesses:
         A witness within the tolerance speaks for it. The median of all speaks against it if it is off, and
         so do the witnesses if all of them are off.
         """
-        opinions = self.opinions(word)
+        opinions = self._opinions(word)
         if len(opinions) >= guard.LEAST_WITNESSES:
-            low, high = guard.middle(opinions)
+            low, high = guard.middle(_votes(opinions))
             if guard.apart(word.price, min(max(word.price, low), high)) > tolerance:
                 return False
-        witnesses = [each.price for each in opinions if each.votes >= WITNESS]
-        if not witnesses:
+        if not (prices := self.prices(word)):
             return None
-        return any(guard.apart(word.price, price) <= tolerance for price in witnesses)
+        return any(guard.apart(word.price, price) <= tolerance for price in prices)
 
     def agree(self, word: Word, before: Word, *, tolerance: Decimal) -> bool:
         """Whether the median of two or more witnesses is near a rate, and off the one before it."""
-        said = [each for each in self.opinions(word) if each.votes >= WITNESS]
-        if len(said) < guard.LEAST_WITNESSES:
+        prices = self.prices(word)
+        if len(prices) < guard.LEAST_WITNESSES:
             return False
-        middle = guard.median([Opinion(each.price, WITNESS) for each in said])
+        middle = guard.median(prices)
         return guard.apart(word.price, middle) <= tolerance < guard.apart(before.price, middle)
 
     def moved(self, word: Word, before: Word) -> bool:
@@ -86,7 +88,7 @@ class Witnesses:
         return guard.witnessed(move, self._moves(word, since=before.day))
 
     def _moves(self, word: Word, *, since: date) -> Iterator[Decimal]:
-        for voice, said in self._others(word, until=date.max):
+        for voice, said in self._others(word):
             if voice.votes < WITNESS:
                 continue
             voice.series.settle()
@@ -94,12 +96,22 @@ class Witnesses:
             if then and then.chosen and then.day < said.day:
                 yield guard.share(said.price, then.chosen.price)
 
-    def _others(self, word: Word, *, until: date) -> Iterator[tuple[_Voice, Word]]:
-        """The newest word up to a day of every other source, also a doubted one that is not absurd."""
+    def _others(self, word: Word, *, since: date = date.min, until: date = date.max) -> list[_Opinion]:
+        """The newest word of every other source in a time, also a doubted one that is not absurd."""
         source = word.table.source
-        for voice in self._voices[word.symbol]:
-            if voice.series.source.key != source and (other := voice.series.newest_word(until)):
-                yield voice, other
+        return [
+            (voice, other)
+            for voice in self._voices[word.symbol]
+            if voice.source != source and (other := voice.series.newest_word(until)) and other.day >= since
+        ]
+
+
+def _votes(opinions: Iterable[_Opinion]) -> list[Decimal]:
+    """The prices of all, each as often as it has half votes."""
+    votes: list[Decimal] = []
+    for voice, other in opinions:
+        votes += [other.price] * voice.votes
+    return votes
 
 
 def votes(series: Series) -> int:

@@ -8,8 +8,8 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from ticker.rates.guard import Doubt
-from ticker.rates.model import Fixing, Fraction, Pair, fraction
-from ticker.rates.tables import Figure, Route, Table
+from ticker.rates.model import Fixing, Pair, fraction
+from ticker.rates.tables import Route, Table
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -29,16 +29,20 @@ class Word:
     """Whether an operator accepted exactly this."""
     stood: bool = False
     """Whether it was heard again, `repeat_minutes` after it came."""
-    figures: tuple[tuple[Figure, Pair], ...] = field(init=False)
-    """What it says, without the day."""
+    figures: tuple[tuple[Pair, Decimal, int], ...] = field(init=False)
+    """What it says, without the day: the values and nominals of its pairs."""
     day: date = field(init=False)
-    _price: Decimal | None = field(init=False, default=None)
-    _worked_out: Fraction | None = field(init=False, default=None)
+    price: Decimal = field(init=False)
+    """The price of one `symbol.base` in `symbol.quote`."""
+    inverse: Decimal = field(init=False)
+    """The price of one `symbol.quote` in `symbol.base`."""
 
     def __post_init__(self) -> None:
         figures = self.table.figures
-        self.figures = tuple([(figures[pair], pair) for pair in self.route.pairs])
+        self.figures = tuple([(pair, *figures[pair]) for pair in self.route.pairs])
         self.day = self.table.day
+        worked_out = fraction(self.route.symbol, self.figures)
+        self.price, self.inverse = worked_out.price, worked_out.inverse
 
     @property
     def symbol(self) -> Pair:
@@ -48,25 +52,6 @@ class Word:
     def fixing(self) -> Fixing:
         """The word as it is published, with its rates."""
         return self.route.fixing(self.table)
-
-    @property
-    def price(self) -> Decimal:
-        """The price of one `symbol.base` in `symbol.quote`."""
-        if self._price is None:
-            self._price = self._fraction.price
-        return self._price
-
-    @property
-    def inverse(self) -> Decimal:
-        """The price of one `symbol.quote` in `symbol.base`."""
-        return self._fraction.inverse
-
-    @property
-    def _fraction(self) -> Fraction:
-        if self._worked_out is None:
-            legs = [(pair, value, nominal) for (value, nominal), pair in self.figures]
-            self._worked_out = fraction(self.symbol, legs)
-        return self._worked_out
 
     @property
     def is_direct(self) -> bool:
