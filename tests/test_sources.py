@@ -17,20 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ticker.rates.model import Pair, Rate
-from ticker.rates.source import (
-    MalformedFeed,
-    NoTable,
-    Outcome,
-    Source,
-    code,
-    day,
-    decimal,
-    nominal,
-    parsed_json,
-    table,
-    text_of,
-    xml,
-)
+from ticker.rates.reader import Reader
+from ticker.rates.source import MalformedFeed, NoTable, Outcome, Source
 from ticker.sources import (
     SOURCES,
     cbr,
@@ -1110,51 +1098,53 @@ def test_bytes_by_chance_are_no_table(body: bytes) -> None:
 
 # The strict readers that the sources share.
 
+READ = Reader("bank")
+
 
 def test_a_rate_keeps_the_digits_that_were_published() -> None:
-    assert str(decimal(" 87,4500\n", comma=True, who="bank")) == "87.4500"
-    assert str(decimal("3", who="bank")) == "3"
+    assert str(READ.decimal(" 87,4500\n", comma=True)) == "87.4500"
+    assert str(READ.decimal("3")) == "3"
 
 
-@pytest.mark.parametrize("read", [decimal, nominal, code], ids=["decimal", "nominal", "code"])
+@pytest.mark.parametrize("read", [READ.decimal, READ.nominal, READ.code], ids=["decimal", "nominal", "code"])
 def test_what_is_missing_is_refused_by_name(read: Callable[..., object]) -> None:
     with pytest.raises(MalformedFeed, match="bank: None is not"):
-        read(None, who="bank")
+        read(None)
 
 
 @pytest.mark.parametrize("text", ["usd", "US", "USDT", "U5D", "УСД"])
 def test_a_code_is_three_capital_letters(text: str) -> None:
     with pytest.raises(MalformedFeed, match="not a currency code"):
-        code(text, who="bank")
+        READ.code(text)
 
 
 def test_a_day_is_read_only_in_the_style_that_is_asked_for() -> None:
-    assert day("04.05.2026", style="dd.mm.yyyy", who="bank") == date(2026, 5, 4)
-    assert day("2026-05-04", style="yyyy-mm-dd", who="bank") == date(2026, 5, 4)
+    assert READ.day("04.05.2026", style="dd.mm.yyyy") == date(2026, 5, 4)
+    assert READ.day("2026-05-04", style="yyyy-mm-dd") == date(2026, 5, 4)
     with pytest.raises(MalformedFeed, match="yyyy-mm-dd"):
-        day("04.05.2026", style="yyyy-mm-dd", who="bank")
+        READ.day("04.05.2026", style="yyyy-mm-dd")
 
 
 def test_an_xml_answer_of_another_kind_is_named() -> None:
     with pytest.raises(MalformedFeed, match="bank: the root is <html>, not <rates>"):
-        xml(b"<html/>", root="rates", who="bank")
+        READ.xml(b"<html/>", root="rates")
 
 
 def test_an_empty_element_is_an_empty_text() -> None:
-    assert text_of(xml(b"<row><index/></row>", root="row", who="bank"), "index", who="bank") == ""
+    assert READ.text(READ.xml(b"<row><index/></row>", root="row"), "index") == ""
 
 
 def test_json_numbers_are_exact_and_constants_are_refused() -> None:
-    assert parsed_json(b"\xef\xbb\xbf[87.4500, 7]", who="bank") == [Decimal("87.4500"), Decimal(7)]
+    assert READ.json(b"\xef\xbb\xbf[87.4500, 7]") == [Decimal("87.4500"), Decimal(7)]
     for constant in (b"NaN", b"Infinity", b"-Infinity"):
         with pytest.raises(MalformedFeed, match="not JSON"):
-            parsed_json(constant, who="bank")
+            READ.json(constant)
 
 
 def test_a_table_may_hold_several_days_of_a_pair() -> None:
     rates = nbkr.parse_history(NBKR_HISTORY.body)
 
-    assert table(rates, who="bank", expected=("USD",)) == rates
+    assert READ.table(rates, expected=("USD",)) == rates
 
 
 # The registry.
@@ -1283,8 +1273,7 @@ def test_each_of_our_currencies_has_one_authority() -> None:
 
 
 def test_who_follows_other_banks_has_half_a_vote() -> None:
-    assert [key for key, source in SOURCES.items() if source.votes == 1] == ["cbr", "frankfurter"]
-    assert {source.votes for source in SOURCES.values()} == {1, 2}
+    assert [key for key, source in SOURCES.items() if source.follows_banks] == ["cbr", "frankfurter"]
 
 
 def test_whom_nobody_can_reach_or_may_pass_on_or_knows_without_a_key_is_off() -> None:
@@ -1295,7 +1284,7 @@ def test_whom_nobody_can_reach_or_may_pass_on_or_knows_without_a_key_is_off() ->
 
 @each_source
 def test_a_source_with_a_key_in_its_address_needs_one(source: Source) -> None:
-    assert source.keyless == ("{key}" not in source.url)
+    assert source.needs_key == ("{key}" in source.url)
     assert source.key_variable == f"TICKER_{source.key.upper()}_KEY"
 
 

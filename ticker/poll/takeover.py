@@ -20,7 +20,7 @@ from ticker.store import Snapshot, Store
 
 log = logging.getLogger(__name__)
 
-_KEPT = {"as_of", "published", "succeeded_at", "etag"}
+_KEPT = {"as_of", "published", "succeeded_at"}
 """The fields of an outcome that are taken over from another process; the others are this one's own."""
 
 
