@@ -70,6 +70,8 @@ class Source:
     name: str
     short: str
     """The name in a line of text, `NBKR`."""
+    site: str
+    """The publisher's address for readers, without a scheme: `www.nbkr.kg`."""
     kind: Literal["fixing", "market"]
     url: str
     parse: Callable[[bytes], tuple[Rate, ...]]
@@ -78,9 +80,12 @@ class Source:
     schedule: Schedule
     calendar: Calendar
     """Its working days, and when its quote is late."""
-    attribution: str
     terms: str
     coverage: str
+    site_required: bool = False
+    """Whether its terms require the site beside its figures."""
+    credit: str = ""
+    """The words by which its terms want it named, if they are others than `name`."""
     authority_for: str | None = None
     """The currency whose official rate this source sets, if any."""
     alternatives: tuple[str, ...] = ()
@@ -93,6 +98,11 @@ class Source:
     """Whether it is polled when the configuration says nothing."""
     interval_seconds: int = 3600
     """The plain interval between polls beside the schedule, when the configuration says nothing."""
+
+    @property
+    def attribution(self) -> str:
+        """The words that its publisher wants beside its figures."""
+        return f"{self.credit or self.name}, {self.site}"
 
     @property
     def by_day(self) -> bool:

@@ -52,6 +52,7 @@ SOURCE = Source(
     key=KEY,
     name="Central Bank of Uzbekistan",
     short="CBU",
+    site="cbu.uz",
     kind="fixing",
     # The whole table, 26 kB a day: it tells the crosses, and whether a move is the sum's or one
     # currency's. The server has no http (403, no redirect).
@@ -59,7 +60,6 @@ SOURCE = Source(
     parse=parse,
     timezone="Asia/Tashkent",
     schedule=Schedule(hour="13-15"),
-    attribution="Central Bank of Uzbekistan, cbu.uz",
     terms="No terms of use are known to us; the bank publishes no limit of requests.",
     coverage="About 75 currencies in sum, all of ours among them.",
     authority_for="UZS",

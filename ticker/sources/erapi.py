@@ -41,6 +41,9 @@ SOURCE = Source(
     key=KEY,
     name="ExchangeRate-API (open access)",
     short="ExchangeRate-API",
+    site="www.exchangerate-api.com",
+    site_required=True,
+    credit="Rates by Exchange Rate API",
     kind="market",
     url="https://open.er-api.com/v6/latest/USD",
     parse=parse,
@@ -48,7 +51,6 @@ SOURCE = Source(
     # Its table is of about 00:02:31. Who asks more than once an hour is refused for 20 minutes (429).
     schedule=Schedule(hour="0-1", minute="40", day_of_week="mon-sun"),
     interval_seconds=6 * 3600,
-    attribution="Rates by Exchange Rate API, https://www.exchangerate-api.com",
     terms=(
         "A link to exchangerate-api.com is required and caching is allowed, but the rates must not be "
         "redistributed: so it is off, and a public ticker that turns it on needs the publisher's leave."

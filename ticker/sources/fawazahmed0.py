@@ -50,6 +50,7 @@ SOURCE = Source(
     key=KEY,
     name="fawazahmed0 currency-api",
     short="fawazahmed0",
+    site="github.com/fawazahmed0/exchange-api",
     kind="market",
     # `latest` may lag a day or two at jsDelivr, so the day is asked for by name first.
     url="https://cdn.jsdelivr.net/npm/@fawazahmed0/currency-api@{day:%Y-%m-%d}/" + _FILE,
@@ -62,7 +63,6 @@ SOURCE = Source(
     timezone="UTC",
     # The file of a day is stamped 00:00 UTC and holds the market of the day before.
     schedule=Schedule(hour="1-3", day_of_week="mon-sun"),
-    attribution="fawazahmed0/exchange-api, github.com/fawazahmed0/exchange-api",
     terms="The data is in the public domain (CC0 1.0); no key and no limit of requests is known to us.",
     coverage=(
         "About 160 currencies per dollar, all of ours; an aggregate of sources that it does not name. "

@@ -59,6 +59,7 @@ SOURCE = Source(
     key=KEY,
     name="FloatRates",
     short="FloatRates",
+    site="www.floatrates.com",
     kind="market",
     url="https://www.floatrates.com/daily/usd.json",
     parse=parse,
@@ -66,7 +67,6 @@ SOURCE = Source(
     # Its tables are of 11:55 and 23:55; the plain interval finds the second.
     schedule=Schedule(hour="12", minute="5,35", day_of_week="mon-sun"),
     interval_seconds=6 * 3600,
-    attribution="FloatRates, www.floatrates.com",
     terms="No terms of use are known to us; it asks for no key.",
     coverage="149 currencies per dollar, all of ours.",
     calendar=Calendar(week=EVERY_DAY, due_by=time(0), grace=timedelta(hours=48)),

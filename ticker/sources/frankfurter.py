@@ -67,6 +67,7 @@ SOURCE = Source(
     key=KEY,
     name="Frankfurter",
     short="Frankfurter",
+    site="frankfurter.dev",
     kind="market",
     # With the dollar as base: the inverse rates are rounded to 5 or 6 places (0.6 % of the sum).
     url="https://api.frankfurter.dev/v2/rates?base=USD&quotes=" + ",".join(_ASKED),
@@ -80,7 +81,6 @@ SOURCE = Source(
     timezone="UTC",
     # It passes on what the banks publish, which is spread over the day.
     schedule=Schedule(hour="6-18", minute="45"),
-    attribution="Frankfurter, frankfurter.dev",
     terms="No key and no quota; the rates are the central banks' own, on the terms of each bank.",
     coverage=(
         "All of ours, blended from every bank that covers a currency and so no witness apart from the banks. "

@@ -90,6 +90,7 @@ SOURCE = Source(
     key=KEY,
     name="National Bank of the Kyrgyz Republic",
     short="NBKR",
+    site="www.nbkr.kg",
     kind="fixing",
     url="https://www.nbkr.kg/XML/daily.xml",
     parse=parse,
@@ -104,7 +105,6 @@ SOURCE = Source(
     timezone="Asia/Bishkek",
     # The file flips at about 16:00 to 16:20 in Bishkek (Last-Modified, May 2026).
     schedule=Schedule(hour="14-16"),
-    attribution="National Bank of the Kyrgyz Republic, www.nbkr.kg",
     terms="The bank publishes no terms of use.",
     coverage="USD, EUR, CNY, KZT and RUB in som, every day; other currencies weekly.",
     authority_for="KGS",

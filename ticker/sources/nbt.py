@@ -68,6 +68,8 @@ SOURCE = Source(
     key=KEY,
     name="National Bank of Tajikistan",
     short="NBT",
+    site="www.nbt.tj",
+    site_required=True,
     kind="fixing",
     # Without `export` the bank answers with an HTML page of help.
     url="https://www.nbt.tj/en/kurs/export_xml.php?date={day:%Y-%m-%d}&export=xmlout",
@@ -80,7 +82,6 @@ SOURCE = Source(
     ),
     timezone="Asia/Dushanbe",
     schedule=Schedule(hour="9-11", day_of_week="mon-sun"),
-    attribution="National Bank of Tajikistan, www.nbt.tj",
     terms="A reference to www.nbt.tj is required.",
     coverage="36 currencies in somoni, KGS, KZT, UZS and TMT among them.",
     authority_for="TJS",

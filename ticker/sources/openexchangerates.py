@@ -44,6 +44,7 @@ SOURCE = Source(
     key=KEY,
     name="Open Exchange Rates",
     short="OXR",
+    site="openexchangerates.org",
     kind="market",
     url="https://openexchangerates.org/api/latest.json?app_id={key}",
     parse=parse,
@@ -51,7 +52,6 @@ SOURCE = Source(
     # Once an hour is 744 requests a month of the free plan's 1,000; so the plain interval is a day.
     schedule=Schedule(hour="0-23", minute="5", day_of_week="mon-sun"),
     interval_seconds=24 * 3600,
-    attribution="Open Exchange Rates, openexchangerates.org",
     terms=(
         "A key is needed (free for 1,000 requests a month), and its terms and licence agreement hold: "
         "resale is prohibited, and whether a public ticker may show the rates is for its operator to settle."
