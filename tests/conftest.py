@@ -26,7 +26,9 @@ from ticker.embedded import EmbeddedServer, embedded
 from ticker.poll import poller
 from ticker.poll.feed import Feed
 from ticker.poll.schedule import Schedule
+from ticker.rates.choice import credited
 from ticker.rates.model import NOWHERE, Cursor, Fixing, Pair, Quote, Rate
+from ticker.sources import SOURCES
 from ticker.store import Batch, Store
 
 
@@ -152,10 +154,11 @@ def _quote_of(currency: str, inverse: str, **others: Any) -> Quote:
         "change_percent": None,
         "as_of": date(2026, 5, 22),
         "source": "nbkr",
+        "source_name": "",
         "status": "live",
         "published_at": datetime(2026, 5, 21, 10, 2, 11, tzinfo=UTC),
     }
-    return Quote(**facts | others)
+    return credited(Quote(**facts | others), SOURCES, label="")
 
 
 def _fixing_of(currency: str, value: str, day: date, source: str = "nbkr") -> Fixing:

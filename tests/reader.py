@@ -16,7 +16,9 @@ from playwright.async_api import Error
 from redis.asyncio import Redis
 
 from ticker.embedded import EmbeddedServer
+from ticker.rates.choice import credited
 from ticker.rates.model import DERIVED, NOWHERE, Fixing, Pair, Quote
+from ticker.sources import SOURCES
 from ticker.store import Batch, Store
 
 PUBLISHED = datetime(2026, 5, 21, 10, 2, 11, tzinfo=UTC)
@@ -34,6 +36,7 @@ def quote(currency: str, inverse: str, before: str | None = None, **others: Any)
         "change_percent": None,
         "as_of": VALID,
         "source": "nbkr",
+        "source_name": "",
         "status": "live",
         "published_at": PUBLISHED,
     }
@@ -42,7 +45,7 @@ def quote(currency: str, inverse: str, before: str | None = None, **others: Any)
         percent = (Decimal(before) / Decimal(inverse) - 1) * 100
         facts |= {"previous": previous, "change": facts["price"] - previous}
         facts |= {"change_percent": round(percent, 2) + 0}
-    return Quote(**facts | others)
+    return credited(Quote(**facts | others), SOURCES, label="")
 
 
 def five() -> tuple[Quote, ...]:

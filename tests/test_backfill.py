@@ -400,10 +400,9 @@ async def test_years_are_asked_for_in_ranges_that_a_source_answers(
         await filled(caplog)
 
     ranges: Any = bank.asked_for()[::3]
-    longest = SOURCES["nbkr"].history.longest_days if SOURCES["nbkr"].history else 0
     assert bank.asked_for() == [each for each in ranges for _ in range(3)]
     assert len(ranges) == 4
-    assert all(0 < (last - first).days < longest for first, last in ranges)
+    assert all(0 < (last - first).days < backfill.LONGEST_DAYS for first, last in ranges)
     assert all(later[0] + MARGIN == earlier[1] + ONE_DAY for later, earlier in pairwise(ranges))
     assert ranges[0][1] == FRIDAY
     assert ranges[-1][0] + MARGIN == FRIDAY - 1000 * ONE_DAY

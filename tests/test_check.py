@@ -17,8 +17,10 @@ from ticker import check
 from ticker.cli import main
 from ticker.config import PollSettings, Settings
 from ticker.rules import enabled_sources, rule
+from ticker.sources import SOURCES
 
 PAYLOADS = Path(__file__).parent / "payloads"
+POLLED = ["nbkr", "nbk", "nbt", "cbu", "cbr"]
 NBKR = (PAYLOADS / "nbkr" / "daily_2026-05-24.xml").read_bytes()
 NBK = (PAYLOADS / "nbk" / "get_rates_2026-04-02.xml").read_bytes()
 NBT = (PAYLOADS / "nbt" / "export_2026-05-19.xml").read_bytes()
@@ -72,12 +74,11 @@ class Banks:
         return web.Response(status=404)
 
     def settings(self, *symbols: str, **said: Any) -> Settings:
-        own = {
-            key: {"base_url": self.url, **said.get(key, {})} for key in ("nbkr", "nbk", "nbt", "cbu", "cbr")
-        }
+        own = {key: {"base_url": self.url, **said.get(key, {})} for key in POLLED}
         others = {
             key: {"base_url": self.url, **said.get(key, {"enabled": False})}
-            for key in ("fawazahmed0", "frankfurter", "floatrates", "openexchangerates")
+            for key in SOURCES
+            if key not in POLLED
         }
         return Settings.model_validate(
             {
@@ -121,7 +122,7 @@ async def checked(settings: Settings) -> tuple[dict[str, dict[str, str]], list[s
 async def test_every_source_has_a_line_with_what_it_says_of_every_symbol(banks: Banks) -> None:
     table, below, whole = await checked(banks.settings())
 
-    assert list(table) == ["nbkr", "nbk", "nbt", "cbu", "cbr"]
+    assert list(table) == POLLED
     latencies = [row.pop("ms") for row in table.values()]
     assert all(0 <= int(text) < 300 for text in latencies)
     assert {key: (row["status"], row["as of"]) for key, row in table.items()} == dict.fromkeys(
@@ -258,9 +259,8 @@ async def test_a_key_is_not_in_the_table(banks: Banks) -> None:
 
 
 def file_of(folder: Path, banks: Banks) -> Path:
-    polled, idle = ("nbkr", "nbk", "nbt", "cbu", "cbr"), ("fawazahmed0", "frankfurter", "floatrates")
-    lines = [f'[sources.{key}]\nbase_url = "{banks.url}"' for key in polled]
-    lines += [f"[sources.{key}]\nenabled = false" for key in idle]
+    lines = [f'[sources.{key}]\nbase_url = "{banks.url}"' for key in POLLED]
+    lines += [f"[sources.{key}]\nenabled = false" for key in SOURCES if key not in POLLED]
     file = folder / "ticker.toml"
     file.write_text("\n".join(lines))
     return file
@@ -282,9 +282,7 @@ async def test_the_command_prints_the_table_and_ends_with_0(
     lines = capsys.readouterr().out.splitlines()
     assert code == 0
     assert lines[0].split() == ["source", "status", "as", "of", "ms", *map(str, Settings().symbols)]
-    assert [line.split()[:2] for line in lines[1:]] == [
-        [key, "ok"] for key in ("nbkr", "nbk", "nbt", "cbu", "cbr")
-    ]
+    assert [line.split()[:2] for line in lines[1:]] == [[key, "ok"] for key in POLLED]
 
 
 @pytest.mark.usefixtures("_no_environment")

@@ -555,10 +555,8 @@ async def test_a_question_that_no_recording_answers_is_not_found(street: Street,
     assert response.status == 404
 
 
-def test_there_is_a_stand_in_for_every_source_that_is_polled_without_a_word() -> None:
-    keys = [source.key for source in SOURCES.values() if source.enabled and source.keyless]
-
-    assert sorted(Banks(lambda: utc("2026-08-10T06:00")).base_urls) == sorted(keys)
+def test_every_stand_in_is_that_of_a_source() -> None:
+    assert Banks(lambda: utc("2026-08-10T06:00")).base_urls.keys() <= SOURCES.keys()
 
 
 FILE = "/v1/currencies/usd.min.json"

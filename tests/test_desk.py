@@ -39,6 +39,7 @@ from desks import (
 )
 
 from ticker.rates.desk import Desk, News
+from ticker.rates.events import Entry, Order
 from ticker.rates.model import Announcement, Fixing, Pair, Quote, Rate
 from ticker.rates.policy import Rule
 from ticker.rates.tables import Table, published, tables_of
@@ -59,6 +60,7 @@ def test_the_first_fixing_is_the_value_with_its_bank_s_own_words_and_an_unknown_
         change_percent=None,
         as_of=WED,
         source="nbkr",
+        source_name="NBKR",
         status="live",
         published_at=noon(WED),
         value=Decimal("87.4500"),
@@ -104,6 +106,53 @@ def test_the_label_stands_before_every_source() -> None:
     one.post([som("87.4500", WED)], now=noon(WED))
 
     assert {quote.source for quote in one.quotes.values()} == {"demo:nbkr", "demo:peg"}
+
+
+def names(one: Desk) -> set[tuple[str, str]]:
+    return {(quote.source_name, quote.source_site) for quote in one.quotes.values()}
+
+
+def test_a_quote_names_its_source_by_the_short_name() -> None:
+    one = desk(RULE, PEGGED)
+    one.post([som("87.4500", WED)], now=noon(WED))
+
+    assert names(one) == {("NBKR", ""), ("peg", "")}
+
+
+def test_a_cross_and_a_middle_one_are_named_as_those_whose_word_they_are() -> None:
+    crossed, middle = desk(absent=["nbkr"]), desk(absent=["nbkr", "cbr"])
+    crossed.post(cbr_table(WED), now=noon(WED))
+    with_others(middle, "87.45", WED)
+
+    assert names(crossed) == {("CBR", "")}
+    assert names(middle) <= {("fawazahmed0", ""), ("Frankfurter", ""), ("FloatRates", "")}
+    assert len(names(middle)) == 1
+
+
+def test_the_site_that_the_terms_require_goes_with_the_name_and_the_label_before_it() -> None:
+    somoni = Rate(source="nbt", pair=Pair("USD", "TJS"), value=Decimal("9.3371"), nominal=1, as_of=WED)
+    rule = Rule(symbol=Pair.parse("TJS"), chain=("nbt",), authorities=frozenset({"nbt"}))
+    for label, name in (("", "NBT"), ("demo", "demo:NBT")):
+        one = desk(rule, PEGGED, label=label)
+        one.post([somoni], now=noon(WED))
+
+        assert names(one) == {(name, "www.nbt.tj"), (f"{label}:peg" if label else "peg", "")}
+
+
+@pytest.mark.parametrize("on_hold", [False, True])
+def test_the_quotes_of_a_version_that_named_no_source_are_named_at_once(on_hold: bool) -> None:
+    one, two = desk(ALONE), desk(ALONE)
+    one.post([som("87.4500", WED)], now=noon(WED))
+    if on_hold:
+        one.hold(KGS, now=noon(WED))
+    nameless = replace(one.quotes[KGS], source_name="nbkr")
+    events = (entry.event for entry in one.entries)
+    written = (replace(each, quote=nameless) if isinstance(each, Order) else each for each in events)
+
+    two.load([Entry(number, event) for number, event in enumerate(written, 1)], [nameless])
+
+    assert two.quotes == one.quotes
+    assert two.tick(now=noon(WED)) == []
 
 
 def test_a_symbol_that_no_source_has_gets_no_quote() -> None:

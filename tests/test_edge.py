@@ -304,6 +304,7 @@ async def test_a_snapshot_comes_within_a_tenth_of_a_second(
         "change_percent": None,
         "as_of": "2026-05-22",
         "source": "nbkr",
+        "source_name": "NBKR",
         "status": "live",
         "published_at": "2026-05-21T10:02:11Z",
         "value": None,
@@ -1550,7 +1551,18 @@ async def test_sources_are_told_with_their_terms_and_how_they_do(publisher: Publ
     assert rows["nbk"]["message"].startswith("timed out, retry in ")
     assert rows["cbr"]["status"] == "disabled"
     assert rows["nbkr"]["authority_for"] == "KGS"
-    assert rows["nbkr"]["attribution"]
+    facts = ("short", "site", "site_required", "timezone", "due_by", "grace_seconds")
+    assert [rows["nbt"][name] for name in facts] == [
+        "NBT",
+        "www.nbt.tj",
+        True,
+        "Asia/Dushanbe",
+        "11:30",
+        10800,
+    ]
+    assert rows["floatrates"]["site_required"] is False
+    assert rows["nbt"]["attribution"] == "National Bank of Tajikistan, www.nbt.tj"
+    assert rows["erapi"]["attribution"] == "Rates by Exchange Rate API, www.exchangerate-api.com"
 
 
 async def test_health_says_what_to_trust(

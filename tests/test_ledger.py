@@ -343,6 +343,29 @@ async def test_a_second_process_goes_on_with_the_firsts_ledger_and_documents(
     assert await documents_are_those_of_the_ledger(store)
 
 
+async def test_the_quotes_of_a_version_that_named_no_source_are_published_again_with_its_name(
+    store: Store, redis: Redis, bank: Bank, clock: Clock
+) -> None:
+    async with polling(store, bank, clock):
+        await until(lambda: shown(store, day(0)))
+    (symbol, text), *_ = (await redis.hgetall("{ticker}:latest")).items()
+    assert '"source_name":"NBKR",' in text
+    await redis.hset("{ticker}:latest", symbol, text.replace('"source_name":"NBKR",', ""))
+    before = await quote(store)
+    async with polling(store, bank, clock, owner="two"):
+        await until(lambda: is_named(store, "NBKR"))
+        after = await quote(store)
+
+    assert before is not None
+    assert before.source_name == "nbkr"
+    assert after == replace(before, source_name="NBKR")
+
+
+async def is_named(store: Store, name: str) -> bool:
+    now = await quote(store)
+    return now is not None and now.source_name == name
+
+
 async def test_who_lost_the_lease_writes_nothing_more(
     store: Store, redis: Redis, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -21,8 +21,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.async_api import async_playwright
 
-from ticker import assets, line, wording
+from ticker import assets, line, wire, wording
+from ticker.rates.choice import credited
 from ticker.rates.model import Announcement, Pair, Quote, Status
+from ticker.sources import SOURCES
 
 SVG = "{http://www.w3.org/2000/svg}"
 WIDGET = Path(__file__).parent.parent / "widget"
@@ -39,10 +41,11 @@ def quote(code: str, price: str, inverse: str, percent: str | None, **others: An
         "change_percent": None if percent is None else Decimal(percent),
         "as_of": date(2026, 9, 29),
         "source": "nbkr",
+        "source_name": "",
         "status": "live",
         "published_at": datetime(2026, 9, 28, 10, tzinfo=UTC),
     }
-    return Quote(**facts | others)
+    return credited(Quote(**facts | others), SOURCES, label="")
 
 
 LATER = Announcement(price=Decimal("0.01150"), inverse=Decimal("86.9565"), as_of=date(2026, 9, 30))
@@ -51,7 +54,7 @@ FIVE = (
     KGS,
     quote("KZT", "0.001918833", "521.15", "-0.44", source="nbk", status="stale", as_of=date(2026, 9, 28)),
     quote("TJS", "0.09130670", "10.9521", "0.5", source="nbt", status="unconfirmed", corrected=True),
-    quote("UZS", "0.00007698158", "12990.12", "12.34", source="erapi", status="fallback"),
+    quote("UZS", "0.00007698158", "12990.12", "12.34", source="openexchangerates", status="fallback"),
     quote("TMT", "0.2857142857", "3.5", "0.00", source="peg", status="pegged"),
 )
 
@@ -159,10 +162,10 @@ def test_the_title_tells_everything_of_a_quote() -> None:
 
 
 def test_below_stands_who_says_so_and_of_which_days() -> None:
-    assert '<p title="">Source: NBKR, NBK, NBT (www.nbt.tj), erapi · Sep 28, 2026 – Sep 29, 2026</p>' in (
+    assert '<p title="">Source: NBKR, NBK, NBT (www.nbt.tj), OXR · Sep 28, 2026 – Sep 29, 2026</p>' in (
         line.page(FIVE, line.look({}))
     )
-    moment = replace(KGS, as_of=datetime(2026, 9, 29, 23, 30, tzinfo=UTC), source="demo:nbkr")
+    moment = replace(KGS, as_of=datetime(2026, 9, 29, 23, 30, tzinfo=UTC), source_name="demo:NBKR")
     assert ">Источник: demo:NBKR · 29.09.2026</p>" in line.page((moment,), line.look({"locale": "ru"}))
     assert ">Source" not in line.page(FIVE[4:], line.look({}))
 
@@ -222,8 +225,8 @@ NUMBERS = (
 PERCENTS = ("0.00", "-0.00", "-0.004", "0.005", "-0.44", "0.5", "12.345", "-1234.5", "100")
 DAYS = ("2026-09-29", "2026-01-03")
 ASK = """
-import { currency, day, direction, exactly, labels, locale, percent, price, sourceName } from "%s";
-const { tags, numbers, percents, days, keys } = JSON.parse(process.argv[1]);
+import { credit, currency, day, direction, exactly, labels, locale, percent, price } from "%s";
+const { tags, numbers, percents, days, quotes } = JSON.parse(process.argv[1]);
 const digits = [null, 0, 5, 12];
 console.log(JSON.stringify(tags.map((tag) => {
   const to = locale(tag);
@@ -234,16 +237,16 @@ console.log(JSON.stringify(tags.map((tag) => {
     directions: percents.map((each) => direction(percent(each, to))),
     days: days.map((each) => day(each, to)),
     labels: labels(to),
-    sources: keys.map(sourceName),
+    credits: quotes.map(credit),
   };
 })));
 """
-KEYS = ("nbkr", "demo:nbkr", "nbk", "cbu", "cbr", "erapi", "peg", "fawazahmed0", "nbkrx")
 
 
 def test_the_words_are_those_of_the_widget_to_the_letter() -> None:
     script = ASK % (WIDGET / "src" / "format.js").as_uri()
-    asked = {"tags": OURS, "numbers": NUMBERS, "percents": PERCENTS, "days": DAYS, "keys": KEYS}
+    quotes = [json.loads(wire.encode_quote(each)) for each in FIVE]
+    asked = {"tags": OURS, "numbers": NUMBERS, "percents": PERCENTS, "days": DAYS, "quotes": quotes}
     answer = subprocess.run(
         ["node", "--input-type=module", "--no-warnings", "-e", script, "--", json.dumps(asked)],
         capture_output=True,
@@ -264,7 +267,7 @@ def test_the_words_are_those_of_the_widget_to_the_letter() -> None:
             "directions": [wording.direction(wording.percent(Decimal(each), to)) for each in PERCENTS],
             "days": [wording.day(date.fromisoformat(each), to) for each in DAYS],
             "labels": {key: to.labels[key] for key in told["labels"]},
-            "sources": [wording.source_name(each) for each in KEYS],
+            "credits": [wording.credit(each) for each in FIVE],
         }
 
 

@@ -52,6 +52,7 @@ QUOTE = Quote(
     change_percent=None,
     as_of=DAY,
     source="nbkr",
+    source_name="NBKR",
     status="unconfirmed",
     published_at=datetime(2026, 9, 15, 10, 2, 11, tzinfo=UTC),
 )

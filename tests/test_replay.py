@@ -238,7 +238,8 @@ class Replay:
     """What is polled when, by moment and by the order of the sources; no source: only a tick."""
 
     def run(self) -> Replay:
-        self.sources = enabled_sources(self.settings)
+        # Only these have stand-ins.
+        self.sources = [each for each in enabled_sources(self.settings) if each.key in (*HOME, *MARKET)]
         self.desk = new_desk(self.settings, self.sources)
         self.now = self.start
         for source in self.sources:

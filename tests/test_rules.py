@@ -17,7 +17,8 @@ from ticker.rates.tables import tables_of
 from ticker.rules import all_sources, enabled_sources, new_desk, rule, without_source
 from ticker.sources import SOURCES
 
-MARKET = ("fawazahmed0", "frankfurter", "floatrates")
+ENABLED = tuple(key for key, source in SOURCES.items() if source.enabled)
+MARKET = tuple(key for key in ENABLED if SOURCES[key].kind == "market")
 """The aggregators that are polled when nothing is said, in their order."""
 TUESDAY = date(2026, 5, 19)
 NOON = datetime(2026, 5, 19, 6, tzinfo=UTC)
@@ -38,11 +39,11 @@ def rule_of(text: str, **said: Any) -> Rule:
 
 
 def test_a_source_is_polled_by_its_own_default_or_by_the_configuration() -> None:
-    banks = ("nbkr", "nbk", "nbt", "cbu")
+    other = {*ENABLED, "cbt", "erapi"} - {"cbr"}
 
-    assert [each.key for each in enabled_sources(settings())] == [*banks, "cbr", *MARKET]
+    assert [each.key for each in enabled_sources(settings())] == list(ENABLED)
     assert [each.key for each in enabled_sources(settings(cbt=True, cbr=False, erapi=True))] == [
-        *(*banks, "cbt", "fawazahmed0", "frankfurter", "erapi", "floatrates")
+        key for key in SOURCES if key in other
     ]
 
 
@@ -88,10 +89,10 @@ def test_a_closed_day_is_a_day_without_a_publication() -> None:
         ("TJS", ("nbt", "cbr"), {"nbt"}),
         ("UZS", ("cbu", "cbr"), {"cbu"}),
         ("USD/KGS", ("nbkr", "cbr"), {"nbkr"}),
-        ("EUR/KGS", ("nbkr", "cbr"), {"nbkr"}),
+        ("XDR/KGS", ("nbkr", "cbr"), {"nbkr"}),
         ("KGS/UZS", ("nbkr", "cbu", "cbr"), {"nbkr", "cbu"}),
-        # No central bank of ours sets it, so the Bank of Russia's cross is the value.
-        ("EUR/USD", ("cbr",), {"cbr"}),
+        # No central bank sets it, so the Bank of Russia's cross is the value.
+        ("XDR/USD", ("cbr",), {"cbr"}),
         ("RUB", ("cbr",), {"cbr"}),
         ("TMT", ("cbt", "cbr"), {"cbt"}),
         ("USD/TMT", ("cbt", "cbr"), {"cbt"}),
@@ -107,9 +108,10 @@ def test_the_official_word_is_the_central_banks_of_the_base_then_of_the_quote(
 
 
 def test_the_market_is_the_aggregators_that_are_polled() -> None:
-    made = rule_of("KGS", policy="market", sources={"fawazahmed0": {"enabled": False}})
+    first, second, *others = MARKET
+    made = rule_of("KGS", policy="market", sources={first: {"enabled": False}})
 
-    assert (made.chain, made.authorities) == (("frankfurter", "floatrates"), {"frankfurter"})
+    assert (made.chain, made.authorities) == ((second, *others), {second})
     assert (made.panel, made.peg) == ((), None)
 
 
@@ -233,7 +235,7 @@ def test_the_desk_waits_for_nobody_who_is_not_polled() -> None:
 
 
 def test_a_symbol_that_nobody_is_polled_for_is_known_beforehand() -> None:
-    lonely = settings(cbu=False, cbr=False, fawazahmed0=False, frankfurter=False, floatrates=False)
+    lonely = settings(cbu=False, cbr=False, **dict.fromkeys(MARKET, False))
 
     found = without_source(lonely.symbols, lonely, enabled_sources(lonely))
 

@@ -17,20 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ticker.rates.model import Pair, Rate
-from ticker.rates.source import (
-    MalformedFeed,
-    NoTable,
-    Outcome,
-    Source,
-    code,
-    day,
-    decimal,
-    nominal,
-    parsed_json,
-    table,
-    text_of,
-    xml,
-)
+from ticker.rates.reader import Reader
+from ticker.rates.source import MalformedFeed, NoTable, Outcome
 from ticker.sources import (
     SOURCES,
     cbr,
@@ -1110,70 +1098,64 @@ def test_bytes_by_chance_are_no_table(body: bytes) -> None:
 
 # The strict readers that the sources share.
 
+READ = Reader("bank")
+
 
 def test_a_rate_keeps_the_digits_that_were_published() -> None:
-    assert str(decimal(" 87,4500\n", comma=True, who="bank")) == "87.4500"
-    assert str(decimal("3", who="bank")) == "3"
+    assert str(READ.decimal(" 87,4500\n", comma=True)) == "87.4500"
+    assert str(READ.decimal("3")) == "3"
 
 
-@pytest.mark.parametrize("read", [decimal, nominal, code], ids=["decimal", "nominal", "code"])
+@pytest.mark.parametrize("read", [READ.decimal, READ.nominal, READ.code], ids=["decimal", "nominal", "code"])
 def test_what_is_missing_is_refused_by_name(read: Callable[..., object]) -> None:
     with pytest.raises(MalformedFeed, match="bank: None is not"):
-        read(None, who="bank")
+        read(None)
 
 
 @pytest.mark.parametrize("text", ["usd", "US", "USDT", "U5D", "УСД"])
 def test_a_code_is_three_capital_letters(text: str) -> None:
     with pytest.raises(MalformedFeed, match="not a currency code"):
-        code(text, who="bank")
+        READ.code(text)
 
 
 def test_a_day_is_read_only_in_the_style_that_is_asked_for() -> None:
-    assert day("04.05.2026", style="dd.mm.yyyy", who="bank") == date(2026, 5, 4)
-    assert day("2026-05-04", style="yyyy-mm-dd", who="bank") == date(2026, 5, 4)
+    assert READ.day("04.05.2026", style="dd.mm.yyyy") == date(2026, 5, 4)
+    assert READ.day("2026-05-04", style="yyyy-mm-dd") == date(2026, 5, 4)
     with pytest.raises(MalformedFeed, match="yyyy-mm-dd"):
-        day("04.05.2026", style="yyyy-mm-dd", who="bank")
+        READ.day("04.05.2026", style="yyyy-mm-dd")
 
 
 def test_an_xml_answer_of_another_kind_is_named() -> None:
     with pytest.raises(MalformedFeed, match="bank: the root is <html>, not <rates>"):
-        xml(b"<html/>", root="rates", who="bank")
+        READ.xml(b"<html/>", root="rates")
 
 
 def test_an_empty_element_is_an_empty_text() -> None:
-    assert text_of(xml(b"<row><index/></row>", root="row", who="bank"), "index", who="bank") == ""
+    assert READ.text(READ.xml(b"<row><index/></row>", root="row"), "index") == ""
 
 
 def test_json_numbers_are_exact_and_constants_are_refused() -> None:
-    assert parsed_json(b"\xef\xbb\xbf[87.4500, 7]", who="bank") == [Decimal("87.4500"), Decimal(7)]
+    assert READ.json(b"\xef\xbb\xbf[87.4500, 7]") == [Decimal("87.4500"), Decimal(7)]
     for constant in (b"NaN", b"Infinity", b"-Infinity"):
         with pytest.raises(MalformedFeed, match="not JSON"):
-            parsed_json(constant, who="bank")
+            READ.json(constant)
 
 
 def test_a_table_may_hold_several_days_of_a_pair() -> None:
     rates = nbkr.parse_history(NBKR_HISTORY.body)
 
-    assert table(rates, who="bank", expected=("USD",)) == rates
+    assert READ.table(rates, expected=("USD",)) == rates
 
 
 # The registry.
 
 
-BANKS = ("nbkr", "nbk", "nbt", "cbu", "cbt", "cbr")
 MAY = date(2026, 5, 4)
-each_source = pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 FAWAZAHMED0_FILE = "v1/currencies/usd.min.json"
 
 
-def test_the_sources_stand_in_their_order() -> None:
-    markets = ("fawazahmed0", "frankfurter", "erapi", "floatrates", "openexchangerates")
-
-    assert tuple(SOURCES) == (*BANKS, *markets)
-    assert {key: source.kind for key, source in SOURCES.items()} == {
-        **dict.fromkeys(BANKS, "fixing"),
-        **dict.fromkeys(markets, "market"),
-    }
+def test_every_source_has_a_recorded_answer() -> None:
+    assert {answer.name.partition("/")[0] for answer in ANSWERS} == SOURCES.keys()
 
 
 @pytest.mark.parametrize("key", SOURCES)
@@ -1263,40 +1245,34 @@ def test_a_history_is_asked_for_by_the_publishers_own_name(key: str, currency: s
     assert history.address(currency, MAY, MAY + timedelta(days=30)) == address
 
 
-def test_the_others_are_asked_day_by_day_where_they_can_be() -> None:
-    by_day = [key for key, source in SOURCES.items() if source.history is None and source.by_day]
-
-    assert by_day == ["nbk", "cbu", "cbt", "fawazahmed0"]
-
-
-def test_each_of_our_currencies_has_one_authority() -> None:
-    authorities = {source.authority_for: key for key, source in SOURCES.items() if source.authority_for}
-
-    assert authorities == {
-        "KGS": "nbkr",
-        "KZT": "nbk",
-        "TJS": "nbt",
-        "UZS": "cbu",
-        "TMT": "cbt",
-        "RUB": "cbr",
-    }
+@pytest.mark.parametrize("key", ["nbk", "cbu", "cbt", "fawazahmed0"])
+def test_a_source_without_a_history_is_asked_day_by_day_where_it_can_be(key: str) -> None:
+    assert (SOURCES[key].history, SOURCES[key].by_day) == (None, True)
 
 
-def test_who_follows_other_banks_has_half_a_vote() -> None:
-    assert [key for key, source in SOURCES.items() if source.votes == 1] == ["cbr", "frankfurter"]
-    assert {source.votes for source in SOURCES.values()} == {1, 2}
+def test_each_of_our_currencies_has_one_authority_and_none_has_two() -> None:
+    authorities = [(each.authority_for, key) for key, each in SOURCES.items() if each.authority_for]
+    ours = {"KGS": "nbkr", "KZT": "nbk", "TJS": "nbt", "UZS": "cbu", "TMT": "cbt", "RUB": "cbr"}
+
+    assert len(dict(authorities)) == len(authorities)
+    assert ours.items() <= dict(authorities).items()
 
 
-def test_whom_nobody_can_reach_or_may_pass_on_or_knows_without_a_key_is_off() -> None:
-    off = [key for key, source in SOURCES.items() if not source.enabled]
+def test_who_passes_on_other_banks_rates_is_no_witness() -> None:
+    assert SOURCES["cbr"].follows_banks
+    assert SOURCES["frankfurter"].follows_banks
 
-    assert off == ["cbt", "erapi", "openexchangerates"]
+
+@pytest.mark.parametrize("key", ["cbt", "erapi", "openexchangerates"])
+def test_whom_nobody_can_reach_or_may_pass_on_or_knows_without_a_key_is_off(key: str) -> None:
+    assert not SOURCES[key].enabled
 
 
-@each_source
-def test_a_source_with_a_key_in_its_address_needs_one(source: Source) -> None:
-    assert source.keyless == ("{key}" not in source.url)
-    assert source.key_variable == f"TICKER_{source.key.upper()}_KEY"
+def test_a_source_with_a_key_in_its_address_needs_one() -> None:
+    source = SOURCES["openexchangerates"]
+
+    assert (source.needs_key, source.key_variable) == (True, "TICKER_OPENEXCHANGERATES_KEY")
+    assert not SOURCES["nbkr"].needs_key
 
 
 # How a poll went.
@@ -1336,11 +1312,11 @@ def test_a_source_that_answers_the_same_for_ever_is_told(missed: int, as_of: str
     assert (outcome.status, outcome.message(NOON)) == ("ok", says)
 
 
-def test_every_source_is_in_the_readme_with_whom_it_names_as_its_origin() -> None:
+@pytest.mark.parametrize("key", SOURCES)
+def test_every_source_is_in_the_readme_with_its_site(key: str) -> None:
     readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    rows = {
-        key: next(row for row in readme.splitlines() if row.startswith(f"| `{key}` |")) for key in SOURCES
-    }
+    rows = [row for row in readme.splitlines() if row.startswith(f"| `{key}` |")]
 
-    assert all(source.attribution.split()[-1] in rows[key] for key, source in SOURCES.items())
-    assert all(source.terms.endswith(".") and source.coverage.endswith(".") for source in SOURCES.values())
+    assert [SOURCES[key].site in row for row in rows] == [True]
+    assert SOURCES[key].terms.endswith(".")
+    assert SOURCES[key].coverage.endswith(".")

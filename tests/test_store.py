@@ -281,7 +281,7 @@ async def test_an_epoch_and_its_numbers_outlive_the_server(
 
 async def reachable(store: Store) -> bool:
     try:
-        await store.ping()
+        await store.last_event()
     except UNAVAILABLE:
         return False
     return True
@@ -890,7 +890,7 @@ async def test_a_stopped_server_holds_no_command_for_long(
     async with open_store(redis_url) as store:
         publisher = await elected(store)
         commands: list[Callable[[], Awaitable[object]]] = [
-            store.ping,
+            store.last_event,
             store.snapshot,
             lambda: store.fixings([KGS]),
             lambda: store.outcomes(["nbkr"]),
@@ -926,7 +926,7 @@ async def test_a_stopped_server_holds_no_command_for_long(
 )
 async def test_no_server_is_an_error_that_callers_expect(url: str, open_store: OpenStore) -> None:
     async with open_store(url) as store:
-        assert isinstance(await failure_of(store.ping()), UNAVAILABLE)
+        assert isinstance(await failure_of(store.last_event()), UNAVAILABLE)
         assert isinstance(await failure_of(store.snapshot()), UNAVAILABLE)
         assert isinstance(await failure_of(following(store, NOWHERE, 1)), UNAVAILABLE)
 
@@ -960,7 +960,7 @@ async def test_a_cancellation_is_never_swallowed(
     """Whatever the client does at that moment: it connects, it sends, it waits."""
 
     async def follow(store: Store) -> None:
-        await store.ping()
+        await store.last_event()
         async for _ in store.follow(NOWHERE):
             pass
 

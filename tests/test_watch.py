@@ -22,6 +22,7 @@ def quote(code: str, price: str, percent: str | None) -> Quote:
         change_percent=None if percent is None else Decimal(percent),
         as_of=date(2025, 1, 23),
         source="nbkr",
+        source_name="NBKR",
         status="live",
         published_at=datetime(2025, 1, 22, tzinfo=UTC),
     )

@@ -27,6 +27,7 @@ QUOTE = Quote(
     change_percent=Decimal("0.00"),
     as_of=date(2026, 9, 29),
     source="nbkr",
+    source_name="NBKR",
     status="live",
     published_at=datetime(2026, 9, 28, 10, 2, 11, tzinfo=UTC),
     value=Decimal("87.4500"),
@@ -46,6 +47,7 @@ def test_a_quote_travels_as_the_protocol_says() -> None:
         "change_percent": "0.00",
         "as_of": "2026-09-29",
         "source": "nbkr",
+        "source_name": "NBKR",
         "status": "live",
         "published_at": "2026-09-28T10:02:11Z",
         "value": "87.4500",
@@ -78,6 +80,20 @@ def test_a_quote_of_a_version_that_told_no_due_time_is_read() -> None:
     del told["due_at"]
 
     assert wire.decode_quote(json.dumps(told)) == replace(QUOTE, due_at=None)
+
+
+def test_a_quote_of_a_version_that_named_no_source_is_read_with_its_key() -> None:
+    told = json.loads(wire.encode_quote(QUOTE))
+    del told["source_name"]
+
+    assert wire.decode_quote(json.dumps(told)) == replace(QUOTE, source_name="nbkr")
+
+
+def test_the_site_of_a_source_travels_only_where_its_terms_require_it() -> None:
+    somoni = replace(QUOTE, source="nbt", source_name="NBT", source_site="www.nbt.tj")
+
+    assert json.loads(wire.encode_quote(somoni))["source_site"] == "www.nbt.tj"
+    assert "source_site" not in json.loads(wire.encode_quote(QUOTE))
 
 
 def test_where_nothing_is_due_the_due_time_is_null() -> None:
@@ -113,6 +129,7 @@ quotes = st.builds(
     change_percent=st.none() | signed,
     as_of=days,
     source=st.sampled_from(["nbkr", "demo:cbr"]),
+    source_name=st.sampled_from(["NBKR", "demo:CBR"]),
     status=st.sampled_from(["live", "pegged", "unconfirmed", "stale", "fallback"]),
     published_at=st.just(QUOTE.published_at),
     value=st.none() | positive,
@@ -121,6 +138,7 @@ quotes = st.builds(
     next=st.none() | st.builds(Announcement, price=positive, inverse=positive, as_of=days),
     corrected=st.booleans(),
     due_at=st.none() | moments,
+    source_site=st.sampled_from(["", "www.nbt.tj"]),
 )
 
 

@@ -68,11 +68,21 @@ class SourceAnswer(_Answer):
     """What quotes and histories call it."""
     name: str
     short: str
-    """The name in a line of text, `NBKR`."""
+    """The name in a line of text, `NBKR`; quotes carry it as `source_name`."""
+    site: str
+    """The publisher's address for readers, without a scheme."""
+    site_required: bool
+    """Whether its terms require that address beside its figures; then quotes carry it as `source_site`."""
     kind: Literal["fixing", "market"]
     """An official rate, set once a day, or an indicative price."""
     authority_for: str | None
     """The currency whose official rate it sets, if any."""
+    timezone: str
+    """Its time zone (IANA)."""
+    due_by: Annotated[str, Field(examples=["11:30"])]
+    """The time of day in its time zone by which a day's table is out."""
+    grace_seconds: Whole
+    """Seconds after `due_by` from which its quote is late."""
     status: Literal["ok", "failing", "waiting", "disabled"]
     message: str
     """What is wrong, in words; empty where all is well."""

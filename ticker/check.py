@@ -17,6 +17,7 @@ from ticker.rates.model import Fixing, Pair
 from ticker.rates.policy import Rule
 from ticker.rates.source import Source
 from ticker.rates.tables import fixing_of, published, tables_of
+from ticker.rates.witnesses import FOLLOWER, WITNESS
 
 
 @dataclass(slots=True)
@@ -98,8 +99,12 @@ def _cells(row: Row, medians: Mapping[Pair, Decimal | None]) -> list[str]:
 
 def _median(rows: Iterable[Row], symbol: Pair) -> Decimal | None:
     said = [row for row in rows if symbol in row.said]
-    votes = [row.said[symbol].price for row in said for _ in range(row.source.votes)]
+    votes = [row.said[symbol].price for row in said for _ in range(_votes(row.source))]
     return guard.median(votes) if votes else None
+
+
+def _votes(source: Source) -> int:
+    return FOLLOWER if source.follows_banks else WITNESS
 
 
 def _value(said: Fixing | None, median: Decimal | None) -> str:

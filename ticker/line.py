@@ -87,7 +87,7 @@ def _item(quote: Quote, look: Look) -> _Item:
     change = wording.percent(wording.inverted_percent(quote) if look.invert else quote.change_percent, locale)
     words = [locale.labels[quote.status]] if quote.status in locale.labels else []
     words += [locale.labels["corrected"]] if quote.corrected else []
-    source = f"{locale.labels['source']}: {wording.source_name(quote.source)}"
+    source = f"{locale.labels['source']}: {quote.source_name}"
     facts = [f"{symbol} = {wording.exactly(price, locale)}"]
     facts += [f"{source}, {wording.day(quote.as_of, locale)}", *words]
     if coming := quote.next:
@@ -118,7 +118,7 @@ def _credits(quotes: Sequence[Quote], look: Look) -> str:
     quotes = [quote for quote in quotes if quote.status != "pegged"]
     if not quotes:
         return ""
-    names = ", ".join(dict.fromkeys(wording.credit(quote.source) for quote in quotes))
+    names = ", ".join(dict.fromkeys(wording.credit(quote) for quote in quotes))
     # An instant is a day here: a range of both could not be told.
     days = sorted({at.date() if isinstance(at := quote.as_of, datetime) else at for quote in quotes})
     span = " – ".join(wording.day(each, look.locale) for each in dict.fromkeys((days[0], days[-1])))

@@ -38,7 +38,7 @@ def enabled_sources(settings: Settings) -> tuple[Source, ...]:
         said = settings.source(source.key)
         if not (source.enabled if said.enabled is None else said.enabled):
             continue
-        if not source.keyless and not said.key.get_secret_value():
+        if source.needs_key and not said.key.get_secret_value():
             raise ConfigError(f"sources.{source.key}: it needs a key; give it as {source.key_variable}")
         chosen.append(source)
     return tuple(chosen)
@@ -108,7 +108,7 @@ def _banks_of(symbol: Pair) -> tuple[str, ...]:
     """The central banks of both currencies; one that takes its crosses from the others comes last."""
     banks = {source.authority_for: source for source in SOURCES.values() if source.authority_for}
     both = [banks[code] for code in _codes(symbol) if code in banks]
-    return tuple(source.key for source in sorted(both, key=lambda each: -each.votes))
+    return tuple(source.key for source in sorted(both, key=lambda each: each.follows_banks))
 
 
 def _band(symbol: Pair, bands: Mapping[str, tuple[Decimal, Decimal]]) -> tuple[Decimal, Decimal] | None:

@@ -74,13 +74,15 @@ How the server ends it:
 
 
 class _Schemas(GenerateJsonSchema):
-    """Schemas of what is sent: every key is always there, and clients must bear new ones."""
+    """Schemas of what is sent: clients must bear new keys, and only a key that says so may be left out."""
 
     def field_title_should_be_set(self, schema: object) -> bool:
         return False
 
     def field_is_required(self, field: Any, total: bool) -> bool:
-        return self.mode == "serialization" or super().field_is_required(field, total)
+        if self.mode == "serialization":
+            return "serialization_exclude_if" not in field
+        return super().field_is_required(field, total)
 
     def model_schema(self, schema: Any) -> JsonSchemaValue:
         found = super().model_schema(schema)

@@ -340,11 +340,6 @@ class _Connected:
                 raise Behind(text) from None
             raise
 
-    async def ping(self) -> None:
-        """Answer if Redis does."""
-        async with asyncio.timeout(COMMAND_TIMEOUT):
-            await self._commands.ping()
-
 
 class _Leases(_Connected):
     """Who polls."""

@@ -74,6 +74,8 @@ class QuoteMessage(_Message):
     """The day from which the price is valid, `2026-09-29`; of an intraday price an instant in UTC."""
     source: Annotated[str, StringConstraints(min_length=1, max_length=60)]
     """The key of the source that said it."""
+    source_name: Annotated[str, StringConstraints(max_length=60)] = ""
+    """The short name of the source, for readers: `NBKR`."""
     status: Status
     """`unconfirmed` is doubted or on hold, `stale` is late, `fallback` is not the authority's."""
     published_at: str
@@ -94,6 +96,10 @@ class QuoteMessage(_Message):
 
     Null where nothing is due: pegged, unconfirmed or on hold.
     """
+    source_site: Annotated[
+        str, StringConstraints(max_length=100), Field(exclude_if=lambda site: not site)
+    ] = ""
+    """The address that the source's terms require beside its figures; left out if they require none."""
 
 
 class SnapshotMessage(_Message):
@@ -177,6 +183,7 @@ def encode_quote(quote: Quote) -> str:
         change_percent=_plain(quote.change_percent),
         as_of=encode_time(quote.as_of),
         source=quote.source,
+        source_name=quote.source_name,
         status=quote.status,
         published_at=encode_time(quote.published_at),
         value=_plain(quote.value),
@@ -185,6 +192,7 @@ def encode_quote(quote: Quote) -> str:
         next=_encode_announcement(quote.next) if quote.next else None,
         corrected=quote.corrected,
         due_at=encode_time(quote.due_at) if quote.due_at else None,
+        source_site=quote.source_site,
     ).model_dump_json()
 
 
@@ -200,6 +208,8 @@ def decode_quote(text: str) -> Quote:
         change_percent=_decimal(message.change_percent),
         as_of=decode_time(message.as_of),
         source=message.source,
+        # Earlier versions wrote none.
+        source_name=message.source_name or message.source,
         status=message.status,
         published_at=decode_moment(message.published_at),
         value=_decimal(message.value),
@@ -208,6 +218,7 @@ def decode_quote(text: str) -> Quote:
         next=_decode_announcement(message.next) if message.next else None,
         corrected=message.corrected,
         due_at=None if message.due_at is None else decode_moment(message.due_at),
+        source_site=message.source_site,
     )
 
 

@@ -26,7 +26,6 @@ _TAG = re.compile(r"([A-Za-z]{2,3}|[A-Za-z]{5,8})((?:-[A-Za-z0-9]{1,8})*)", re.A
 _SCRIPT = re.compile(r"-([a-z]{4})(?=-|$)")
 _FROM_THE_RIGHT = frozenset(("ar", "arc", "ckb", "dv", "fa", "he", "iw", "ks", "ps", "sd", "ug", "ur", "yi"))
 _SCRIPTS_FROM_THE_RIGHT = frozenset(("adlm", "arab", "aran", "hebr", "nkoo", "rohg", "syrc", "thaa"))
-_INITIALS = re.compile(r"\b(nbkr?|nbt|cb[rtu])$")
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _CODES = ("KGS", "KZT", "TJS", "UZS", "TMT", "USD")
@@ -143,14 +142,9 @@ def currency(code: str, locale: Locale) -> str:
     return names.get(code, code)
 
 
-def source_name(key: str) -> str:
-    """A source as readers know it: authorities by their initials, others by their key."""
-    return _INITIALS.sub(lambda found: found[0].upper(), key)
-
-
-def credit(key: str) -> str:
-    """A source as it wants to be named: the terms of NBT's rates ask for its address."""
-    return re.sub("NBT$", "NBT (www.nbt.tj)", source_name(key))
+def credit(quote: Quote) -> str:
+    """A quote's source as its terms want it named: with its site, if they require that."""
+    return f"{quote.source_name} ({quote.source_site})" if quote.source_site else quote.source_name
 
 
 def _rounded(number: Decimal, places: int) -> Decimal:

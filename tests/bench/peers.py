@@ -101,6 +101,7 @@ def _quote(symbol: Pair, price: Decimal) -> Quote:
         change_percent=None,
         as_of=date(2026, 5, 22),
         source="nbkr",
+        source_name="NBKR",
         status="live",
         published_at=datetime(2026, 5, 21, 10, 2, 11, tzinfo=UTC),
     )

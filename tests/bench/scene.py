@@ -100,6 +100,7 @@ class Bank:
             change_percent=round((price / first - 1) * 100, 2) + 0,
             as_of=date(2026, 5, 22),
             source="nbkr",
+            source_name="NBKR",
             status="live",
             published_at=datetime(2026, 5, 21, 10, 2, 11, tzinfo=UTC),
         )

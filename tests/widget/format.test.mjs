@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { currency, day, direction, exactly, labels, locale, percent, price, sourceName } from "../../widget/src/format.js";
+import { credit, currency, day, direction, exactly, labels, locale, percent, price, sourceName } from "../../widget/src/format.js";
 
 const OURS = ["en", "ru", "ky", "kk", "tg", "uz", "tk"];
 
@@ -123,8 +123,10 @@ test("a currency has its name in the reader's language, or its code", () => {
   assert.doesNotMatch(currency("KGS", "kk"), /Som/);
 });
 
-test("a bank is known by its initials, whoever stands before them", () => {
-  each(sourceName, [[["nbkr"], "NBKR"], [["demo:cbu"], "demo:CBU"], [["nbk"], "NBK"], [["frankfurter"], "frankfurter"]]);
+test("a source is named as the server says, with its site where that is required; of an older server, by its key", () => {
+  const nbt = { source: "nbt", source_name: "NBT", source_site: "www.nbt.tj" };
+  each(sourceName, [[[nbt], "NBT"], [[{ source: "nbt" }], "nbt"]]);
+  each(credit, [[[nbt], "NBT (www.nbt.tj)"], [[{ source: "cbu", source_name: "CBU" }], "CBU"]]);
 });
 
 test("a percentage has its sign, at most two decimals and no trailing zeros", () => {

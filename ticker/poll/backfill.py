@@ -23,6 +23,8 @@ MOST_FAILURES = 3
 """Failed requests in a row after which a source is left alone."""
 MOST_ABSENT = 15
 """Days in a row without a table after which the archive has ended: no bank is closed for so long."""
+LONGEST_DAYS = 366
+"""Days that one request for a range may ask for."""
 MARGIN = timedelta(days=45)
 """
 How much further back a range is asked for: the days before its first row would stay unknown.
@@ -82,7 +84,7 @@ class Archive:
         history = self.source.history
         assert history  # noqa: S101 - ask() has looked
         names = _enough(sorted(set(currencies) & history.names.keys()), history.names)
-        ranges = list(_covering(days, history.longest_days - MARGIN.days))
+        ranges = list(_covering(days, LONGEST_DAYS - MARGIN.days))
         done = 0
         for span in ranges:
             answers: list[Answer] = []

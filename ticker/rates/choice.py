@@ -7,8 +7,8 @@ while that is silent. It is never an average, and its percentage never compares 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from itertools import islice
@@ -18,6 +18,7 @@ from ticker.rates.book import Book
 from ticker.rates.model import Announcement, Fixing, Quote, Status
 from ticker.rates.policy import Rule
 from ticker.rates.series import STALE_REPEATS, Row, Series
+from ticker.rates.source import Source
 from ticker.rates.tables import change, change_percent, published
 
 _ALARM = Decimal("0.005")
@@ -235,6 +236,7 @@ def quote_of(basis: Basis, *, label: str, now: datetime) -> Quote:
         change_percent=change_percent(fixing.price, previous.price) if previous else None,
         as_of=fixing.as_of,
         source=label + fixing.source,
+        source_name=label + fixing.source,
         status=basis.status,
         published_at=now.replace(microsecond=0),
         value=leg.value if leg else None,
@@ -244,6 +246,19 @@ def quote_of(basis: Basis, *, label: str, now: datetime) -> Quote:
         corrected=fixing.corrected,
         due_at=basis.due_at,
     )
+
+
+def credited(quote: Quote, sources: Mapping[str, Source], *, label: str) -> Quote:
+    """
+    The quote with the name of its source, and with the site that the source's terms require.
+
+    A source that is not among `sources`, as a peg, is named by its key.
+    """
+    key = quote.source.removeprefix(label)
+    if (source := sources.get(key)) is None:
+        return replace(quote, source_name=quote.source, source_site="")
+    name = quote.source.removesuffix(key) + source.short
+    return replace(quote, source_name=name, source_site=source.site if source.site_required else "")
 
 
 def _announcement(fixing: Fixing) -> Announcement:

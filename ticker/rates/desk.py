@@ -14,7 +14,7 @@ from typing import Literal
 
 from ticker.rates.book import Book
 from ticker.rates.calendar import ONE_DAY, spans
-from ticker.rates.choice import Basis, Choice, quote_of
+from ticker.rates.choice import Basis, Choice, credited, quote_of
 from ticker.rates.enquiries import Enquiries
 from ticker.rates.events import Asked, Baseline, Empty, Entry, Event, Order, Said, Stood, Waited
 from ticker.rates.guard import Guard
@@ -80,7 +80,8 @@ class Desk(Enquiries):
         """Take up what another process wrote; nothing of it is news."""
         self.entries = list(entries)
         self.book.load(self.entries)
-        self.quotes = {quote.symbol: quote for quote in quotes if quote.symbol in self._rules}
+        # Earlier versions wrote quotes without the names of their sources.
+        self.quotes = {each.symbol: self._credited(each) for each in quotes if each.symbol in self._rules}
         self.book.catch_up()
 
     # What comes in.
@@ -183,7 +184,7 @@ class Desk(Enquiries):
     def _judge(self, rule: Rule, now: datetime) -> Quote | None:
         """The quote of a symbol, or None if it stays as it is."""
         if held := self.book.on_hold.get(rule.symbol):
-            return held
+            return self._credited(held)
         basis = self._choice.basis(rule, now)
         if basis is None:
             self._bases.pop(rule.symbol, None)
@@ -192,7 +193,10 @@ class Desk(Enquiries):
         if self._bases.get(rule.symbol) == basis:
             return None
         self._bases[rule.symbol] = basis
-        return quote_of(basis, label=self._label, now=now)
+        return self._credited(quote_of(basis, label=self._label, now=now))
+
+    def _credited(self, quote: Quote) -> Quote:
+        return credited(quote, self._sources, label=self._label)
 
     def _left(self, known: Quote, now: datetime) -> Quote | None:
         """

@@ -205,6 +205,9 @@ class Quote:
     change_percent: Decimal | None
     as_of: date
     source: str
+    """Key of the source, with the label of a service that has one: `demo:nbkr`."""
+    source_name: str
+    """The source's short name, with the same label: `demo:NBKR`."""
     status: Status
     published_at: datetime
     """When it was published (UTC, whole seconds)."""
@@ -224,6 +227,8 @@ class Quote:
 
     None where nothing is due: pegged, unconfirmed or on hold.
     """
+    source_site: str = ""
+    """The address that the source's terms require beside its figures; empty if they require none."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

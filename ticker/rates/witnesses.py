@@ -15,8 +15,8 @@ from ticker.rates.source import Source
 
 Key = tuple[str, Pair]
 """One source's word about one symbol."""
-WITNESS = 2
-"""The half votes of a witness: a source that finds prices itself. One that follows others is a check."""
+WITNESS, FOLLOWER = 2, 1
+"""Half votes: of a witness, a source that finds prices itself; and of one that follows others, a check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,4 +118,4 @@ def votes(series: Series) -> int:
     """The half votes of a series: a bank's cross of two foreign currencies only follows other banks."""
     source, symbol = series.source, series.symbol
     foreign = source.kind == "fixing" and source.authority_for not in (symbol.base, symbol.quote)
-    return 1 if foreign else source.votes
+    return FOLLOWER if foreign or source.follows_banks else WITNESS

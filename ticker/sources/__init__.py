@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from types import MappingProxyType
 
 from ticker.rates.source import MalformedFeed, Source
-from ticker.sources import (
-    cbr,
-    cbt,
-    cbu,
-    erapi,
-    fawazahmed0,
-    floatrates,
-    frankfurter,
-    nbk,
-    nbkr,
-    nbt,
-    openexchangerates,
+
+# In the order in which they are listed everywhere, and in which aggregators follow each other.
+_KEYS = (
+    "nbkr",
+    "nbk",
+    "nbt",
+    "cbu",
+    "cbt",
+    "cbr",
+    "fawazahmed0",
+    "frankfurter",
+    "erapi",
+    "floatrates",
+    "openexchangerates",
 )
 
 SOURCES: Mapping[str, Source] = MappingProxyType(
-    {
-        "nbkr": nbkr.SOURCE,
-        "nbk": nbk.SOURCE,
-        "nbt": nbt.SOURCE,
-        "cbu": cbu.SOURCE,
-        "cbt": cbt.SOURCE,
-        "cbr": cbr.SOURCE,
-        "fawazahmed0": fawazahmed0.SOURCE,
-        "frankfurter": frankfurter.SOURCE,
-        "erapi": erapi.SOURCE,
-        "floatrates": floatrates.SOURCE,
-        "openexchangerates": openexchangerates.SOURCE,
-    }
+    {key: import_module(f"ticker.sources.{key}").SOURCE for key in _KEYS}
 )
 
 __all__ = ["SOURCES", "MalformedFeed"]

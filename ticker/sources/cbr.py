@@ -7,21 +7,11 @@ from xml.etree.ElementTree import Element
 
 from ticker.rates.calendar import Calendar
 from ticker.rates.model import EXACT, Pair, Rate
-from ticker.rates.source import (
-    History,
-    MalformedFeed,
-    Schedule,
-    Source,
-    code,
-    day,
-    decimal,
-    nominal,
-    table,
-    text_of,
-    xml,
-)
+from ticker.rates.reader import Reader
+from ticker.rates.source import History, Schedule, Source
 
 KEY = "cbr"
+read = Reader(KEY)
 
 # The bank's own names of currencies, the only ones in an answer of XML_dynamic.
 _CODES = {
@@ -45,13 +35,12 @@ def parse(body: bytes) -> tuple[Rate, ...]:
     The nominals change over time (KGS 10 in 2023, 100 in 2026). A bad `date_req` is answered with
     status 200 and `Error in parameters`. Raises MalformedFeed.
     """
-    root = xml(body, root="ValCurs", who=KEY)
-    as_of = day(root.get("Date"), style="dd.mm.yyyy", who=KEY)
+    root = read.xml(body, root="ValCurs")
+    as_of = read.day(root.get("Date"), style="dd.mm.yyyy")
     rates = (
-        _rate(row, base=code(text_of(row, "CharCode", who=KEY), who=KEY), as_of=as_of)
-        for row in root.findall("Valute")
+        _rate(row, base=read.code(read.text(row, "CharCode")), as_of=as_of) for row in root.findall("Valute")
     )
-    return table(rates, who=KEY, expected=("USD",))
+    return read.table(rates, expected=("USD",))
 
 
 def parse_history(body: bytes, base: str | None = None) -> tuple[Rate, ...]:
@@ -61,17 +50,17 @@ def parse_history(body: bytes, base: str | None = None) -> tuple[Rate, ...]:
     The answer names the currency, which must be `base` if that is given. A range without a working
     day is an empty table. Raises MalformedFeed.
     """
-    root = xml(body, root="ValCurs", who=KEY)
+    root = read.xml(body, root="ValCurs")
     name = root.get("ID", "")
     if name not in _CODES or any(row.get("Id") != name for row in root.findall("Record")):
-        raise MalformedFeed(f"{KEY}: not the history of one known currency: {name!r:.60}")
+        raise read.malformed(f"not the history of one known currency: {name!r:.60}")
     if base and _CODES[name] != base:
-        raise MalformedFeed(f"{KEY}: the history of {_CODES[name]}, not of {base}")
+        raise read.malformed(f"the history of {_CODES[name]}, not of {base}")
     rates = (
-        _rate(row, base=_CODES[name], as_of=day(row.get("Date"), style="dd.mm.yyyy", who=KEY))
+        _rate(row, base=_CODES[name], as_of=read.day(row.get("Date"), style="dd.mm.yyyy"))
         for row in root.findall("Record")
     )
-    return table(rates, who=KEY, expected=())
+    return read.table(rates)
 
 
 def _rate(row: Element, *, base: str, as_of: date) -> Rate:
@@ -79,15 +68,15 @@ def _rate(row: Element, *, base: str, as_of: date) -> Rate:
     rate = Rate(
         source=KEY,
         pair=Pair(base, "RUB"),
-        value=decimal(text_of(row, "Value", who=KEY), comma=True, who=KEY),
-        nominal=nominal(text_of(row, "Nominal", who=KEY), who=KEY),
+        value=read.decimal(read.text(row, "Value"), comma=True),
+        nominal=read.nominal(read.text(row, "Nominal")),
         as_of=as_of,
     )
-    if row.find("VunitRate") is None or "E" in (unit := text_of(row, "VunitRate", who=KEY)):
+    if row.find("VunitRate") is None or "E" in (unit := read.text(row, "VunitRate")):
         return rate  # small prices come as 5,88139E-05 (the rial, 17 March 2026)
-    price = decimal(unit, comma=True, who=KEY)
+    price = read.decimal(unit, comma=True)
     if EXACT.quantize(rate.mid, price) != price:
-        raise MalformedFeed(f"{KEY}: {rate.value} for {rate.nominal} {base} is not {price} for one")
+        raise read.malformed(f"{rate.value} for {rate.nominal} {base} is not {price} for one")
     return rate
 
 
@@ -95,10 +84,10 @@ SOURCE = Source(
     key=KEY,
     name="Bank of Russia",
     short="CBR",
+    site="www.cbr.ru",
     kind="fixing",
     url="https://www.cbr.ru/scripts/XML_daily.asp",
     parse=parse,
-    parse_history=parse_history,
     history=History(
         url="https://www.cbr.ru/scripts/XML_dynamic.asp"
         "?date_req1={first:%d/%m/%Y}&date_req2={last:%d/%m/%Y}&VAL_NM_RQ={name}",
@@ -107,12 +96,11 @@ SOURCE = Source(
     ),
     timezone="Europe/Moscow",
     schedule=Schedule(hour="12-14"),
-    attribution="Bank of Russia, www.cbr.ru",
     terms="No terms of use are known to us.",
     coverage="About 54 currencies in roubles, all of ours; they follow other banks' earlier fixings.",
     authority_for="RUB",
     # Half a voice: its som, tenge, somoni and sum are the other banks' own fixings of the day before.
-    votes=1,
+    follows_banks=True,
     # Tuesday to Saturday: Friday's setting is dated Saturday and holds until Monday.
     calendar=Calendar(country="RU"),
 )

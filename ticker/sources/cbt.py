@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from ticker.rates.calendar import MON_SAT, Calendar
 from ticker.rates.model import Pair, Rate
-from ticker.rates.source import Schedule, Source, code, day, decimal, nominal, table, text_of, xml
+from ticker.rates.reader import Reader
+from ticker.rates.source import Schedule, Source
 
 KEY = "cbt"
+read = Reader(KEY)
 
 
 def parse(body: bytes) -> tuple[Rate, ...]:
@@ -16,34 +18,34 @@ def parse(body: bytes) -> tuple[Rate, ...]:
     <rate_usd> is not read: it is units for a dollar, or dollars for a unit (EUR, GBP, AUD, XDR),
     and some of it is stale (TJS 9.24 on 20 May 2026, when NBT said 9.3288). Raises MalformedFeed.
     """
-    root = xml(body, root="cbt_currency_rate", who=KEY)
-    written = text_of(root, "date", who=KEY)
+    root = read.xml(body, root="cbt_currency_rate")
+    written = read.text(root, "date")
     # The files of 2020 to 2023 have the date in ISO form.
-    as_of = day(written, style="yyyy-mm-dd" if "-" in written else "dd.mm.yyyy", who=KEY)
+    as_of = read.day(written, style="yyyy-mm-dd" if "-" in written else "dd.mm.yyyy")
     rates = (
         Rate(
             source=KEY,
-            pair=Pair(code(row.get("code"), who=KEY), "TMT"),
-            value=decimal(text_of(row, "rate_tmt", who=KEY), who=KEY),
-            nominal=nominal(text_of(row, "multiplier", who=KEY), who=KEY),
+            pair=Pair(read.code(row.get("code")), "TMT"),
+            value=read.decimal(read.text(row, "rate_tmt")),
+            nominal=read.nominal(read.text(row, "multiplier")),
             as_of=as_of,
         )
         for row in root.findall("rate")
     )
-    return table(rates, who=KEY, expected=("USD",))
+    return read.table(rates, expected=("USD",))
 
 
 SOURCE = Source(
     key=KEY,
     name="Central Bank of Turkmenistan",
     short="CBT",
+    site="cbt.tm",
     kind="fixing",
     url="https://cbt.tm/kurs/{day:%Y}/{day:%d%m%Y}.xml",
     parse=parse,
     timezone="Asia/Ashgabat",
     # A day's file appears at 15:20 to 15:35 in Ashgabat on the day before (Last-Modified, May 2026).
     schedule=Schedule(hour="15-16", day_of_week="mon-sat"),
-    attribution="Central Bank of Turkmenistan, cbt.tm",
     terms="No terms of use are known to us.",
     coverage="48 currencies in manat since 17 April 2020; only a confirmation of the peg.",
     authority_for="TMT",

@@ -6,19 +6,11 @@ from typing import Any
 
 from ticker.rates.calendar import Calendar
 from ticker.rates.model import Pair, Rate
-from ticker.rates.source import (
-    MalformedFeed,
-    Schedule,
-    Source,
-    code,
-    day,
-    decimal,
-    nominal,
-    parsed_json,
-    table,
-)
+from ticker.rates.reader import Reader
+from ticker.rates.source import Schedule, Source
 
 KEY = "cbu"
+read = Reader(KEY)
 
 
 def parse(body: bytes) -> tuple[Rate, ...]:
@@ -28,23 +20,23 @@ def parse(body: bytes) -> tuple[Rate, ...]:
     A future day is answered with the newest rate under its own date, so compare `as_of` with the
     day asked for. Raises MalformedFeed, as for `[]`, the answer to an unknown currency.
     """
-    rows = parsed_json(body, who=KEY)
+    rows = read.json(body)
     if not isinstance(rows, list) or not rows:
-        raise MalformedFeed(f"{KEY}: no list of rates in {body[:40]!r}")
-    rates = table(map(_rate, rows), who=KEY, expected=("USD",) if len(rows) > 1 else ())
+        raise read.malformed(f"no list of rates in {body[:40]!r}")
+    rates = read.table(map(_rate, rows), expected=("USD",) if len(rows) > 1 else ())
     if len({rate.as_of for rate in rates}) > 1:
-        raise MalformedFeed(f"{KEY}: a table of more than one day")
+        raise read.malformed("a table of more than one day")
     return rates
 
 
 def _rate(row: Any) -> Rate:
     return Rate(
         source=KEY,
-        pair=Pair(code(_text(row, "Ccy"), who=KEY), "UZS"),
-        value=decimal(_text(row, "Rate"), who=KEY),
+        pair=Pair(read.code(_text(row, "Ccy")), "UZS"),
+        value=read.decimal(_text(row, "Rate")),
         # 10 for IDR, IRR and VND: readers that take it for 1 are wrong tenfold.
-        nominal=nominal(_text(row, "Nominal"), who=KEY),
-        as_of=day(_text(row, "Date"), style="dd.mm.yyyy", who=KEY),
+        nominal=read.nominal(_text(row, "Nominal")),
+        as_of=read.day(_text(row, "Date"), style="dd.mm.yyyy"),
     )
 
 
@@ -52,7 +44,7 @@ def _text(row: Any, name: str) -> str:
     """A member of a row, which the bank always writes as a string. Raises MalformedFeed."""
     text = row.get(name) if isinstance(row, dict) else None
     if not isinstance(text, str):
-        raise MalformedFeed(f"{KEY}: no text {name!r} in {row!r:.60}")
+        raise read.malformed(f"no text {name!r} in {row!r:.60}")
     return text
 
 
@@ -60,6 +52,7 @@ SOURCE = Source(
     key=KEY,
     name="Central Bank of Uzbekistan",
     short="CBU",
+    site="cbu.uz",
     kind="fixing",
     # The whole table, 26 kB a day: it tells the crosses, and whether a move is the sum's or one
     # currency's. The server has no http (403, no redirect).
@@ -67,7 +60,6 @@ SOURCE = Source(
     parse=parse,
     timezone="Asia/Tashkent",
     schedule=Schedule(hour="13-15"),
-    attribution="Central Bank of Uzbekistan, cbu.uz",
     terms="No terms of use are known to us; the bank publishes no limit of requests.",
     coverage="About 75 currencies in sum, all of ours among them.",
     authority_for="UZS",

@@ -7,9 +7,11 @@ from datetime import time, timedelta
 
 from ticker.rates.calendar import EVERY_DAY, Calendar
 from ticker.rates.model import Rate
-from ticker.rates.source import MalformedFeed, Schedule, Source, moment, parsed_json, per_dollar
+from ticker.rates.reader import Reader
+from ticker.rates.source import Schedule, Source
 
 KEY = "erapi"
+read = Reader(KEY)
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
@@ -21,24 +23,27 @@ def parse(body: bytes) -> tuple[Rate, ...]:
     An error may come with status 200. `time_eol_unix`, the day on which the endpoint is shut down
     (0 while none is set), says nothing of the rates and is not read. Raises MalformedFeed.
     """
-    answer = parsed_json(body, who=KEY)
+    answer = read.json(body)
     if not isinstance(answer, dict):
-        raise MalformedFeed(f"{KEY}: no object in {body[:40]!r}")
+        raise read.malformed(f"no object in {body[:40]!r}")
     if answer.get("result") != "success":
-        raise MalformedFeed(f"{KEY}: the answer is an error: {answer.get('error-type')!r:.60}")
+        raise read.malformed(f"the answer is an error: {answer.get('error-type')!r:.60}")
     if answer.get("base_code") != "USD":
-        raise MalformedFeed(f"{KEY}: the base is {answer.get('base_code')!r:.60}, not the dollar")
+        raise read.malformed(f"the base is {answer.get('base_code')!r:.60}, not the dollar")
     if not isinstance(entries := answer.get("rates"), dict):
-        raise MalformedFeed(f"{KEY}: no rates in {body[:40]!r}")
-    as_of = moment(str(answer.get("time_last_update_unix")), who=KEY)
+        raise read.malformed(f"no rates in {body[:40]!r}")
+    as_of = read.moment(str(answer.get("time_last_update_unix")))
     listed = {name: entries[name] for name in entries if _CURRENCY.fullmatch(name) and name != "USD"}
-    return per_dollar(listed, who=KEY, as_of=as_of)
+    return read.per_dollar(listed, as_of=as_of)
 
 
 SOURCE = Source(
     key=KEY,
     name="ExchangeRate-API (open access)",
     short="ExchangeRate-API",
+    site="www.exchangerate-api.com",
+    site_required=True,
+    credit="Rates by Exchange Rate API",
     kind="market",
     url="https://open.er-api.com/v6/latest/USD",
     parse=parse,
@@ -46,7 +51,6 @@ SOURCE = Source(
     # Its table is of about 00:02:31. Who asks more than once an hour is refused for 20 minutes (429).
     schedule=Schedule(hour="0-1", minute="40", day_of_week="mon-sun"),
     interval_seconds=6 * 3600,
-    attribution="Rates by Exchange Rate API, https://www.exchangerate-api.com",
     terms=(
         "A link to exchangerate-api.com is required and caching is allowed, but the rates must not be "
         "redistributed: so it is off, and a public ticker that turns it on needs the publisher's leave."

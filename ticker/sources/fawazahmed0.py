@@ -6,9 +6,11 @@ from datetime import time, timedelta
 
 from ticker.rates.calendar import EVERY_DAY, Calendar
 from ticker.rates.model import Rate
-from ticker.rates.source import MalformedFeed, Schedule, Source, day, parsed_json, per_dollar
+from ticker.rates.reader import Reader
+from ticker.rates.source import Schedule, Source
 
 KEY = "fawazahmed0"
+read = Reader(KEY)
 
 # Half of its 340 entries are coins, metals and money of the past, some of three letters (ADA, DEM).
 # These are the currencies in use, by the name that they have in the file.
@@ -33,13 +35,13 @@ def parse(body: bytes) -> tuple[Rate, ...]:
     An entry that is no currency in use is left out, whatever it says. Raises MalformedFeed, as for
     a table without one of our five currencies.
     """
-    answer = parsed_json(body, who=KEY)
+    answer = read.json(body)
     entries = answer.get("usd") if isinstance(answer, dict) else None
     if not isinstance(entries, dict):
-        raise MalformedFeed(f"{KEY}: no rates of the dollar in {body[:40]!r}")
-    as_of = day(str(answer.get("date")), style="yyyy-mm-dd", who=KEY)
+        raise read.malformed(f"no rates of the dollar in {body[:40]!r}")
+    as_of = read.day(str(answer.get("date")), style="yyyy-mm-dd")
     listed = {_CURRENCIES[name]: entries[name] for name in entries if name in _CURRENCIES}
-    return per_dollar(listed, who=KEY, as_of=as_of)
+    return read.per_dollar(listed, as_of=as_of)
 
 
 _FILE = "v1/currencies/usd.min.json"
@@ -48,6 +50,7 @@ SOURCE = Source(
     key=KEY,
     name="fawazahmed0 currency-api",
     short="fawazahmed0",
+    site="github.com/fawazahmed0/exchange-api",
     kind="market",
     # `latest` may lag a day or two at jsDelivr, so the day is asked for by name first.
     url="https://cdn.jsdelivr.net/npm/@fawazahmed0/currency-api@{day:%Y-%m-%d}/" + _FILE,
@@ -60,7 +63,6 @@ SOURCE = Source(
     timezone="UTC",
     # The file of a day is stamped 00:00 UTC and holds the market of the day before.
     schedule=Schedule(hour="1-3", day_of_week="mon-sun"),
-    attribution="fawazahmed0/exchange-api, github.com/fawazahmed0/exchange-api",
     terms="The data is in the public domain (CC0 1.0); no key and no limit of requests is known to us.",
     coverage=(
         "About 160 currencies per dollar, all of ours; an aggregate of sources that it does not name. "

@@ -8,9 +8,11 @@ from typing import Any
 
 from ticker.rates.calendar import EVERY_DAY, Calendar
 from ticker.rates.model import Pair, Rate
-from ticker.rates.source import OURS, MalformedFeed, Schedule, Source, decimal, parsed_json, table
+from ticker.rates.reader import OURS, Reader
+from ticker.rates.source import Schedule, Source
 
 KEY = "floatrates"
+read = Reader(KEY)
 
 _NAME = re.compile(r"[a-z]{3}")
 # RFC 1123, but for days of one digit: `Fri, 4 Feb 2022 11:55:01 GMT`.
@@ -24,21 +26,21 @@ def parse(body: bytes) -> tuple[Rate, ...]:
     The answer does not name its base; the table of another currency has an entry for the dollar.
     Raises MalformedFeed, as for a table without one of our five currencies.
     """
-    entries = parsed_json(body, who=KEY)
+    entries = read.json(body)
     if not isinstance(entries, dict) or "usd" in entries:
-        raise MalformedFeed(f"{KEY}: no rates of the dollar in {body[:40]!r}")
+        raise read.malformed(f"no rates of the dollar in {body[:40]!r}")
     rates = (_rate(name, row) for name, row in entries.items() if _NAME.fullmatch(name))
-    return table(rates, who=KEY, quoted=OURS)
+    return read.table(rates, quoted=OURS)
 
 
 def _rate(name: str, row: Any) -> Rate:
     """One entry. Its rate was a number from 2021 to 2024 and is reported to be a text in 2026."""
     if not isinstance(row, dict) or row.get("code") != name.upper():
-        raise MalformedFeed(f"{KEY}: {name} is not the entry of its own currency: {row!r:.60}")
+        raise read.malformed(f"{name} is not the entry of its own currency: {row!r:.60}")
     return Rate(
         source=KEY,
         pair=Pair("USD", row["code"]),
-        value=decimal(str(row.get("rate")), who=KEY),
+        value=read.decimal(str(row.get("rate"))),
         nominal=1,
         as_of=_moment(str(row.get("date"))),
     )
@@ -50,13 +52,14 @@ def _moment(text: str) -> datetime:
             return datetime.strptime(text, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
     except ValueError:
         pass
-    raise MalformedFeed(f"{KEY}: {text!r:.60} is not a date (RFC 1123)")
+    raise read.malformed(f"{text!r:.60} is not a date (RFC 1123)")
 
 
 SOURCE = Source(
     key=KEY,
     name="FloatRates",
     short="FloatRates",
+    site="www.floatrates.com",
     kind="market",
     url="https://www.floatrates.com/daily/usd.json",
     parse=parse,
@@ -64,7 +67,6 @@ SOURCE = Source(
     # Its tables are of 11:55 and 23:55; the plain interval finds the second.
     schedule=Schedule(hour="12", minute="5,35", day_of_week="mon-sun"),
     interval_seconds=6 * 3600,
-    attribution="FloatRates, www.floatrates.com",
     terms="No terms of use are known to us; it asks for no key.",
     coverage="149 currencies per dollar, all of ours.",
     calendar=Calendar(week=EVERY_DAY, due_by=time(0), grace=timedelta(hours=48)),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from ticker.rates.calendar import Calendar
 from ticker.rates.model import Pair, Rate
-from ticker.rates.source import NoTable, Schedule, Source, code, day, decimal, nominal, table, text_of, xml
+from ticker.rates.reader import Reader
+from ticker.rates.source import NoTable, Schedule, Source
 
 KEY = "nbk"
+read = Reader(KEY)
 
 
 def parse(body: bytes) -> tuple[Rate, ...]:
@@ -17,34 +19,34 @@ def parse(body: bytes) -> tuple[Rate, ...]:
     Raises MalformedFeed, as for an answer that does not say its date; NoTable for a date without rates,
     which has no item (and an <info>, as one reader saw).
     """
-    root = xml(body, root="rates", who=KEY)
-    as_of = day(text_of(root, "date", who=KEY), style="dd.mm.yyyy", who=KEY)
+    root = read.xml(body, root="rates")
+    as_of = read.day(read.text(root, "date"), style="dd.mm.yyyy")
     if root.find("item") is None:
         raise NoTable(f"{KEY}: no table for {as_of}")
     rates = (
         Rate(
             source=KEY,
-            pair=Pair(code(text_of(row, "title", who=KEY), who=KEY), "KZT"),
-            value=decimal(text_of(row, "description", who=KEY), who=KEY),
-            nominal=nominal(text_of(row, "quant", who=KEY), who=KEY),
+            pair=Pair(read.code(read.text(row, "title")), "KZT"),
+            value=read.decimal(read.text(row, "description")),
+            nominal=read.nominal(read.text(row, "quant")),
             as_of=as_of,
         )
         for row in root.findall("item")
     )
-    return table(rates, who=KEY, expected=("USD",))
+    return read.table(rates, expected=("USD",))
 
 
 SOURCE = Source(
     key=KEY,
     name="National Bank of Kazakhstan",
     short="NBK",
+    site="nationalbank.kz",
     kind="fixing",
     url="https://nationalbank.kz/rss/get_rates.cfm?fdate={day:%d.%m.%Y}",
     parse=parse,
     timezone="Asia/Almaty",
     # The dollar is the exchange's weighted average at 15:30 in Astana; the crosses follow from 16:00.
     schedule=Schedule(hour="14-16"),
-    attribution="National Bank of Kazakhstan, nationalbank.kz",
     terms="No terms of use are known to us.",
     coverage="39 currencies in tenge, KGS, TJS and UZS among them; no TMT.",
     authority_for="KZT",

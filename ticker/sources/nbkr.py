@@ -7,21 +7,11 @@ from collections.abc import Iterator
 
 from ticker.rates.calendar import Calendar
 from ticker.rates.model import Pair, Rate
-from ticker.rates.source import (
-    History,
-    MalformedFeed,
-    Schedule,
-    Source,
-    code,
-    day,
-    decimal,
-    nominal,
-    table,
-    text_of,
-    xml,
-)
+from ticker.rates.reader import Reader
+from ticker.rates.source import History, Schedule, Source
 
 KEY = "nbkr"
+read = Reader(KEY)
 
 _MARK = re.compile(r"<!--(date|value)-->")
 _ROW = ["date", "date", "value", "value"]
@@ -37,20 +27,20 @@ def parse(body: bytes) -> tuple[Rate, ...]:
     The weekly table has the currencies that the daily one has not, and so no dollar.
     Raises MalformedFeed.
     """
-    root = xml(body, root="CurrencyRates", who=KEY)
-    as_of = day(root.get("Date"), style="dd.mm.yyyy", who=KEY)
+    root = read.xml(body, root="CurrencyRates")
+    as_of = read.day(root.get("Date"), style="dd.mm.yyyy")
     rates = (
         Rate(
             source=KEY,
-            pair=Pair(code(row.get("ISOCode"), who=KEY), "KGS"),
-            value=decimal(text_of(row, "Value", who=KEY), comma=True, who=KEY),
-            nominal=nominal(text_of(row, "Nominal", who=KEY), who=KEY),
+            pair=Pair(read.code(row.get("ISOCode")), "KGS"),
+            value=read.decimal(read.text(row, "Value"), comma=True),
+            nominal=read.nominal(read.text(row, "Nominal")),
             as_of=as_of,
         )
         for row in root.findall("Currency")
     )
     weekly = root.get("Name", "").startswith("Weekly")
-    return table(rates, who=KEY, expected=("TJS", "UZS") if weekly else ("USD",))
+    return read.table(rates, expected=("TJS", "UZS") if weekly else ("USD",))
 
 
 def parse_history(body: bytes, base: str = "USD") -> tuple[Rate, ...]:
@@ -66,13 +56,13 @@ def parse_history(body: bytes, base: str = "USD") -> tuple[Rate, ...]:
         Rate(
             source=KEY,
             pair=Pair(base, "KGS"),
-            value=decimal(figure, comma=True, who=KEY),
+            value=read.decimal(figure, comma=True),
             nominal=1,
-            as_of=day(date, style="dd.mm.yyyy", who=KEY),
+            as_of=read.day(date, style="dd.mm.yyyy"),
         )
         for date, figure in _dated_figures(body.decode("latin-1"))
     )
-    return table(rates, who=KEY, expected=())
+    return read.table(rates)
 
 
 def _dated_figures(page: str) -> Iterator[tuple[str, str]]:
@@ -82,11 +72,11 @@ def _dated_figures(page: str) -> Iterator[tuple[str, str]]:
     before, *parts = _MARK.split(page)
     marks, texts = parts[::2], parts[1::2]
     if not marks or marks != _ROW * (len(marks) // 4):
-        raise MalformedFeed(f"{KEY}: {len(marks)} marks of dates and values, not four for each row")
+        raise read.malformed(f"{len(marks)} marks of dates and values, not four for each row")
     beginning, ending = before.lower(), texts[-1].lower()
     for element in ("table", "html") if "<html" in beginning or "</html" in ending else ("table",):
         if f"<{element}" not in beginning or f"</{element}>" not in ending:
-            raise MalformedFeed(f"{KEY}: the page of dated rates has no whole <{element}>")
+            raise read.malformed(f"the page of dated rates has no whole <{element}>")
     return zip(texts[0::4], texts[2::4], strict=True)
 
 
@@ -100,10 +90,10 @@ SOURCE = Source(
     key=KEY,
     name="National Bank of the Kyrgyz Republic",
     short="NBKR",
+    site="www.nbkr.kg",
     kind="fixing",
     url="https://www.nbkr.kg/XML/daily.xml",
     parse=parse,
-    parse_history=parse_history,
     history=History(
         url="https://www.nbkr.kg/index1.jsp?item=1562&lang=ENG&valuta_id={name}"
         "&beg_day={first:%d}&beg_month={first:%m}&beg_year={first:%Y}"
@@ -115,7 +105,6 @@ SOURCE = Source(
     timezone="Asia/Bishkek",
     # The file flips at about 16:00 to 16:20 in Bishkek (Last-Modified, May 2026).
     schedule=Schedule(hour="14-16"),
-    attribution="National Bank of the Kyrgyz Republic, www.nbkr.kg",
     terms="The bank publishes no terms of use.",
     coverage="USD, EUR, CNY, KZT and RUB in som, every day; other currencies weekly.",
     authority_for="KGS",

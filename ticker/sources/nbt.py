@@ -6,21 +6,11 @@ from xml.etree.ElementTree import Element
 
 from ticker.rates.calendar import Calendar
 from ticker.rates.model import Pair, Rate
-from ticker.rates.source import (
-    History,
-    MalformedFeed,
-    Schedule,
-    Source,
-    code,
-    day,
-    decimal,
-    nominal,
-    table,
-    text_of,
-    xml,
-)
+from ticker.rates.reader import Reader
+from ticker.rates.source import History, Schedule, Source
 
 KEY = "nbt"
+read = Reader(KEY)
 
 
 def parse(body: bytes) -> tuple[Rate, ...]:
@@ -30,19 +20,19 @@ def parse(body: bytes) -> tuple[Rate, ...]:
     A day out of range is answered with today's table, so compare `as_of` with the day asked for.
     Valute@ID is not read: it is no reliable code of the currency. Raises MalformedFeed.
     """
-    root = xml(body, root="ValCurs", who=KEY)
-    as_of = day(root.get("Date"), style="yyyy-mm-dd", who=KEY)
+    root = read.xml(body, root="ValCurs")
+    as_of = read.day(root.get("Date"), style="yyyy-mm-dd")
     rates = (
         Rate(
             source=KEY,
-            pair=Pair(code(text_of(row, "CharCode", who=KEY), who=KEY), "TJS"),
-            value=decimal(text_of(row, "Value", who=KEY), who=KEY),
-            nominal=nominal(text_of(row, "Nominal", who=KEY), who=KEY),
+            pair=Pair(read.code(read.text(row, "CharCode")), "TJS"),
+            value=read.decimal(read.text(row, "Value")),
+            nominal=read.nominal(read.text(row, "Nominal")),
             as_of=as_of,
         )
         for row in root.findall("Valute")
     )
-    return table(rates, who=KEY, expected=("USD",))
+    return read.table(rates, expected=("USD",))
 
 
 def parse_history(body: bytes, base: str | None = None) -> tuple[Rate, ...]:
@@ -53,24 +43,24 @@ def parse_history(body: bytes, base: str | None = None) -> tuple[Rate, ...]:
     a row is none of the bank's. It is windows-1251, unlike the table of one day, and a figure may
     have a point or (as is reported) a comma. Raises MalformedFeed.
     """
-    root = xml(body, root="ValCurs", who=KEY)
-    rates = table((_dated(row) for row in root.findall("Record")), who=KEY, expected=())
+    root = read.xml(body, root="ValCurs")
+    rates = read.table(_dated(row) for row in root.findall("Record"))
     listed = {rate.pair.base for rate in rates}
     if len(listed) != 1 or (base and listed != {base}):
-        raise MalformedFeed(
-            f"{KEY}: the history of {', '.join(sorted(listed)) or 'nothing'}, not of {base or 'one currency'}"
+        raise read.malformed(
+            f"the history of {', '.join(sorted(listed)) or 'nothing'}, not of {base or 'one currency'}"
         )
     return rates
 
 
 def _dated(row: Element) -> Rate:
-    figure = text_of(row, "Value", who=KEY)
+    figure = read.text(row, "Value")
     return Rate(
         source=KEY,
-        pair=Pair(code(text_of(row, "CharCode", who=KEY), who=KEY), "TJS"),
-        value=decimal(figure, comma="," in figure, who=KEY),
-        nominal=nominal(text_of(row, "Nominal", who=KEY), who=KEY),
-        as_of=day(row.get("Date"), style="dd.mm.yyyy", who=KEY),
+        pair=Pair(read.code(read.text(row, "CharCode")), "TJS"),
+        value=read.decimal(figure, comma="," in figure),
+        nominal=read.nominal(read.text(row, "Nominal")),
+        as_of=read.day(row.get("Date"), style="dd.mm.yyyy"),
     )
 
 
@@ -78,11 +68,12 @@ SOURCE = Source(
     key=KEY,
     name="National Bank of Tajikistan",
     short="NBT",
+    site="www.nbt.tj",
+    site_required=True,
     kind="fixing",
     # Without `export` the bank answers with an HTML page of help.
     url="https://www.nbt.tj/en/kurs/export_xml.php?date={day:%Y-%m-%d}&export=xmlout",
     parse=parse,
-    parse_history=parse_history,
     history=History(
         url="https://www.nbt.tj/en/kurs/export_xml_dynamic.php"
         "?d1={first:%Y-%m-%d}&d2={last:%Y-%m-%d}&cs={name}&export=xml",
@@ -91,7 +82,6 @@ SOURCE = Source(
     ),
     timezone="Asia/Dushanbe",
     schedule=Schedule(hour="9-11", day_of_week="mon-sun"),
-    attribution="National Bank of Tajikistan, www.nbt.tj",
     terms="A reference to www.nbt.tj is required.",
     coverage="36 currencies in somoni, KGS, KZT, UZS and TMT among them.",
     authority_for="TJS",

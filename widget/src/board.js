@@ -2,7 +2,7 @@
 /** The table of quotes: a row each, which opens to show its last days at large. */
 
 import { chart, sparkline, words } from "./chart.js";
-import { currency, day, direction, exactly, percent, price } from "./format.js";
+import { currency, day, direction, exactly, percent, price, sourceName } from "./format.js";
 import { extended, read, withQuote } from "./history.js";
 import { drawn, element, mark, write } from "./nodes.js";
 
@@ -142,7 +142,7 @@ class Row {
 
   refresh() {
     if (!this.#quote) return;
-    write(this.#cell("source"), this.#sources.short(this.#quote.source));
+    write(this.#cell("source"), sourceName(this.#quote));
     mark(this.#cell("source"), "title", this.#sources.of(this.#quote.source)?.name ?? "");
     this.#follow(this.#quote);
     this.#draw(this.#quote);

@@ -165,12 +165,16 @@ export function currency(code, locale) {
   return name(name(locale) === name("en") ? written(locale) : locale);
 }
 
-/** Authorities are known by their initials, others by their key; NBT's terms want its address. */
-const INITIALS = /\b(nbkr?|nbt|cb[rtu])$/;
+/**
+ * A quote's source as readers know it.
+ *
+ * @param {import("./stream.js").Quote} quote
+ */
+export const sourceName = ({ source, source_name = source }) => source_name;
 
 /**
- * A source as readers know it.
+ * A quote's source as its terms want it named.
  *
- * @param {string} key
+ * @param {import("./stream.js").Quote} quote
  */
-export const sourceName = (key) => key.replace(INITIALS, (found) => found.toUpperCase());
+export const credit = (quote) => sourceName(quote) + (quote.source_site ? ` (${quote.source_site})` : "");

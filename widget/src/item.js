@@ -44,7 +44,7 @@ export function wording(quote, { locale, digits, invert, format }, chart) {
   const of = invert ? "inverse" : "price";
   const codes = quote.symbol.split("/");
   if (invert) codes.reverse();
-  const source = sourceName(quote.source);
+  const source = sourceName(quote);
   const note = words[quote.status] ?? (quote.status === "fallback" ? `${words.source}: ${source}` : "");
   const lines = [
     `${codes.join("/")} = ${exactly(quote[of], locale)}`,

@@ -9,6 +9,7 @@ import { element, mark, write } from "./nodes.js";
  * @property {string} key
  * @property {string} name
  * @property {string} short
+ * @property {string} site
  * @property {string} status
  * @property {string} message
  * @property {string | null} [next_poll_at]
@@ -16,8 +17,6 @@ import { element, mark, write } from "./nodes.js";
  * @property {string} terms
  * @property {string} coverage
  */
-
-const ADDRESS = /(?:https?:\/\/)?((?:[a-z0-9-]+\.)+[a-z]{2,}(?:\/[\w./-]*)?)/;
 
 export class Sources {
   #list;
@@ -63,11 +62,6 @@ export class Sources {
    */
   of(source) {
     return this.#known.get(this.#key(source));
-  }
-
-  /** @param {string} source */
-  short(source) {
-    return this.of(source)?.short ?? source;
   }
 
   /** @param {string} source */
@@ -129,11 +123,8 @@ function line({ short, status, message, next_poll_at }) {
  * @param {boolean} isDemo the numbers are not the bank's: then it is named, and not quoted
  * @returns {(Node | string)[]}
  */
-function terms({ name, attribution, terms }, isDemo) {
+function terms({ name, site, attribution, terms }, isDemo) {
   const preface = isDemo ? `${name}, a stand-in for ` : "";
-  const [found, address] = ADDRESS.exec(attribution) ?? [];
-  if (!found || !address) return [`${preface}${attribution}. ${terms}`];
-  const [before = "", after = ""] = attribution.split(found);
-  const link = element("a", { href: `https://${address}`, rel: "noopener" }, address);
-  return [preface + before, link, `${after}. ${terms}`];
+  const link = element("a", { href: `https://${site}`, rel: "noopener" }, site);
+  return [preface + attribution.replace(site, ""), link, `. ${terms}`];
 }

@@ -17,7 +17,9 @@ import { WAYS } from "./ways.js";
  * @property {{price: string, inverse: string, as_of: string} | null} [next] what takes effect on a later day
  * @property {boolean} [corrected] whether the source replaced its figure of `as_of`
  * @property {string} as_of the day it is valid for, or the moment
- * @property {string} source
+ * @property {string} source its key
+ * @property {string} [source_name] for readers; not there if the server is older than this
+ * @property {string} [source_site] the address that its terms require beside its figures
  * @property {"live" | "pegged" | "unconfirmed" | "stale" | "fallback"} status
  * @property {string} published_at
  */

@@ -1,7 +1,7 @@
 // @ts-check
 /** The element `<currency-ticker>`. Importing this registers nothing; see define.js and main.js. */
 
-import { labels, locale, sourceName } from "./format.js";
+import { credit, labels, locale } from "./format.js";
 import { makeLine } from "./line.js";
 import { element, mark, write } from "./parts.js";
 import { history, outline } from "./sparkline.js";
@@ -326,7 +326,7 @@ export class CurrencyTicker extends HTMLElement {
 
   /** @param {readonly Quote[]} quotes */
   #giveCredit(quotes) {
-    const names = quotes.filter(({ status }) => status !== "pegged").map(({ source }) => credit(source));
+    const names = quotes.filter(({ status }) => status !== "pegged").map(credit);
     const text = names.length ? `${labels(this.#locale).source}: ${[...new Set(names)].join(", ")}` : "";
     const elsewhere = document.getElementById(this.getAttribute("attribution") ?? "");
     write(elsewhere ?? this.#credit, text);
@@ -377,13 +377,6 @@ export class CurrencyTicker extends HTMLElement {
 /** @param {EventTarget | null} target inside the line */
 const symbolOf = (target) =>
   /** @type {Element} */ (target).closest("[data-symbol]")?.getAttribute("data-symbol") ?? "";
-
-/**
- * A source as it wants to be named: the terms of NBT's rates ask for its address.
- *
- * @param {string} key
- */
-const credit = (key) => sourceName(key).replace(/NBT$/, "NBT (www.nbt.tj)");
 
 /**
  * `KGS kzt/usd,TJS` as symbols; null, which is all, where there is none.
