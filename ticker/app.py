@@ -98,7 +98,8 @@ async def serve(settings: Settings, *, replay: DemoClock | None = None, notice: 
             await _resume(replay, store)
         poller = _poller(settings, store, sources, replay)
         enabled = frozenset(each.key for each in sources)
-        front = _Front(settings, store, url, enabled, notice)
+        clock = replay.now if replay else _utc_now
+        front = _Front(settings, store, url, enabled, notice, clock)
         address, jobs = await front.open(port)
         others = [poller.run()] + ([_rounds(replay, poller)] if replay else [])
 
@@ -113,13 +114,20 @@ class _Front:
     """What answers: an edge in this process or workers, and the admin address beside it."""
 
     def __init__(
-        self, settings: Settings, store: Store, url: str, enabled: frozenset[str], notice: str
+        self,
+        settings: Settings,
+        store: Store,
+        url: str,
+        enabled: frozenset[str],
+        notice: str,
+        clock: Callable[[], datetime],
     ) -> None:
         self._settings = settings
         self._store = store
         self._url = url
         self._enabled = enabled
         self._notice = notice
+        self._clock = clock
         self._alone = settings.server.workers == 1
         self._memory = shared_memory(settings.server.workers)
         # Beside workers, ours is the row that only reads: this process has no subscriber.
@@ -135,6 +143,7 @@ class _Front:
             enabled=self._enabled,
             notice=self._notice,
             tally=self._tally,
+            clock=self._clock,
         )
 
     async def open(self, port: AsyncExitStack) -> tuple[str, list[Coroutine[Any, Any, None]]]:
