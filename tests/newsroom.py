@@ -176,6 +176,8 @@ class Front:
         async with self._client.get(self._server.url + request.path_qs) as answer:
             kind = answer.headers["Content-Type"]
             allow = {"Access-Control-Allow-Origin": "*", "Cache-Control": "no-store", "Content-Type": kind}
+            passed = ("Access-Control-Expose-Headers", "Date")
+            allow |= {name: answer.headers[name] for name in passed if name in answer.headers}
             response = web.StreamResponse(status=answer.status, headers=allow)
             await response.prepare(request)
             async for data in answer.content.iter_any():

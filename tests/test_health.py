@@ -28,7 +28,7 @@ def quotes_of(quote_of: QuoteOf) -> Callable[..., list[Quote]]:
 
 
 def verdict(quotes: list[Quote], *, symbols: int = 5, **facts: Any) -> tuple[str, list[str]]:
-    told: dict[str, Any] = {"redis_error": "", "outcomes": ()}
+    told: dict[str, Any] = {"now": NOW, "redis_error": "", "outcomes": ()}
     return judge(symbols=symbols, quotes=quotes, **told | facts)
 
 
@@ -51,6 +51,23 @@ def test_what_fails_is_a_warning_while_the_quotes_hold(quotes_of: Callable[..., 
             "KZT/USD is fallback, as of 2026-05-22",
             "TJS/USD is stale, as of 2026-05-22",
             "UZS/USD is unconfirmed, as of 2026-05-22",
+        ],
+    )
+
+
+def test_a_late_quote_says_since_when(quote_of: QuoteOf) -> None:
+    # The fifth repeat of a bank is stale before anything is due.
+    quotes = [
+        quote_of("KGS", "87.45", status="stale", due_at=NOW),
+        quote_of("KZT", "471", status="stale", due_at=NOW + timedelta(seconds=1)),
+        quote_of("TJS", "9.2", due_at=NOW + timedelta(seconds=1)),
+    ]
+
+    assert verdict(quotes, symbols=3) == (
+        "warn",
+        [
+            "KGS/USD is stale, as of 2026-05-22, late since 2026-05-21T12:00:00Z",
+            "KZT/USD is stale, as of 2026-05-22",
         ],
     )
 

@@ -422,7 +422,7 @@ async def test_any_site_may_read_everything_by_default(site: Site, five: Cursor)
     for path in PATHS:
         _, headers, _ = await site.get(path, Origin="https://anybody.example")
         assert headers["Access-Control-Allow-Origin"] == "*"
-        assert headers["Access-Control-Expose-Headers"] == "ETag, Retry-After"
+        assert headers["Access-Control-Expose-Headers"] == "Age, Date, ETag, Retry-After"
         assert headers["Cross-Origin-Resource-Policy"] == "cross-origin"
         assert "Origin" not in headers.get("Vary", "")
 

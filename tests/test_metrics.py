@@ -235,6 +235,8 @@ def test_the_lag_counts_publications(mine: Cursor, newest: Cursor, expected: int
 
 @pytest.mark.parametrize(("behind", "words"), [(1, "1 publication"), (2, "2 publications")])
 def test_readers_that_are_behind_are_a_warning(behind: int, words: str, quote_of: QuoteOf) -> None:
-    told = judge(redis_error="", symbols=1, quotes=[quote_of("KGS", "87.45")], outcomes=[], lag=behind)
+    quotes = [quote_of("KGS", "87.45")]
+
+    told = judge(now=NOW, redis_error="", symbols=1, quotes=quotes, outcomes=[], lag=behind)
 
     assert told == ("warn", [f"stream: {words} behind Redis"])

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ticker.edge.mirror import Mirror
+from ticker.edge.mirror import Mirror, Row
 from ticker.rates.model import NOWHERE, Cursor, Pair
 
 KGS, TMT = Pair("KGS", "USD"), Pair("TMT", "USD")
 ONE, TWO, THREE = Cursor(1000, 1), Cursor(1000, 2), Cursor(1000, 3)
+NOON = datetime(2026, 5, 21, 12, tzinfo=UTC)
+LATER = NOON + timedelta(hours=2)
 
 
 def mirror() -> Mirror[str]:
     one: Mirror[str] = Mirror([KGS, TMT])
-    one.apply(ONE, [(KGS, ONE, "kgs 1"), (TMT, ONE, "tmt 1")])
-    one.apply(TWO, [(KGS, TWO, "kgs 2")])
+    one.apply(ONE, [(KGS, Row(ONE, "kgs 1")), (TMT, Row(ONE, "tmt 1"))], now=NOON)
+    one.apply(TWO, [(KGS, Row(TWO, "kgs 2"))], now=NOON)
     return one
 
 
@@ -41,7 +45,7 @@ def test_a_selection_sees_only_its_symbols() -> None:
 
 def test_a_lagging_reader_gets_only_the_newest_of_each_symbol() -> None:
     one = mirror()
-    one.apply(THREE, [(KGS, THREE, "kgs 3")])
+    one.apply(THREE, [(KGS, Row(THREE, "kgs 3"))], now=NOON)
 
     assert one.since(ONE).items == ("kgs 3",)
 
@@ -50,20 +54,20 @@ def test_an_older_publication_is_no_news() -> None:
     one = mirror()
 
     for older in (ONE, Cursor(999, 7)):
-        assert one.apply(older, [(KGS, older, "kgs 1")]) == frozenset()
+        assert one.apply(older, [(KGS, Row(older, "kgs 1"))], now=NOON) == frozenset()
         assert (one.cursor, one.get(KGS), one.get(TMT)) == (TWO, "kgs 2", "tmt 1")
 
 
 def test_a_new_epoch_voids_what_was_known() -> None:
     one, first = mirror(), Cursor(2000, 1)
 
-    changed = one.apply(first, [(KGS, first, "kgs new")])
+    changed = one.apply(first, [(KGS, Row(first, "kgs new"))], now=NOON)
 
     assert (changed, one.since(TWO).kind, one.since(TWO).items) == ({KGS}, "snapshot", ("kgs new",))
 
 
 def test_a_symbol_that_is_not_served_is_left_out() -> None:
-    assert mirror().apply(THREE, [(Pair("EUR", "USD"), THREE, "eur")]) == frozenset()
+    assert mirror().apply(THREE, [(Pair("EUR", "USD"), Row(THREE, "eur"))], now=NOON) == frozenset()
 
 
 def test_an_empty_mirror_gives_an_empty_snapshot() -> None:
@@ -83,7 +87,7 @@ def test_a_reader_that_comes_and_goes_ends_with_the_mirror_s_state_and_sees_no_s
     cursor = None
     for number, symbols in enumerate(publications):
         at = Cursor(1000, number + 1)
-        one.apply(at, [(symbol, at, (symbol, number)) for symbol in symbols])
+        one.apply(at, [(symbol, Row(at, (symbol, number))) for symbol in symbols], now=NOON)
         if number in reads or number == len(publications) - 1:
             delta = one.since(cursor)
             cursor = delta.cursor
@@ -92,3 +96,81 @@ def test_a_reader_that_comes_and_goes_ends_with_the_mirror_s_state_and_sees_no_s
                 seen[symbol] = value
 
     assert seen == dict(one.since(None).items)
+
+
+# What is late.
+
+
+def due(at: Cursor, name: str, moment: datetime = NOON + timedelta(hours=1)) -> Row[str]:
+    return Row(at, name, moment, f"{name}, late")
+
+
+def with_a_due_one() -> Mirror[str]:
+    """TMT is published and never late; KGS is late from one o'clock on."""
+    one: Mirror[str] = Mirror([KGS, TMT])
+    one.apply(ONE, [(KGS, due(ONE, "kgs")), (TMT, Row(ONE, "tmt"))], now=NOON)
+    return one
+
+
+def test_an_item_is_late_from_its_moment_on() -> None:
+    one = with_a_due_one()
+    moment = one.next_due
+    assert moment == NOON + timedelta(hours=1)
+
+    assert one.look(moment - timedelta.resolution) == frozenset()
+    assert (one.get(KGS), one.since(None).items) == ("kgs", ("kgs", "tmt"))
+    assert one.look(moment) == {KGS}
+    assert (one.get(KGS), one.since(None).items) == ("kgs, late", ("kgs, late", "tmt"))
+    assert (one.look(LATER), one.next_due) == (frozenset(), None)
+
+
+def test_whoever_comes_back_is_told_again_what_is_late_with_the_same_cursor() -> None:
+    one = with_a_due_one()
+    one.look(LATER)
+
+    delta = one.since(ONE)
+
+    assert (delta.kind, delta.cursor, delta.items) == ("update", ONE, ("kgs, late",))
+    assert one.since(ONE, [TMT]).items == ()
+
+
+def test_a_clock_that_is_set_back_gives_back_what_was_published() -> None:
+    one = with_a_due_one()
+    one.look(LATER)
+
+    assert one.look(NOON) == {KGS}
+    assert (one.get(KGS), one.next_due) == ("kgs", NOON + timedelta(hours=1))
+    # Whoever was told that it is late must be told that it is not.
+    assert one.since(ONE).items == ("kgs",)
+
+
+def test_a_newer_publication_ends_the_lateness_and_one_that_is_late_already_begins_with_it() -> None:
+    one = with_a_due_one()
+    one.look(LATER)
+
+    one.apply(TWO, [(KGS, due(TWO, "newer", LATER + timedelta(days=1)))], now=LATER)
+    assert (one.late, one.since(ONE).items, one.since(TWO).items) == (frozenset(), ("newer",), ())
+    one.apply(THREE, [(KGS, due(THREE, "old"))], now=LATER)
+    assert (one.late, one.since(TWO).items, one.look(LATER)) == ({KGS}, ("old, late",), frozenset())
+    # Another server, whose clock is behind, may have told it as it was published.
+    assert one.since(THREE).items == ("old, late",)
+
+
+def test_a_new_epoch_forgets_what_was_late() -> None:
+    one, first = with_a_due_one(), Cursor(2000, 1)
+    one.look(LATER)
+
+    one.apply(first, [(TMT, Row(first, "tmt new"))], now=LATER)
+
+    assert (one.late, one.since(first).items, one.next_due) == (frozenset(), (), None)
+
+
+def test_the_version_changes_with_what_is_late_and_is_the_same_for_every_server() -> None:
+    one, other = with_a_due_one(), with_a_due_one()
+    before = one.version
+    one.look(LATER)
+    other.look(LATER)
+
+    assert one.version == other.version != before
+    one.look(NOON)
+    assert one.version == before

@@ -6,12 +6,16 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 from browsers import ENGINES, ChromiumPage, FirefoxPage, Page, WebkitPage
 from newsroom import Newsroom
+from test_edge import running as serving
+
+import ticker.edge
 
 if TYPE_CHECKING:
     from tests.conftest import OpenPage, QuoteOf
@@ -527,3 +531,159 @@ async def movement_of(page: Page, state: str = "running") -> bool:
         state,
     )
     return found
+
+
+# Quotes that become late, read with a clock that is wrong.
+
+
+DAY_MS = 86_400_000
+CLOCK = """
+  const Real = Date;
+  window.ahead = %d;
+  window.Date = class extends Real {
+    constructor(...given) { given.length ? super(...given) : super(Real.now() + ahead); }
+    static now() { return Real.now() + ahead; }
+  };"""
+WRONG = pytest.mark.parametrize("ahead", [-DAY_MS, DAY_MS], ids=["a day behind", "a day ahead"])
+"""The reader's clock, in ms."""
+
+
+def wrongly(ahead: int, html: str = SNIPPET) -> str:
+    return f"<script>{{{CLOCK % ahead}}}</script>{html}"
+
+
+def soon(seconds: float) -> datetime:
+    """A moment in so many seconds, whole as on the wire."""
+    return (datetime.now(UTC) + timedelta(seconds=seconds + 1)).replace(microsecond=0)
+
+
+async def until_status(page: Page, status: str, seconds: float = 20) -> None:
+    async def said() -> bool:
+        return await status_shown(page) == status
+
+    await until(said, seconds)
+
+
+async def status_shown(page: Page) -> str:
+    """That of the first quote of the first ticker."""
+    status: str = await page.run(
+        """const { shadowRoot } = document.querySelector("currency-ticker");
+        return shadowRoot.querySelector("[part~=item]")?.dataset.status ?? "";"""
+    )
+    return status
+
+
+async def title_shown(page: Page) -> str:
+    title: str = await page.run(
+        """const { shadowRoot } = document.querySelector("currency-ticker");
+        return shadowRoot.querySelector(":not([aria-hidden]) > ul > [part~=item]").title;"""
+    )
+    return title
+
+
+@WRONG
+async def test_a_line_without_its_server_shows_a_quote_as_stale_from_its_moment_on(
+    newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf, ahead: int
+) -> None:
+    due_at = soon(10)
+    await newsroom.say(quote_of("KGS", "87.45", due_at=due_at))
+    async with open_page("chromium") as page:
+        await page.open(newsroom.page(wrongly(ahead)))
+        await until_line(page, "KGS/USD = 0.01144")
+        await newsroom.server.kill()
+        assert datetime.now(UTC) < due_at
+        assert await status_shown(page) == "live"
+
+        await until_status(page, "stale", 40)
+
+        assert datetime.now(UTC) >= due_at
+        assert "outdated" in await title_shown(page)
+        assert await line_of(page) == "KGS/USD = 0.01144"
+
+
+@WRONG
+async def test_a_line_follows_the_clock_of_its_server_forwards_and_back(
+    newsroom: Newsroom,
+    open_page: OpenPage,
+    quote_of: QuoteOf,
+    ahead: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ticker.edge, "CLOCK_SECONDS", 0.1)
+    now = [datetime.now(UTC)]
+    due_at = soon(3600)
+    await newsroom.say(quote_of("KGS", "87.45", due_at=due_at))
+    async with (
+        serving(newsroom.publisher.store, clock=lambda: now[0]) as site,
+        open_page("chromium") as page,
+    ):
+        await page.open(newsroom.page(wrongly(ahead), server=site.url))
+        await until_status(page, "live")
+        now[0] = due_at
+        await until_status(page, "stale")
+        now[0] -= timedelta(seconds=30)
+        await until_status(page, "live")
+
+
+@WRONG
+async def test_a_line_that_lives_by_asking_goes_by_the_date_of_the_answers(
+    newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf, ahead: int
+) -> None:
+    # Between two answers, as they are at least fifteen seconds apart.
+    due_at = soon(13)
+    await newsroom.say(quote_of("KGS", "87.45", due_at=due_at))
+    async with newsroom.front("/v1/stream", "/v1/events") as front, open_page("chromium") as page:
+        await page.open(newsroom.page(wrongly(ahead), server=front.url))
+        await until_line(page, "KGS/USD = 0.01144", 40)
+        early = datetime.now(UTC) < due_at
+        status = await status_shown(page)
+        await until_status(page, "stale", 40)
+
+        assert not early or status == "live"
+        assert datetime.now(UTC) >= due_at
+
+
+async def test_a_machine_that_slept_corrects_itself_before_it_has_its_server_again(
+    newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf
+) -> None:
+    await newsroom.say(quote_of("KGS", "87.45", due_at=soon(3600)))
+    async with open_page("chromium") as page:
+        await page.open(newsroom.page(wrongly(DAY_MS)))
+        await until_status(page, "live")
+        await newsroom.server.kill()
+        await until_state(page, "connecting")
+        assert await status_shown(page) == "live"
+
+        # Timers stood still for a day, and the network is there again, or seems to be.
+        await page.run("window.ahead *= 2; dispatchEvent(new Event('online'))")
+
+        await until_status(page, "stale")
+        await newsroom.server.start()
+        await until_status(page, "live", LONGEST_DELAY_SECONDS + 5)
+
+
+@WRONG
+async def test_the_board_shows_what_the_line_above_it_shows(
+    newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf, ahead: int
+) -> None:
+    due_at = soon(10)
+    await newsroom.say(quote_of("KGS", "87.45", due_at=due_at))
+    async with open_page("chromium", height=900) as page:
+        await page.preload(CLOCK % ahead)
+        await page.open(f"{newsroom.server.url}/")
+        await until(partial(row_says, page, "live"))
+        await newsroom.server.kill()
+        assert datetime.now(UTC) < due_at
+
+        await until(partial(row_says, page, "outdated"), 40)
+
+        assert datetime.now(UTC) >= due_at
+
+
+async def row_says(page: Page, words: str) -> bool:
+    """Whether the board has these words for the state of the som."""
+    said: str = await page.run(
+        """const row = document.querySelector('#quotes [data-symbol="KGS/USD"]');
+        return row?.querySelector(".state")?.textContent ?? "";"""
+    )
+    return said == words

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.conftest import QuoteOf
 
 JSON = {"Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store"}
+TIME = "2026-05-21T10:02:11.250Z"
 TAGGED = JSON | {"ETag": '"1-1"', "Vary": "Accept-Encoding"}
 
 
@@ -121,9 +122,9 @@ def test_the_server_takes_what_the_document_says_and_nothing_else(message: objec
 def test_what_the_wire_encodes_holds(quote_of: QuoteOf) -> None:
     quotes = [wire.encode_quote(quote_of("KGS", "87.45")), wire.encode_quote(quote_of("TJS", "9.2"))]
 
-    frame_holds_to_the_schema(json.loads(wire.encode_quotes("snapshot", "1-1", quotes)))
-    frame_holds_to_the_schema(json.loads(wire.encode_quotes("update", "1-1", [])))
-    frame_holds_to_the_schema(json.loads(wire.encode_heartbeat("1-1")))
+    frame_holds_to_the_schema(json.loads(wire.encode_quotes("snapshot", "1-1", TIME, quotes)))
+    frame_holds_to_the_schema(json.loads(wire.encode_quotes("update", "1-1", TIME, [])))
+    frame_holds_to_the_schema(json.loads(wire.encode_heartbeat("1-1", TIME)))
     frame_holds_to_the_schema(json.loads(wire.encode_error("bad_request", "no")))
 
 
@@ -147,7 +148,7 @@ def test_a_quote_that_is_none_is_found_out(key: str, value: object, quote_of: Qu
     quote = json.loads(wire.encode_quote(quote_of("KGS", "87.45"))) | {key: value}
 
     with pytest.raises(ValidationError):
-        frame_holds_to_the_schema({"type": "update", "cursor": "1-1", "quotes": [quote]})
+        frame_holds_to_the_schema({"type": "update", "cursor": "1-1", "time": TIME, "quotes": [quote]})
 
 
 def test_a_key_that_is_left_out_is_found_out(quote_of: QuoteOf) -> None:
@@ -156,7 +157,7 @@ def test_a_key_that_is_left_out_is_found_out(quote_of: QuoteOf) -> None:
     for key in whole:
         quote = {name: value for name, value in whole.items() if name != key}
         with pytest.raises(ValidationError):
-            frame_holds_to_the_schema({"type": "snapshot", "cursor": "1-1", "quotes": [quote]})
+            frame_holds_to_the_schema({"type": "update", "cursor": "1-1", "time": TIME, "quotes": [quote]})
 
 
 @pytest.mark.parametrize(
@@ -166,8 +167,11 @@ def test_a_key_that_is_left_out_is_found_out(quote_of: QuoteOf) -> None:
         {"type": "subscribe", "symbols": ["KGS"]},
         {"type": "hello"},
         {"type": "heartbeat"},
-        {"type": "heartbeat", "cursor": 1},
-        {"type": "heartbeat", "cursor": "1-1", "quotes": []},
+        {"type": "heartbeat", "cursor": "1-1"},
+        {"type": "heartbeat", "cursor": 1, "time": TIME},
+        {"type": "heartbeat", "cursor": "1-1", "time": TIME, "quotes": []},
+        {"type": "snapshot", "cursor": "1-1", "quotes": []},
+        {"type": "update", "cursor": "1-1", "time": "noon", "quotes": []},
         {"type": "error", "code": 4400, "message": "no"},
     ],
 )

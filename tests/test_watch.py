@@ -7,8 +7,9 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
+from stage import answer, site
 
-from ticker import watch
+from ticker import watch, wire
 from ticker.rates.model import Pair, Quote
 
 
@@ -89,3 +90,42 @@ def test_a_price_has_the_decimals_that_the_widget_gives_it(price: str, text: str
 )
 def test_a_percentage_is_signed_and_short_and_never_minus_nought(percent: str, text: str) -> None:
     assert watch.line([quote("KGS", "1", percent)]) == f"KGS/USD = 1.00 {text}"
+
+
+SERVED = datetime(2026, 11, 27, 18, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"Date": "Fri, 27 Nov 2026 18:05:00 GMT"}, SERVED),
+        ({"Date": "Fri, 27 Nov 2026 18:05:00 -0000"}, SERVED),
+        ({"Date": "Fri, 27 Nov 2026 18:04:30 GMT", "Age": "30"}, SERVED),
+        ({"Date": "Fri, 27 Nov 2026 18:05:00 GMT", "Age": "old"}, None),
+        ({"Date": "Fri, 27 Nov 2026 18:05:00 GMT", "Age": "9" * 30}, None),
+        ({"Date": "today"}, None),
+        ({}, None),
+    ],
+)
+def test_the_time_is_read_from_the_answer(headers: dict[str, str], expected: datetime | None) -> None:
+    assert watch.served_at(headers) == expected
+
+
+@pytest.mark.parametrize(
+    ("date", "age", "statuses"),
+    [
+        ("Fri, 27 Nov 2026 18:04:59 GMT", "0", ["live", "live"]),
+        ("Fri, 27 Nov 2026 18:05:00 GMT", "0", ["stale", "live"]),
+        ("Fri, 27 Nov 2026 18:04:59 GMT", "1", ["stale", "live"]),
+        # From a proxy that does not tell it: as the server said.
+        ("", "0", ["live", "live"]),
+    ],
+)
+async def test_a_quote_is_stale_from_its_due_moment_on_by_the_server_s_time(
+    date: str, age: str, statuses: list[str]
+) -> None:
+    quotes = [replace(MISSION[0], due_at=SERVED), MISSION[1]]
+    body = f'{{"cursor":"1-1","quotes":[{",".join(map(wire.encode_quote, quotes))}]}}'.encode()
+    headers = {"Content-Type": "application/json", "Date": date, "Age": age}
+    async with site(answer(body, **headers)) as url:
+        assert [quote.status for quote in await watch.quotes(url)] == statuses

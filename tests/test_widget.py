@@ -66,8 +66,8 @@ async def _open_page(engines: Engines) -> AsyncIterator[OpenPage]:
         yield open_page
 
 
-async def test_the_script_is_at_most_eight_kilobytes_on_the_wire() -> None:
-    assert len(brotli.compress(SCRIPT.read_bytes(), quality=11)) <= 8192
+async def test_the_script_is_at_most_eight_and_a_half_kilobytes_on_the_wire() -> None:
+    assert len(brotli.compress(SCRIPT.read_bytes(), quality=11)) <= 8704
 
 
 # px per second, by the clock of the animation: a busy machine may skip frames, but not time.

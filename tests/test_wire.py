@@ -17,6 +17,7 @@ from ticker.wire import BadFrame
 
 KGS, TJS, UZS = (Pair(code, "USD") for code in ("KGS", "TJS", "UZS"))
 ALL = (KGS, TJS, UZS)
+TIME = "2026-09-29T10:02:11.250Z"
 
 QUOTE = Quote(
     symbol=KGS,
@@ -203,15 +204,26 @@ def test_what_is_no_quote_is_refused(field: str, value: object) -> None:
         wire.decode_quote(text)
 
 
+def test_a_moment_is_told_in_utc_to_the_millisecond() -> None:
+    at = datetime(2026, 9, 29, 15, 2, 11, 250_999, tzinfo=timezone(timedelta(hours=5)))
+
+    assert wire.encode_moment(at) == "2026-09-29T10:02:11.250Z"
+
+
 def test_frames_are_json_with_their_type_and_cursor() -> None:
     quote = wire.encode_quote(QUOTE)
 
-    assert json.loads(wire.encode_quotes("snapshot", "1-2", [quote, quote])) == {
+    assert json.loads(wire.encode_quotes("snapshot", "1-2", TIME, [quote, quote])) == {
         "type": "snapshot",
         "cursor": "1-2",
+        "time": TIME,
         "quotes": [json.loads(quote)] * 2,
     }
-    assert json.loads(wire.encode_heartbeat("1-2")) == {"type": "heartbeat", "cursor": "1-2"}
+    assert json.loads(wire.encode_heartbeat("1-2", TIME)) == {
+        "type": "heartbeat",
+        "cursor": "1-2",
+        "time": TIME,
+    }
     assert json.loads(wire.encode_error("bad_request", 'a "word"')) == {
         "type": "error",
         "code": "bad_request",

@@ -22,7 +22,7 @@ from ticker.edge.admin import administering
 from ticker.embedded import embedded, running
 from ticker.fetch import in_words
 from ticker.metrics import Tally, shared_memory
-from ticker.poll import Poller, WallClock
+from ticker.poll import Clock, Poller, WallClock
 from ticker.rates.source import Source
 from ticker.rules import enabled_sources, new_desk, rule, without_source
 from ticker.sources import SOURCES
@@ -95,9 +95,10 @@ async def serve(settings: Settings, *, replay: DemoClock | None = None, notice: 
     async with _redis_url(settings) as url, _store(url, settings) as store, AsyncExitStack() as port:
         if replay:
             await _resume(replay, store)
-        poller = _poller(settings, store, sources, replay)
+        clock = replay or WallClock()
+        poller = _poller(settings, store, sources, clock)
         enabled = frozenset(each.key for each in sources)
-        front = _Front(settings, store, url, enabled, notice)
+        front = _Front(settings, store, url, enabled, notice, clock.now)
         address, jobs = await front.open(port)
         others = [poller.run()] + ([_rounds(replay, poller)] if replay else [])
 
@@ -112,13 +113,20 @@ class _Front:
     """What answers: an edge in this process or workers, and the admin address beside it."""
 
     def __init__(
-        self, settings: Settings, store: Store, url: str, enabled: frozenset[str], notice: str
+        self,
+        settings: Settings,
+        store: Store,
+        url: str,
+        enabled: frozenset[str],
+        notice: str,
+        clock: Callable[[], datetime],
     ) -> None:
         self._settings = settings
         self._store = store
         self._url = url
         self._enabled = enabled
         self._notice = notice
+        self._clock = clock
         self._alone = settings.server.workers == 1
         self._memory = shared_memory(settings.server.workers)
         # Beside workers, ours is the row that only reads: this process has no subscriber.
@@ -134,6 +142,7 @@ class _Front:
             enabled=self._enabled,
             notice=self._notice,
             tally=self._tally,
+            clock=self._clock,
         )
 
     async def open(self, port: AsyncExitStack) -> tuple[str, list[Coroutine[Any, Any, None]]]:
@@ -163,14 +172,14 @@ class _Front:
 
 
 def _poller(
-    settings: Settings, store: Store, sources: Sequence[Source], replay: DemoClock | None = None
+    settings: Settings, store: Store, sources: Sequence[Source], clock: Clock | None = None
 ) -> Poller:
     return Poller(
         sources,
         settings,
         store,
         new_desk=lambda: new_desk(settings, sources),
-        clock=replay or WallClock(),
+        clock=clock or WallClock(),
         owner=f"{socket.gethostname()}:{os.getpid()}",
         alone=settings.redis.url == "embedded",
     )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Literal
 
+from ticker import wire
+from ticker.rates.late import is_late
 from ticker.rates.model import Quote
 from ticker.rates.source import Outcome
 
@@ -13,6 +16,7 @@ Verdict = Literal["pass", "warn", "fail"]
 
 def judge(
     *,
+    now: datetime,
     redis_error: str,
     symbols: int,
     quotes: Sequence[Quote],
@@ -37,7 +41,7 @@ def judge(
     if len(quotes) < symbols:
         reasons.append(f"{symbols - len(quotes)} of {symbols} symbols have no quote yet")
     reasons += [
-        f"{quote.symbol} is {quote.status}, as of {quote.as_of}"
+        f"{quote.symbol} is {quote.status}, as of {quote.as_of}{_lateness(quote, now)}"
         for quote in quotes
         if quote.status not in ("live", "pegged")
     ]
@@ -46,3 +50,10 @@ def judge(
     if symbols > len(pegged) and not trusted:
         return "fail", reasons
     return ("warn" if reasons else "pass"), reasons
+
+
+def _lateness(quote: Quote, now: datetime) -> str:
+    """Since when a newer rate is missing, in words; nothing if none was due."""
+    if quote.due_at is None or not is_late(quote, now):
+        return ""
+    return f", late since {wire.encode_time(quote.due_at)}"

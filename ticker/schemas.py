@@ -59,6 +59,8 @@ _TEXT = {"type": "string"}
 _LICENSE = {"name": "MIT", "identifier": "MIT"}
 _HTTP = """\
 Numbers travel as decimal strings, and what is unknown is null. New keys may be added to any object.
+A quote is `stale` from its `due_at` on. `Date` is the time by which that is so: a client that keeps quotes
+should go by it, and not by its own clock.
 HEAD is answered like GET, without the body; OPTIONS, where scripts of other sites ask, with the leave to do
 so. Every error is a problem (RFC 9457), but for what is no HTTP
 or not as its standards want it: that is refused with 400 and a line of text.
@@ -67,6 +69,9 @@ _STREAM = """\
 A subscriber gets a snapshot, or an update if its cursor still holds, and then every publication once and
 in order; one that reads slowly gets the newest quote of each symbol instead. A heartbeat with the cursor
 breaks every longer silence. The last cursor, given at the next connection, brings exactly what was missed.
+A quote that becomes late comes as an update with the cursor as it was; at the next connection it may come
+again. `time` is the server's clock: a client that keeps quotes should treat them as `stale` from their
+`due_at` on by it, and not by its own.
 The same messages come as Server-Sent Events at `/v1/events`. New keys may be added to any object.
 
 How the server ends it:
@@ -203,7 +208,7 @@ _PARAMETERS: dict[str, Document] = {
 
 _HEADERS: dict[str, Document] = {
     "ETag": {
-        "description": "Changes with the body; that of all quotes is their cursor. Weak if it is packed."
+        "description": "Changes with the body; weak if packed. Of quotes: the cursor, and what is late."
     },
     "Cache-Control": {"description": "How long the answer may be used again."},
     "Vary": {"description": "The request's headers that had a say in the answer."},

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 import aiohttp
 
 from ticker import wire
+from ticker.rates.late import status_at
 from ticker.rates.model import Quote
 from ticker.wording import percent, price
 
@@ -19,7 +23,7 @@ class Unreachable(Exception):
 
 
 async def quotes(url: str) -> list[Quote]:
-    """The newest quotes of the service at `url`. Raises Unreachable."""
+    """The newest quotes of the service at `url`, late or not by its clock. Raises Unreachable."""
     address = url.rstrip("/") + "/v1/quotes"
     try:
         async with (
@@ -28,9 +32,20 @@ async def quotes(url: str) -> list[Quote]:
         ):
             if response.status != 200:
                 raise Unreachable(f"{address} answered {response.status}: {(await response.text())[:200]}")
-            return [wire.decode_quote(json.dumps(item)) for item in (await response.json())["quotes"]]
+            now = served_at(response.headers)
+            some = [wire.decode_quote(json.dumps(item)) for item in (await response.json())["quotes"]]
+            return [replace(quote, status=status_at(quote, now)) for quote in some] if now else some
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError, KeyError, TypeError) as error:
         raise Unreachable(f"no quotes from {address}: {error}; is `ticker serve` running there?") from None
+
+
+def served_at(headers: Mapping[str, str]) -> datetime | None:
+    """The server's time, also if the answer has spent some in a cache; None if its headers do not tell."""
+    try:
+        age = timedelta(seconds=int(headers.get("Age", 0)))
+        return parsedate_to_datetime(headers["Date"]).replace(tzinfo=UTC) + age
+    except (KeyError, ValueError, OverflowError):
+        return None
 
 
 def line(some: Iterable[Quote], *, digits: int | None = None) -> str:

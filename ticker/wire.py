@@ -37,6 +37,14 @@ Positive = Annotated[
     StringConstraints(pattern=r"^([0-9]*[1-9][0-9]*(\.[0-9]+)?|0+\.0*[1-9][0-9]*)$", max_length=60),
 ]
 Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}/[A-Z]{3}$")]
+Time = Annotated[
+    str,
+    Field(
+        description="The server's time, with milliseconds: `due_at` is to be compared with this.",
+        json_schema_extra={"format": "date-time"},
+        examples=["2026-09-29T10:02:11.250Z"],
+    ),
+]
 
 
 class _Message(BaseModel):
@@ -77,7 +85,11 @@ class QuoteMessage(_Message):
     source_name: Annotated[str, StringConstraints(max_length=60)] = ""
     """The short name of the source, for readers: `NBKR`."""
     status: Status
-    """`unconfirmed` is doubted or on hold, `stale` is late, `fallback` is not the authority's."""
+    """
+    `unconfirmed` is doubted or on hold, `stale` is late, `fallback` is not the authority's.
+
+    From `due_at` on, it is `stale` whenever it is sent or answered.
+    """
     published_at: str
     """When this service published it, an instant in UTC."""
     value: Positive | None = None
@@ -94,7 +106,8 @@ class QuoteMessage(_Message):
     """
     The moment from which the quote is late if no newer one came, in UTC (RFC 3339).
 
-    Null where nothing is due: pegged, unconfirmed or on hold.
+    Treat it as `stale` from then on, by the server's time. Null where nothing is due: pegged, unconfirmed or
+    on hold.
     """
     source_site: Annotated[
         str, StringConstraints(max_length=100), Field(exclude_if=lambda site: not site)
@@ -108,15 +121,22 @@ class SnapshotMessage(_Message):
     type: Literal["snapshot"]
     cursor: str
     """The place in the stream up to which this goes; opaque, to be given back at the next connection."""
+    time: Time
     quotes: list[QuoteMessage]
 
 
 class UpdateMessage(_Message):
-    """The quotes that are new since the cursor that the client had."""
+    """
+    The quotes that are new since the cursor that the client had, or have become late.
+
+    A quote that becomes late, or is late no more as the server's clock was set, comes with the cursor as it
+    was. It may come again at the next connection.
+    """
 
     type: Literal["update"]
     cursor: str
     """The place in the stream up to which this goes; opaque, to be given back at the next connection."""
+    time: Time
     quotes: list[QuoteMessage]
 
 
@@ -126,6 +146,7 @@ class HeartbeatMessage(_Message):
     type: Literal["heartbeat"]
     cursor: str
     """The place in the stream up to which everything was sent."""
+    time: Time
 
 
 class ErrorMessage(_Message):
@@ -157,6 +178,11 @@ def encode_time(at: date) -> str:
     if isinstance(at, datetime):
         return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return at.isoformat()
+
+
+def encode_moment(at: datetime) -> str:
+    """An instant in UTC to the millisecond, `2026-09-29T10:02:11.250Z`."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def decode_time(text: str) -> date:
@@ -234,14 +260,14 @@ def _decode_announcement(message: AnnouncementMessage) -> Announcement:
     )
 
 
-def encode_quotes(kind: Literal["snapshot", "update"], cursor: str, quotes: Iterable[str]) -> str:
+def encode_quotes(kind: Literal["snapshot", "update"], cursor: str, time: str, quotes: Iterable[str]) -> str:
     """A snapshot or update frame from the JSON objects of its quotes."""
-    return f'{{"type":"{kind}","cursor":"{cursor}","quotes":[{",".join(quotes)}]}}'
+    return f'{{"type":"{kind}","cursor":"{cursor}","time":"{time}","quotes":[{",".join(quotes)}]}}'
 
 
-def encode_heartbeat(cursor: str) -> str:
+def encode_heartbeat(cursor: str, time: str) -> str:
     """A heartbeat frame."""
-    return f'{{"type":"heartbeat","cursor":"{cursor}"}}'
+    return f'{{"type":"heartbeat","cursor":"{cursor}","time":"{time}"}}'
 
 
 def encode_error(code: str, message: str) -> str:

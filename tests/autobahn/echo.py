@@ -23,7 +23,7 @@ import signal
 from websockets.frames import Frame, Opcode
 
 from ticker.config import LimitSettings, ServerSettings
-from ticker.edge import port
+from ticker.edge import port, utc_now
 from ticker.edge.port import Port, listeners
 from ticker.edge.stream import NOTHING, Broadcast, Subscriber
 from ticker.metrics import Tally
@@ -72,7 +72,7 @@ async def serve(number: int) -> None:
     """Echo on this port until the process is told to end."""
     server = ServerSettings(port=number, heartbeat_seconds=300, silent_seconds=3600, slow_seconds=3600)
     limits = LimitSettings(message_bytes=LARGEST, messages_per_second=1 << 40)
-    broadcast = Broadcast((Pair("KGS", "USD"),), server, limits, Tally.alone())
+    broadcast = Broadcast((Pair("KGS", "USD"),), server, limits, Tally.alone(), clock=utc_now)
     door = Port(broadcast, server, limits)
     broadcast.open()
     broadcast.loaded = True

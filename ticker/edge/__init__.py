@@ -11,6 +11,8 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import cast
 
 from aiohttp import web
@@ -19,27 +21,40 @@ from aiohttp.http import HttpProcessingError
 from ticker import wire
 from ticker.config import Settings
 from ticker.edge.http import Routes
+from ticker.edge.mirror import Row
 from ticker.edge.port import SPREADS, Port, PortBusy, address_of, listeners, rebound
 from ticker.edge.stream import Broadcast
 from ticker.metrics import Tally
-from ticker.rates.model import NOWHERE, Cursor, Pair, Quote
+from ticker.rates.late import status_at
+from ticker.rates.model import NOWHERE, Cursor, Quote
 from ticker.rates.source import Source
 from ticker.store import UNAVAILABLE, Store
 
 log = logging.getLogger(__name__)
 
-__all__ = ["SPREADS", "Edge", "PortBusy", "address_of", "listeners", "rebound"]
+__all__ = ["SPREADS", "Edge", "PortBusy", "address_of", "listeners", "rebound", "utc_now"]
 
 CLOSE_SECONDS = 0.5
 """How long a shutdown waits for the subscribers' goodbyes, and then as long for answers under way."""
 LOOK_SECONDS = 0.1
 """How often Redis is asked whether it has what a client has seen and we have not."""
+CLOCK_SECONDS = 10.0
+"""How often at least the clock is looked at, as it may have been set or the machine may have slept."""
 IDLE_SECONDS = 75.0
 """How long a connection may send no whole request; a reverse proxy keeps its own for 60 s."""
 
 
+def utc_now() -> datetime:
+    """The clock of this machine."""
+    return datetime.now(UTC)
+
+
 class Edge:
-    """The mirror of what is published, its subscribers and its port."""
+    """
+    The mirror of what is published, its subscribers and its port.
+
+    By `clock` it finds out which quotes are late, whether anybody polls and Redis answers or not.
+    """
 
     def __init__(
         self,
@@ -50,13 +65,15 @@ class Edge:
         enabled: frozenset[str],
         notice: str = "",
         tally: Tally | None = None,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._store = store
         self._settings = settings
         tally = tally or Tally.alone()
-        self._broadcast = Broadcast(settings.symbols, settings.server, settings.limits, tally)
+        self._broadcast = Broadcast(settings.symbols, settings.server, settings.limits, tally, clock=clock)
         self._port = Port(self._broadcast, settings.server, settings.limits)
         self._loaded = asyncio.Event()
+        self._moved = asyncio.Event()
         self._routes = Routes(
             self._broadcast, store, settings, sources, port=self._port, enabled=enabled, notice=notice
         )
@@ -99,8 +116,23 @@ class Edge:
         return self._routes.administration()
 
     async def follow(self) -> None:
+        """Bring to the subscribers every publication, and which quotes are late, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow())
+            group.create_task(self._watch_the_clock())
+
+    async def _watch_the_clock(self) -> None:
+        """Tell the subscribers of a quote at the moment from which it is late."""
+        while True:
+            seconds = self._broadcast.look()
+            self._moved.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(seconds, CLOCK_SECONDS)):
+                    await self._moved.wait()
+
+    async def _follow(self) -> None:
         """
-        Bring every publication to the subscribers, until cancelled.
+        Bring every publication to the subscribers.
 
         After a loss of Redis the snapshot is read anew: whatever was missed comes out of it as one
         publication, and a Redis that has less than we saw is waited for until it is repaired.
@@ -165,7 +197,8 @@ class Edge:
                 self._broadcast.go_on(waiting)
 
     def _apply(self, cursor: Cursor, rows: Iterable[tuple[Cursor, Quote]]) -> None:
-        self._broadcast.apply(cursor, [_encoded(at, quote) for at, quote in rows])
+        self._broadcast.apply(cursor, [(quote.symbol, _row(at, quote)) for at, quote in rows])
+        self._moved.set()
 
 
 def _server_log() -> logging.Logger:
@@ -177,5 +210,9 @@ def _server_log() -> logging.Logger:
     return server_log
 
 
-def _encoded(at: Cursor, quote: Quote) -> tuple[Pair, Cursor, str]:
-    return quote.symbol, at, wire.encode_quote(quote)
+def _row(at: Cursor, quote: Quote) -> Row[str]:
+    """A quote as text, as it was published and as it will be once it is late."""
+    item, due_at = wire.encode_quote(quote), quote.due_at
+    if due_at is None or (status := status_at(quote, due_at)) == quote.status:
+        return Row(at, item)
+    return Row(at, item, due_at, wire.encode_quote(replace(quote, status=status)))

@@ -11,8 +11,9 @@ import re
 import socket
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from datetime import UTC, date, datetime
-from functools import cache
+from datetime import date, datetime
+from email.utils import formatdate
+from functools import cache, lru_cache
 from http import HTTPStatus
 
 from aiohttp import web
@@ -78,6 +79,8 @@ PREFLIGHT = {
     "Access-Control-Allow-Headers": "If-None-Match, Last-Event-ID, Cache-Control",
     "Access-Control-Max-Age": "86400",
 }
+EXPOSED = "Age, Date, ETag, Retry-After"
+"""What scripts of other sites may read beside the body; a cache on the way adds Age to our Date."""
 SHELF_BYTES = 4 << 20
 """What the packed answers to all the selections that clients think of may take."""
 PAGES_BYTES = 1 << 20
@@ -239,23 +242,26 @@ class Routes:
     # Quotes.
 
     async def quotes(self, request: web.Request) -> web.Response:
-        """The newest quotes; ETag is the cursor."""
+        """The newest quotes; ETag is the cursor, and tells which quotes are late."""
         if not self._broadcast.loaded:
             raise _away("no quotes were read from Redis yet")
         try:
             selection = self._selection(request)
         except BadFrame as error:
             raise _problem(400, str(error)) from None
-        cursor = self._broadcast.mirror.cursor
+        version = self._broadcast.mirror.version
         # Hashing every symbol of the usual question would take half as long as all the rest here.
         key = selection.symbols if selection.tag else None
-        return self._answers.get(cursor, key, lambda: self._pack_quotes(selection)).answer(request)
+        return self._answers.get(version, key, lambda: self._pack_quotes(selection)).answer(request)
 
     def _pack_quotes(self, selection: Selection) -> Packed:
-        delta = self._broadcast.mirror.since(None, selection.symbols)
+        mirror = self._broadcast.mirror
+        delta = mirror.since(None, selection.symbols)
         cursor = wire.stamp(delta.cursor, selection)
         text = answers.encode_quotes(cursor, delta.items)
-        return Packed(text.encode(), JSON, tag=f'"{cursor}"', cache=QUOTES_CACHE)
+        late = self._broadcast.mask(mirror.late.intersection(selection.symbols))
+        tag = f'"{cursor}-{late:x}"' if late else f'"{cursor}"'
+        return Packed(text.encode(), JSON, tag=tag, cache=QUOTES_CACHE)
 
     async def quote(self, request: web.Request) -> web.Response:
         """The newest quote of one symbol."""
@@ -263,8 +269,8 @@ class Routes:
         text = self._broadcast.mirror.get(symbol)
         if text is None:
             raise _away(f"{symbol} has no quote yet")
-        cursor = self._broadcast.mirror.cursor
-        return self._answers.get(cursor, symbol, lambda: _pack_quote(text)).answer(request)
+        version = self._broadcast.mirror.version
+        return self._answers.get(version, symbol, lambda: _pack_quote(text)).answer(request)
 
     async def history(self, request: web.Request) -> web.Response:
         """What one source said of a symbol, by day: `?from=&to=` (inclusive) and `source=`."""
@@ -334,8 +340,8 @@ class Routes:
             return self._waiting_line(request.path, look)
         symbols = _in_their_order(request.query.get("symbols", ""), selection)
         key = request.path, symbols, look
-        cursor = self._broadcast.mirror.cursor
-        kept = self._lines.get(cursor, key, lambda: self._pack_line(request.path, symbols, look))
+        version = self._broadcast.mirror.version
+        kept = self._lines.get(version, key, lambda: self._pack_line(request.path, symbols, look))
         return kept.answer(request)
 
     def _waiting_line(self, path: str, look: line.Look) -> web.Response:
@@ -369,7 +375,7 @@ class Routes:
         # While Redis is away, what it said last is nearer to the truth than nothing.
         with suppress(*UNAVAILABLE):
             self._outcomes = await self._store.outcomes(list(self._sources))
-        now = datetime.now(UTC)
+        now = self._broadcast.clock()
         rows = [self._source_row(source, now) for source in self._sources.values()]
         return _json(SourcesAnswer(label=self._settings.label or None, sources=rows), cache="no-cache")
 
@@ -469,7 +475,7 @@ class Routes:
             redis_error = f"{type(error).__name__} {error}".strip()[:200]
         mirror = self._broadcast.mirror
         return Facts(
-            now=datetime.now(UTC),
+            now=self._broadcast.clock(),
             symbols=mirror.symbols,
             quotes=tuple(wire.decode_quote(text) for text in mirror.since(None).items),
             outcomes=tuple(outcomes.values()),
@@ -488,6 +494,7 @@ class Routes:
 
     def _judge(self, facts: Facts) -> tuple[Verdict, list[str]]:
         return judge(
+            now=facts.now,
             redis_error=facts.redis_error,
             symbols=len(facts.symbols),
             quotes=facts.quotes,
@@ -559,7 +566,9 @@ class Routes:
     async def _share(self, request: web.Request, response: web.StreamResponse) -> None:
         """Let scripts of any site read the answers, or of those of `server.origins`, each by its name."""
         headers = response.headers
-        headers["Access-Control-Expose-Headers"] = "ETag, Retry-After"
+        headers["Access-Control-Expose-Headers"] = EXPOSED
+        # By the clock that decides what is late: a reader compares `due_at` with it.
+        headers["Date"] = _http_date(int(self._broadcast.clock().timestamp()))
         # For sites that let nothing in but what says so (Cross-Origin-Embedder-Policy).
         headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         if reader := self._reader(request):
@@ -660,6 +669,12 @@ def _history_row(fixing: Fixing) -> FixingAnswer:
         direction=str(leg.pair) if leg else None,
         corrected=fixing.corrected,
     )
+
+
+@lru_cache(maxsize=1)
+def _http_date(seconds: int) -> str:
+    """Seconds since 1970 as HTTP tells them (RFC 9110, 5.6.7)."""
+    return formatdate(seconds, usegmt=True)
 
 
 def _moment(at: datetime | None) -> str | None:

@@ -1,14 +1,33 @@
-"""What a reader has not seen: `since(cursor)`. Pure."""
+"""What a reader has not seen: `since(cursor)`, and what is late by now. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic, Literal, TypeVar
 
+from ticker.rates.late import is_late
 from ticker.rates.model import NOWHERE, Cursor, Pair
 
 Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Row(Generic[Item]):
+    """What was published of a symbol: an item, and the other one that readers get once it is late."""
+
+    at: Cursor
+    """Where in the stream it was published."""
+    item: Item
+    due_at: datetime | None = None
+    """The moment from which it is late; None: never, or it makes no difference."""
+    late: Item | None = None
+    """The item from `due_at` on."""
+
+    def told(self, *, late: bool) -> Item:
+        """The item that readers get."""
+        return self.late if late and self.late is not None else self.item
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,49 +41,91 @@ class Delta(Generic[Item]):
 
 class Mirror(Generic[Item]):
     """
-    The newest item of every symbol and the cursor at which it changed.
+    The newest item of every symbol, the cursor at which it was published, and which of them are late.
 
-    Snapshot, update, resume and conflation are four names for `since(cursor)`; nothing is queued.
+    Snapshot, update, resume and conflation are four names for `since(cursor)`; nothing is queued. That an
+    item becomes late has no cursor of its own: each process finds it out by its clock.
     """
 
     def __init__(self, symbols: Sequence[Pair]) -> None:
         self.symbols = tuple(symbols)
         self.cursor = NOWHERE
-        self._rows: dict[Pair, tuple[Cursor, Item]] = {}
+        self.late: frozenset[Pair] = frozenset()
+        """The symbols that are late."""
+        self._rows: dict[Pair, Row[Item]] = {}
+        self._turned: set[Pair] = set()
+        """The symbols that have been late at any time since they were published."""
 
-    def apply(self, cursor: Cursor, rows: Iterable[tuple[Pair, Cursor, Item]]) -> frozenset[Pair]:
+    @property
+    def version(self) -> tuple[Cursor, frozenset[Pair]]:
+        """Changes with everything that `since` and `get` give."""
+        return self.cursor, self.late
+
+    def apply(
+        self, cursor: Cursor, rows: Iterable[tuple[Pair, Row[Item]]], *, now: datetime
+    ) -> frozenset[Pair]:
         """
         Take what was published up to `cursor`; return the symbols that changed.
 
-        Each row is a symbol, the cursor at which it changed and its item. A cursor of a newer epoch
-        replaces everything; one that is older than the mirror's own changes nothing.
+        A cursor of a newer epoch replaces everything; one that is older than the mirror's own changes
+        nothing. What has become late of the others is left to `look`.
         """
         if cursor < self.cursor:
             return frozenset()
         if cursor.epoch != self.cursor.epoch:
             self._rows.clear()
         changed = set()
-        for symbol, at, item in rows:
+        for symbol, row in rows:
             known = self._rows.get(symbol)
-            if symbol in self.symbols and (known is None or at > known[0]):
-                self._rows[symbol] = at, item
+            if symbol in self.symbols and (known is None or row.at > known.at):
+                self._rows[symbol] = row
                 changed.add(symbol)
         self.cursor = cursor
+        kept = self._rows.keys() - changed
+        late = {symbol for symbol in changed if is_late(self._rows[symbol], now)}
+        self.late = self.late & kept | late
+        self._turned = self._turned & kept | late
         return frozenset(changed)
+
+    def look(self, now: datetime) -> frozenset[Pair]:
+        """
+        Judge again which symbols are late; return those of which readers have to be told.
+
+        A clock that was set back gives back what was published.
+        """
+        late = frozenset(symbol for symbol, row in self._rows.items() if is_late(row, now))
+        turned, self.late = self.late ^ late, late
+        self._turned |= turned
+        return turned
+
+    @property
+    def next_due(self) -> datetime | None:
+        """When the next symbol will be late; None if none will be."""
+        moments = [row.due_at for symbol, row in self._rows.items() if row.due_at and symbol not in self.late]
+        return min(moments, default=None)
 
     def since(self, cursor: Cursor | None, symbols: Sequence[Pair] | None = None) -> Delta[Item]:
         """
         What a reader at `cursor` has not seen of `symbols` (none given: of all).
 
         A snapshot where the cursor is None, of another epoch or ahead of us; else an update, which
-        is empty if there is nothing new.
+        is empty if there is nothing new. A cursor does not tell whether its reader knows what is late, so
+        an update has that, too.
         """
-        rows = [self._rows[symbol] for symbol in symbols or self.symbols if symbol in self._rows]
+        known = [symbol for symbol in symbols or self.symbols if symbol in self._rows]
         if cursor is None or cursor.epoch != self.cursor.epoch or cursor > self.cursor:
-            return Delta("snapshot", self.cursor, tuple(item for _, item in rows))
-        return Delta("update", self.cursor, tuple(item for at, item in rows if at > cursor))
+            return Delta("snapshot", self.cursor, self._told(known))
+        new = [symbol for symbol in known if self._rows[symbol].at > cursor or symbol in self._turned]
+        return Delta("update", self.cursor, self._told(new))
+
+    def current(self, symbols: Iterable[Pair]) -> Delta[Item]:
+        """These symbols as they are now, for whoever has everything else."""
+        return Delta("update", self.cursor, self._told(symbols))
 
     def get(self, symbol: Pair) -> Item | None:
         """The newest item of one symbol."""
         row = self._rows.get(symbol)
-        return row[1] if row else None
+        return row.told(late=symbol in self.late) if row else None
+
+    def _told(self, symbols: Iterable[Pair]) -> tuple[Item, ...]:
+        return tuple(self._rows[symbol].told(late=symbol in self.late) for symbol in symbols)

@@ -14,8 +14,6 @@ from typing import Literal
 import brotli  # type: ignore[import-untyped]
 from aiohttp import web
 
-from ticker.rates.model import NOWHERE, Cursor
-
 Coding = Literal["br", "gzip", "identity"]
 
 SMALL_BYTES = 1024
@@ -154,21 +152,21 @@ class Shelf:
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
         self.bytes = 0
-        self._cursor = NOWHERE
+        self._version: Hashable = None
         self._packed: OrderedDict[Hashable, Packed] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._packed)
 
-    def get(self, cursor: Cursor, key: Hashable, make: Callable[[], Packed]) -> Packed:
-        """What is kept under this key; made, if nothing is since the cursor moved on."""
-        return self.find(cursor, key) or self.keep(key, make())
+    def get(self, version: Hashable, key: Hashable, make: Callable[[], Packed]) -> Packed:
+        """What is kept of a version under this key; made, if nothing is."""
+        return self.find(version, key) or self.keep(key, make())
 
-    def find(self, cursor: Cursor, key: Hashable) -> Packed | None:
-        """What is kept under this key since the cursor moved on."""
-        if cursor != self._cursor:
+    def find(self, version: Hashable, key: Hashable) -> Packed | None:
+        """What is kept of a version under this key. Another version than before: nothing."""
+        if version != self._version:
             self._packed.clear()
-            self._cursor, self.bytes = cursor, 0
+            self._version, self.bytes = version, 0
         found = self._packed.get(key)
         if found is not None:
             self._packed.move_to_end(key)

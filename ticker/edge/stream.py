@@ -10,11 +10,13 @@ when its client speaks. WebSocket and Server-Sent Events differ in their framing
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import socket
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import cast
 
@@ -25,7 +27,7 @@ from websockets.server import ServerProtocol
 from ticker import wire
 from ticker.config import LimitSettings, ServerSettings
 from ticker.edge.admission import Admission
-from ticker.edge.mirror import Delta, Mirror
+from ticker.edge.mirror import Delta, Mirror, Row
 from ticker.edge.sockets import Sockets
 from ticker.metrics import Count, Tally
 from ticker.rates.model import Cursor, Pair, Selection
@@ -50,6 +52,7 @@ KEPT_BYTES = 16 << 20
 LONGEST_TICK_SECONDS = 1.0
 """What counts of a time in which this process stood still: meanwhile nobody could answer it."""
 NOTHING = b""
+NEVER = -1.0, ""
 
 _ANSWERED = frozenset({Opcode.PING, Opcode.CLOSE})
 """What the parser answers by a frame of its own."""
@@ -117,13 +120,14 @@ class Group:
         self.mask = broadcast.mask(selection.symbols)
         self._broadcast = broadcast
         self._mirror = broadcast.mirror
-        self._frames: dict[tuple[str, int], bytes] = {}
-        self._heartbeat = b""
+        self._frames: dict[tuple[str, tuple[str, ...]], tuple[str, bytes]] = {}
+        """What was encoded, and the time that it tells, by its kind and its quotes."""
+        self._heartbeat = "", b""
 
     def changed(self) -> None:
         """The mirror moved: what was encoded is old."""
         self._frames.clear()
-        self._heartbeat = b""
+        self._heartbeat = "", b""
 
     def since(self, cursor: Cursor | None) -> bytes:
         """The frame with what a subscriber at `cursor` has not seen; equal ones share the same bytes."""
@@ -133,17 +137,17 @@ class Group:
         return self._mirror.since(cursor, self.selection.symbols)
 
     def encoded(self, delta: Delta[str]) -> bytes:
-        # Of two updates with equally many quotes both have the same: those that changed last. Kept by
-        # cursor, which clients make up as they like, the frames would fill the memory.
-        key = delta.kind, len(delta.items)
-        known = self._frames.get(key)
-        if known is None:
-            stamp = wire.stamp(delta.cursor, self.selection)
-            text = wire.encode_quotes(delta.kind, stamp, delta.items)
-            known = self.framing.message(stamp, text)
-            if self._broadcast.keeps(known):
-                self._frames[key] = known
-        return known
+        # There are only as many updates as quotes. Kept by cursor, which clients make up as they like, the
+        # frames would fill the memory.
+        key = delta.kind, delta.items
+        made_at, data = self._frames.get(key, ("", NOTHING))
+        if made_at != (time := self._broadcast.time):
+            stamp, before = wire.stamp(delta.cursor, self.selection), len(data)
+            text = wire.encode_quotes(delta.kind, stamp, time, delta.items)
+            data = self.framing.message(stamp, text)
+            if self._broadcast.keeps(len(data) - before):
+                self._frames[key] = time, data
+        return data
 
     def deliver(self, delta: Delta[str], before: Cursor) -> int:
         """Write what is new since `before` to everybody who is caught up; return how many that was."""
@@ -162,11 +166,13 @@ class Group:
 
     @property
     def heartbeat(self) -> bytes:
-        """A heartbeat frame and a ping, to be written as one."""
-        if not self._heartbeat:
+        """A heartbeat frame and a ping, to be written as one; made once for all who get it at a time."""
+        made_at, data = self._heartbeat
+        if made_at != (time := self._broadcast.time):
             stamp = wire.stamp(self._mirror.cursor, self.selection)
-            self._heartbeat = self.framing.message(stamp, wire.encode_heartbeat(stamp)) + self.framing.ping
-        return self._heartbeat
+            data = self.framing.message(stamp, wire.encode_heartbeat(stamp, time)) + self.framing.ping
+            self._heartbeat = time, data
+        return data
 
 
 @dataclass(slots=True)
@@ -193,7 +199,10 @@ class Broadcast:
         server: ServerSettings,
         limits: LimitSettings,
         tally: Tally,
+        *,
+        clock: Callable[[], datetime],
     ) -> None:
+        """`clock` gives the time (aware) by which quotes become late."""
         self.symbols = symbols
         self.server = server
         self.limits = limits
@@ -209,6 +218,8 @@ class Broadcast:
         self.size = 0
         self.now = 0.0
         """Seconds that this process has run, as of the last tick; while it stood still they hardly count."""
+        self.clock = clock
+        self._told_time = NEVER
         self.blocked: dict[Subscriber, float] = {}
         """Who reads too slowly, since when, the longest first."""
         self.leaving: dict[Subscriber, float] = {}
@@ -234,37 +245,63 @@ class Broadcast:
     def subscribers(self) -> set[Subscriber]:
         return set().union(*self._wheel)
 
-    def apply(self, cursor: Cursor, rows: Iterable[tuple[Pair, Cursor, str]]) -> None:
+    @property
+    def time(self) -> str:
+        """The clock as of the last tick or delivery, as frames tell it."""
+        read_at, time = self._told_time
+        if read_at != self.now:
+            time = wire.encode_moment(self.clock())
+            self._told_time = self.now, time
+        return time
+
+    def apply(self, cursor: Cursor, rows: Iterable[tuple[Pair, Row[str]]]) -> None:
         """Take a publication and send every subscriber what it has not seen of it."""
         before = self.mirror.cursor
-        changed = self.mirror.apply(cursor, rows)
+        changed = self.mirror.apply(cursor, rows, now=self.clock())
         if self.mirror.cursor == before:
             return
+        self._deliver(changed, before)
+        if self.ahead:
+            self.go_on([each for each, wait in self.ahead.items() if wait.place <= self.mirror.cursor])
+        self.tally.add(Count.PUBLICATIONS)
+
+    def look(self) -> float:
+        """
+        Send every subscriber the quotes that have become late, and those that are late no more.
+
+        Gives the seconds until the next one will be, by the clock as it is; infinity if none will be.
+        """
+        now = self.clock()
+        if turned := self.mirror.look(now):
+            self._deliver(turned, self.mirror.cursor)
+        due = self.mirror.next_due
+        return (due - now).total_seconds() if due else math.inf
+
+    def _deliver(self, changed: frozenset[Pair], before: Cursor) -> None:
+        """Send these symbols to every subscriber, all of whom have what was published until `before`."""
         self._kept_bytes = delivered = 0
+        self._told_time = NEVER
         news = [(symbol, bit) for symbol, bit in self._bits.items() if symbol in changed]
         mask = sum(bit for _, bit in news)
         for group in list(self._groups.values()):
             group.changed()
-            if before.epoch != cursor.epoch:
+            if before.epoch != self.mirror.cursor.epoch:
                 delivered += group.deliver(group.delta(before), before)
             elif group.mask & mask:
                 # Only what has changed is looked at: there may be as many selections as subscribers.
                 symbols = [symbol for symbol, bit in news if group.mask & bit]
-                delivered += group.deliver(self.mirror.since(before, symbols), before)
-        if self.ahead:
-            self.go_on([each for each, wait in self.ahead.items() if wait.place <= self.mirror.cursor])
-        self.tally.add(Count.PUBLICATIONS)
+                delivered += group.deliver(self.mirror.current(symbols), before)
         self.tally.add(Count.DELIVERIES, delivered)
 
     def mask(self, symbols: Iterable[Pair]) -> int:
         """A bit for each of these symbols."""
         return sum(self._bits[symbol] for symbol in symbols)
 
-    def keeps(self, data: bytes) -> bool:
-        """Whether there is room to keep one more frame until the next publication."""
-        if self._kept_bytes + len(data) > KEPT_BYTES:
+    def keeps(self, more: int) -> bool:
+        """Whether there is room to keep so many more bytes of frames until the next publication."""
+        if self._kept_bytes + more > KEPT_BYTES:
             return False
-        self._kept_bytes += len(data)
+        self._kept_bytes += more
         return True
 
     def go_on(self, some: Iterable[Subscriber]) -> None:

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Protocol
 
 from ticker.rates.model import Quote, Status
+
+
+class Due(Protocol):
+    """What is late from a moment on, if it has one."""
+
+    @property
+    def due_at(self) -> datetime | None: ...
 
 
 def status_at(quote: Quote, now: datetime) -> Status:
@@ -16,6 +24,6 @@ def status_at(quote: Quote, now: datetime) -> Status:
     return "stale" if is_late(quote, now) else quote.status
 
 
-def is_late(quote: Quote, now: datetime) -> bool:
+def is_late(due: Due, now: datetime) -> bool:
     """Whether a newer table was due by now."""
-    return quote.due_at is not None and quote.due_at <= now
+    return due.due_at is not None and due.due_at <= now

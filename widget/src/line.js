@@ -29,7 +29,7 @@ const WIDEN_EVERY_MS = 500;
 // The compositor may be a frame or two ahead of what we know.
 const MARGIN_PX = 16;
 
-/** A closure and no class: private fields would be a hundred of the 8,192 bytes. */
+/** A closure and no class: private fields would be a hundred of the 8,704 bytes. */
 export function makeLine() {
   /** @type {Look} */
   let look = /** @type {any} */ ({});

@@ -22,10 +22,18 @@ import { WAYS } from "./ways.js";
  * @property {string} [source_site] the address that its terms require beside its figures
  * @property {"live" | "pegged" | "unconfirmed" | "stale" | "fallback"} status
  * @property {string} published_at
+ * @property {string | null} [due_at] the moment from which it is late if no newer one came
  */
 
 /** @typedef {"connecting" | "live" | "offline"} State */
-/** @typedef {{ type?: string, cursor?: string, message?: string, quotes?: Quote[] }} Frame */
+/**
+ * @typedef {object} Frame
+ * @property {string} [type]
+ * @property {string} [cursor]
+ * @property {string | number} [time] the server's, as a text or in ms since 1970
+ * @property {string} [message]
+ * @property {Quote[]} [quotes]
+ */
 
 /**
  * @typedef {object} Subscriber
@@ -44,6 +52,8 @@ const OFFLINE_AFTER_MS = 30_000;
 const BETTER_WAY_MS = 300_000;
 // How often a WebSocket may fail on a page where one got through before the other ways have their turns.
 const PATIENCE = 11;
+// A timer stands still while the machine sleeps, so it never waits longer than this.
+const LOOK_MS = 60_000;
 
 /** The server does not understand the address, as when one of the symbols is unknown to it. */
 const BAD_REQUEST = 4400;
@@ -109,15 +119,19 @@ export function subscribe(server, subscriber) {
 /**
  * The connection of a page to a server; it lives as long as it has subscribers.
  *
- * A closure and no class: private fields would be a hundred of the 8,192 bytes.
+ * A closure and no class: private fields would be a hundred of the 8,704 bytes.
  *
  * @param {string} server
  */
 function connect(server) {
   /** @type {Set<Subscriber>} */
   const subscribers = new Set();
-  /** @type {Map<string, Quote>} */
+  /** @type {Map<string, Quote>} as the server said them */
   const known = new Map();
+  /** Milliseconds that the server's clock is ahead of the reader's, which may be days off; NaN until it is known. */
+  let ahead = NaN;
+  /** @type {Quote[]} those that the readers have as late */
+  let late = [];
   let cursor = "";
   /** @type {State} */
   let state = "connecting";
@@ -143,6 +157,8 @@ function connect(server) {
   let silence;
   /** @type {number | undefined} */
   let offline;
+  /** @type {number | undefined} */
+  let looking;
 
   /** @param {Subscriber} subscriber */
   function add(subscriber) {
@@ -151,7 +167,7 @@ function connect(server) {
     else if (close && !covers(subscriber.symbols)) openIn(0);
     subscriber.status(state, "");
     queueMicrotask(() => {
-      if (known.size && subscribers.has(subscriber)) subscriber.receive([...known.values()], true);
+      if (known.size && subscribers.has(subscriber)) subscriber.receive(judged([...known.values()]), true);
     });
     return () => {
       subscribers.delete(subscriber);
@@ -183,6 +199,7 @@ function connect(server) {
     drop();
     clearTimeout(retry);
     clearTimeout(silence);
+    clearTimeout(looking);
     clearTimeout(offline);
     offline = 0;
   }
@@ -192,6 +209,7 @@ function connect(server) {
     expectNews();
     failures = 0;
     openIn(0);
+    look();
   }
 
   /** @param {number} milliseconds */
@@ -274,10 +292,10 @@ function connect(server) {
     failures = 0;
     clearTimeout(offline);
     offline = 0;
-    // A poll brings everything, also where nothing is new.
-    const fresh = !way || cursor !== frame.cursor;
-    cursor = frame.cursor ?? "";
-    if (fresh && frame.quotes) take(frame.quotes, frame.type === "snapshot");
+    cursor = frame.cursor ?? cursor;
+    if (frame.time) ahead = +new Date(frame.time) - Date.now();
+    if (frame.quotes) take(frame.quotes, frame.type === "snapshot");
+    else look();
     if (state !== "live") become("live");
   }
 
@@ -294,7 +312,41 @@ function connect(server) {
       openIn(backoff(1));
     }
     for (const quote of quotes) known.set(quote.symbol, quote);
-    for (const subscriber of [...subscribers]) subscriber.receive(quotes, complete);
+    look(quotes, complete);
+  }
+
+  /**
+   * Milliseconds until a quote is late; NaN if nothing is due.
+   *
+   * @param {Quote} quote
+   */
+  const left = ({ due_at }) => Date.parse(due_at ?? "") - Date.now() - ahead;
+
+  /** @param {Quote} quote */
+  const isLate = (quote) => left(quote) <= 0;
+
+  /**
+   * A quote is stale from `due_at` on, whatever it was said with: the server may be out of reach.
+   *
+   * @param {readonly Quote[]} quotes
+   * @returns {Quote[]}
+   */
+  const judged = (quotes) => quotes.map((quote) => (isLate(quote) ? { ...quote, status: "stale" } : quote));
+
+  /**
+   * Tell the readers what is new, and what has become late, or is late no more as a clock was set.
+   *
+   * @param {readonly Quote[]} [fresh]
+   * @param {boolean} [complete]
+   */
+  function look(fresh = [], complete = false) {
+    const quotes = [...known.values()];
+    const news = quotes.filter((quote) => fresh.includes(quote) || isLate(quote) !== late.includes(quote));
+    late = quotes.filter(isLate);
+    clearTimeout(looking);
+    looking = setTimeout(look, Math.min(LOOK_MS, ...quotes.map(left).filter((ms) => ms > 0)));
+    if (!complete && !news.length) return;
+    for (const subscriber of [...subscribers]) subscriber.receive(judged(news), complete);
   }
 
   /**

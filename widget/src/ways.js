@@ -46,11 +46,15 @@ function events(server, query, hear, lost) {
 function polling(server, query, hear, lost) {
   const abort = new AbortController();
   const { signal } = abort;
+  let before = "";
   const ask = async () => {
     try {
       const answer = await fetch(`${server}/v1/quotes?${query}`, { signal, cache: "no-cache" });
       if (!answer.ok) return lost(answer.status === 400 ? BAD_REQUEST : 0);
-      hear({ ...(await answer.json()), type: "snapshot" });
+      const text = await answer.text();
+      // It brings everything, also where nothing is new.
+      hear({ ...(text === before || JSON.parse(text)), type: "snapshot", time: timeOf(answer) });
+      before = text;
       setTimeout(() => signal.aborted || ask(), POLL_MS * (0.75 + Math.random() / 2));
     } catch {
       if (!signal.aborted) lost();
@@ -59,6 +63,13 @@ function polling(server, query, hear, lost) {
   ask();
   return () => abort.abort();
 }
+
+/**
+ * The server's time in ms since 1970, also where a cache has kept its answer; NaN if it does not tell.
+ *
+ * @param {Response} answer
+ */
+const timeOf = ({ headers }) => Date.parse(headers.get("Date") ?? "") + 1000 * +(headers.get("Age") ?? 0);
 
 export const WAYS = [socket, events, polling];
 
