@@ -268,7 +268,7 @@ def test_a_table_of_an_aggregator_names_the_dollar_and_its_time_once() -> None:
 def test_figures_that_were_read_are_those_that_were_written() -> None:
     """They are a mapping of their own, and must be equal to a dictionary either way round."""
     one, other, dearer = (
-        records.decode_event(records.encode_event(Said(at=AT, table=table))).table  # type: ignore[union-attr]
+        read_again(table)
         for table in (TABLE, TABLE, replace(TABLE, figures={**TABLE.figures, KGS: Figure(Decimal(1), 1)}))
     )
 
@@ -282,6 +282,24 @@ def test_figures_that_were_read_are_those_that_were_written() -> None:
     assert one.figures.get(KGS) is None
     assert one.is_whole_with(other)
     assert one.says_as(dearer)
+
+
+def test_tables_of_the_same_pairs_say_the_same_if_all_figures_are_equal() -> None:
+    dollar = Pair("USD", "KGS")
+    one, same, other = (
+        read_again(replace(TABLE, figures={**TABLE.figures, dollar: Figure(Decimal(value), 1)}))
+        for value in ("87.4500", "87.45", "87.46")
+    )
+
+    assert one.figures.keys() is other.figures.keys()
+    assert one.says_as(same)
+    assert not one.says_as(other)
+
+
+def read_again(table: Table) -> Table:
+    said = records.decode_event(records.encode_event(Said(at=AT, table=table)))
+    assert isinstance(said, Said)
+    return said.table
 
 
 def test_an_instant_keeps_its_offset_which_says_of_which_day_it_is() -> None:

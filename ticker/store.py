@@ -277,6 +277,13 @@ redis.call('DEL', KEYS[1])
 """
 )
 
+# KEYS: answers, orders. Returns the orders after the last one that was answered. In one step, as it is asked
+# every two seconds.
+_ORDERS = """
+local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
+return redis.call('XRANGE', KEYS[2], last[1] and '(' .. last[1][1] or '-', '+', 'COUNT', 100)
+"""
+
 # KEYS: scripts. ARGV: fingerprint, script, now in ms, how many are kept, for how many ms.
 # A field is `<ms of the last start> <script>`; the newest are kept, and this one in any case.
 _KEEP_SCRIPT = """
@@ -314,7 +321,7 @@ class _Connected:
         self._commands = _client(url, _once_more())
         self._bytes = _client(url, _once_more(), decode=False)
         self._follower = _client(url, Retry(NoBackoff(), 0))
-        texts = (_WRITE, _ACQUIRE, _RENEW, _RELEASE, _KEEP_SCRIPT)
+        texts = (_WRITE, _ACQUIRE, _RENEW, _RELEASE, _ORDERS, _KEEP_SCRIPT)
         self._scripts = {text: self._commands.register_script(text) for text in texts}
 
     async def __aenter__(self) -> Self:
@@ -382,13 +389,11 @@ class _Orders(_Connected):
 
     async def orders(self) -> list[Order]:
         """The orders that nobody has answered yet, oldest first."""
-        async with asyncio.timeout(COMMAND_TIMEOUT):
-            last: Any = await self._commands.xrevrange(self._key("answers"), count=1)
-            after = f"({last[0][0]}" if last else "-"
-            rows: Any = await self._commands.xrange(self._key("orders"), min=after, count=100)
+        rows = await self._run(_ORDERS, ["answers", "orders"], [])
+        told = ((entry, dict(zip(words[::2], words[1::2], strict=True))) for entry, words in rows)
         return [
             Order(entry, *(fields.get(name, "") for name in ("verb", "subject", "by")))
-            for entry, fields in rows
+            for entry, fields in told
         ]
 
     async def answer(self, order: Order, done: Done) -> None:

@@ -1,4 +1,4 @@
-"""`python -m tests.bench [fanout|handshake|idle|slow|widget|ledger|all] [--quick]`."""
+"""`python -m tests.bench [fanout|handshake|idle|slow|widget|ledger|rest|all] [--quick]`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import sys
 import time
 from collections.abc import Awaitable
 
-from tests.bench import ledger, widget
+from tests.bench import ledger, rest, widget
 from tests.bench.lab import laboratory
 from tests.bench.machine import BenchError
 from tests.bench.report import Table
 
 OF_THE_EDGE = ("fanout", "handshake", "idle", "slow")
-BENCHMARKS = (*OF_THE_EDGE, "widget", "ledger")
+BENCHMARKS = (*OF_THE_EDGE, "widget", "ledger", "rest")
 
 
 async def benchmark(names: tuple[str, ...], *, quick: bool) -> list[Table]:
@@ -33,6 +33,8 @@ async def benchmark(names: tuple[str, ...], *, quick: bool) -> list[Table]:
         found += await printed("widget", widget.tables(quick=quick))
     if "ledger" in names:
         found += await printed("ledger", ledger.tables(quick=quick))
+    if "rest" in names:
+        found += await printed("rest", rest.tables(quick=quick))
     return found
 
 

@@ -5,7 +5,9 @@
  * their clock is ahead. The file is mapped, so a test moves the clocks of running processes by writing it.
  */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -15,6 +17,8 @@
 #include <unistd.h>
 
 #define SECOND 1000000000LL
+/* A deadline beyond this is one of the wall clock: no machine has run for thirty years. */
+#define OF_THE_WALL_CLOCK 1000000000
 
 static const volatile int64_t *ahead;
 
@@ -50,4 +54,15 @@ time_t time(time_t *where) {
   clock_gettime(CLOCK_REALTIME, &now);
   if (where) *where = now.tv_sec;
   return now.tv_sec;
+}
+
+/* The kernel does not know of the moved clock. A deadline of it is told as the real one. */
+int pthread_cond_timedwait(pthread_cond_t *restrict cond, pthread_mutex_t *restrict mutex,
+                           const struct timespec *restrict deadline) {
+  static int (*wait)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
+  if (!wait) *(void **)&wait = dlsym(RTLD_NEXT, "pthread_cond_timedwait");
+  if (!ahead || deadline->tv_sec < OF_THE_WALL_CLOCK) return wait(cond, mutex, deadline);
+  int64_t real = deadline->tv_sec * SECOND + deadline->tv_nsec - *ahead;
+  struct timespec moved = {.tv_sec = real / SECOND, .tv_nsec = real % SECOND};
+  return wait(cond, mutex, &moved);
 }

@@ -185,9 +185,11 @@ class Edge:
         A Redis that is empty, or has less than our mirror, says nothing: it is about to be repaired.
         """
         while True:
+            if not self._broadcast.ahead:
+                self._broadcast.lost.clear()
+                await self._broadcast.lost.wait()
             await asyncio.sleep(LOOK_SECONDS)
-            if not (waiting := tuple(self._broadcast.ahead)):
-                continue
+            waiting = tuple(self._broadcast.ahead)
             before = self._broadcast.mirror.cursor
             try:
                 newest = (await self._store.snapshot()).cursor

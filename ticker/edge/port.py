@@ -204,6 +204,8 @@ class Port:
         self._handler: Callable[[], asyncio.Protocol] = asyncio.Protocol
         self._served: Callable[[], int] = lambda: 0
         self._openings: dict[_Opening, float] = {}
+        self._opened = asyncio.Event()
+        """Set when a connection comes."""
         self._handing: set[asyncio.Task[None]] = set()
         self._clients: dict[int, str] = {}
         """By descriptor: who is behind a connection of aiohttp's, as its PROXY header said."""
@@ -238,6 +240,10 @@ class Port:
             await asyncio.sleep(min(0.5, self.limits.head_seconds / 4))
             open_ones = len(self._openings) + self._broadcast.size + self._served()
             self._broadcast.tally.set(Count.CONNECTIONS, open_ones)
+            if not open_ones:
+                self._opened.clear()
+                await self._opened.wait()
+                continue
             late = loop.time() - self.limits.head_seconds
             for opening, since in tuple(self._openings.items()):
                 if since > late:
@@ -288,6 +294,7 @@ class Port:
             self._broadcast.tally.add(Count.REFUSED_RATE)
             self._answer(next(iter(self._openings)), 503, "too many connections under way", retry_after())
         self._openings[opening] = now
+        self._opened.set()
         self._broadcast.sockets.watch(sock, opening)
         # The request is often there already.
         opening.readable()

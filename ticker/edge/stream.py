@@ -229,6 +229,10 @@ class Broadcast:
         self.spoken: dict[Subscriber, int] = {}
         """Frames that came from each within this second."""
         self.buffer = bytearray(READ_BYTES)
+        self.occupied = asyncio.Event()
+        """Set while there are subscribers."""
+        self.lost = asyncio.Event()
+        """Set when somebody begins to wait for the mirror."""
         self._emptied = asyncio.Event()
         self._groups: dict[tuple[Framing, tuple[Pair, ...]], Group] = {}
         # Each slot is greeted once in heartbeat_seconds: no task and no timer per subscriber.
@@ -315,6 +319,9 @@ class Broadcast:
         slot = self._wheel[self._slot - 1]
         slot.add(subscriber)
         subscriber.slot = slot
+        if not self.size:
+            self._told_time = NEVER  # the wheel stood still
+            self.occupied.set()
         self.size += 1
         self.tally.set(Count.SUBSCRIBERS, self.size)
         self.tally.add(Count.JOINED)
@@ -338,7 +345,8 @@ class Broadcast:
         self.size -= 1
         self.tally.set(Count.SUBSCRIBERS, self.size)
         self.tally.set(Count.BLOCKED, len(self.blocked))
-        if self.closing and not self.size:
+        if not self.size:
+            self.occupied.clear()
             self._emptied.set()
 
     def enroll(self, selection: Selection, framing: Framing) -> Group:
@@ -361,6 +369,9 @@ class Broadcast:
         loop = asyncio.get_running_loop()
         due = before = loop.time()
         while True:
+            if not self.size:
+                await self.occupied.wait()
+                due = before = loop.time()
             # Held up, it catches up by at most a second; what is later than that is not made good in a burst.
             due = max(due + TICK_SECONDS, loop.time() - LONGEST_TICK_SECONDS)
             await asyncio.sleep(due - loop.time())
@@ -491,6 +502,7 @@ class Subscriber:
         self._broadcast.join(self)
         if place and place > self._broadcast.mirror.cursor:
             self._broadcast.ahead[self] = Ahead(place, cursor, self._broadcast.now)
+            self._broadcast.lost.set()
             self.write(preface)
         else:
             self.catch_up(cursor, preface=preface)
