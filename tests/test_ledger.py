@@ -94,7 +94,7 @@ async def test_every_table_stands_in_a_document_that_has_the_answers_bytes(
     tables, documents = await said_by(store), await store.documents()
 
     assert [each.table.day for each in tables] == list(bodies)
-    assert {documents[each.document].asked: documents[each.document].raw for each in tables} == bodies
+    assert {each.table.day: documents[each.document].raw for each in tables} == bodies
     assert [each.document for each in tables] == [sha256(body).hexdigest() for body in bodies.values()]
     first = documents[tables[0].document]
     assert (first.source, first.address) == ("nbkr", f"{bank.url}/XML/daily.xml")
