@@ -163,6 +163,8 @@ class Front:
         self.refused = set(refused)
         self.swallows = swallows
         self.asked: list[str] = []
+        self.headers: dict[str, str] = {}
+        """What it adds to answers."""
         self._client = client
         self._server = server
 
@@ -177,7 +179,7 @@ class Front:
             kind = answer.headers["Content-Type"]
             allow = {"Access-Control-Allow-Origin": "*", "Cache-Control": "no-store", "Content-Type": kind}
             passed = ("Access-Control-Expose-Headers", "Date")
-            allow |= {name: answer.headers[name] for name in passed if name in answer.headers}
+            allow |= {name: answer.headers[name] for name in passed if name in answer.headers} | self.headers
             response = web.StreamResponse(status=answer.status, headers=allow)
             await response.prepare(request)
             async for data in answer.content.iter_any():

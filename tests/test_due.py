@@ -34,6 +34,7 @@ from ticker.store import Store
 if TYPE_CHECKING:
     from tests.conftest import OpenStore, Publisher, QuoteOf
 
+KGS, KZT = Pair("KGS", "USD"), Pair("KZT", "USD")
 FRIDAY = datetime(2026, 11, 27, 17, 0, tzinfo=UTC)
 SATURDAY, TUESDAY = date(2026, 11, 28), datetime(2026, 12, 1, 8, 30, tzinfo=UTC)
 DUE = datetime(2026, 11, 27, 18, 5, tzinfo=UTC)
@@ -159,28 +160,48 @@ async def test_subscribers_are_told_of_a_late_quote_once_with_the_cursor_as_it_w
         assert (statuses(told), told["cursor"]) == ({"KZT": "stale"}, chosen["cursor"])
 
 
+@pytest.mark.parametrize(
+    ("path", "before", "after"),
+    [
+        ("/v1/quotes", ["live", "live", "pegged"], ["stale", "live", "pegged"]),
+        ("/v1/quotes?symbols=KGS", ["live"], ["stale"]),
+        ("/v1/quotes/KGS", ["live"], ["stale"]),
+        ("/v1/line.html", ["live", "live", "pegged"], ["stale", "outdated", "live", "pegged"]),
+        ("/v1/line.svg", [], ["outdated"]),
+    ],
+)
 @pytest.mark.usefixtures("weekend")
-async def test_answers_over_http_change_and_so_do_their_tags(site: Site, web: Web, clock: Clock) -> None:
-    paths = ("/v1/quotes", "/v1/quotes?symbols=KGS", "/v1/quotes/KGS", "/v1/line.html", "/v1/line.svg")
-    before = {path: await web.get(path) for path in paths}
-    unmoved = {path: await web.get(path) for path in ("/v1/quotes?symbols=KZT", "/v1/quotes/KZT")}
+async def test_an_answer_over_http_changes_and_so_does_its_tag(
+    path: str, before: list[str], after: list[str], site: Site, web: Web, clock: Clock
+) -> None:
+    _, first, said = await web.get(path)
 
     await set_to(clock, DUE, site)
-    after = {path: await web.get(path, If_None_Match=before[path][1]["ETag"]) for path in paths}
+    status, second, says = await web.get(path, If_None_Match=first["ETag"])
 
-    assert [status for status, _, _ in after.values()] == [200] * len(paths)
-    for path in paths:
-        again = await web.get(path, If_None_Match=after[path][1]["ETag"])
-        assert again[::2] == (304, b""), path
-    for path, (_, headers, _) in unmoved.items():
-        assert (await web.get(path, If_None_Match=headers["ETag"]))[0] == 304
-    body = json.loads(after["/v1/quotes"][2])
-    assert statuses(body) == {"KGS": "stale", "KZT": "live", "TMT": "pegged"}
-    assert body["cursor"] == json.loads(before["/v1/quotes"][2])["cursor"]
-    assert statuses(json.loads(after["/v1/quotes?symbols=KGS"][2])) == {"KGS": "stale"}
-    assert json.loads(after["/v1/quotes/KGS"][2])["status"] == "stale"
-    assert b'data-symbol="KGS/USD" data-direction="" data-status="stale"' in after["/v1/line.html"][2]
-    assert [b"(outdated)" in each["/v1/line.svg"][2] for each in (before, after)] == [False, True]
+    assert (status, words(said), words(says)) == (200, before, after)
+    assert (await web.get(path, If_None_Match=second["ETag"]))[::2] == (304, b"")
+    assert cursors(said) == cursors(says)
+
+
+def words(body: bytes) -> list[str]:
+    """The statuses that an answer tells a program, and the word for one that is stale."""
+    return re.findall(r'(?:status"?[:=]"|\()(live|stale|pegged|outdated)\b', body.decode())
+
+
+def cursors(body: bytes) -> list[str]:
+    return re.findall(r'"cursor":"([^"]+)', body.decode())
+
+
+@pytest.mark.parametrize("path", ["/v1/quotes?symbols=KZT,TMT", "/v1/quotes/KZT"])
+@pytest.mark.usefixtures("weekend")
+async def test_an_answer_without_the_late_quote_keeps_its_tag(
+    path: str, site: Site, web: Web, clock: Clock
+) -> None:
+    tag = (await web.get(path))[1]["ETag"]
+    await set_to(clock, DUE, site)
+
+    assert (await web.get(path, If_None_Match=tag))[0] == 304
 
 
 @pytest.mark.usefixtures("weekend")
@@ -328,14 +349,20 @@ async def test_updates_of_as_many_quotes_are_not_mistaken_for_each_other(
     await set_to(clock, DUE, site)
     async with client(site) as reader:
         before = (await reader.receive())["cursor"]
+        (group,) = site.broadcast._groups.values()
+        # At one moment, as the frames of the next one are made anew.
+        frames = [group.encoded(site.broadcast.mirror.current([symbol])) for symbol in (KGS, KZT)]
         await say(quote_of("KZT", "526"))
         update = await reader.receive()
 
+    assert [symbol in frame for symbol, frame in zip((b"KGS/USD", b"KZT/USD"), frames, strict=True)] == [
+        True
+    ] * 2
+    assert digest(update) == ("update", {"KZT": "526"})
     async with client(site, f"/v1/stream?cursor={update['cursor']}") as one:
         assert digest(await one.receive()) == ("update", {"KGS": "87.45"})
     async with client(site, f"/v1/stream?cursor={before}") as other:
         assert digest(await other.receive()) == ("update", {"KGS": "87.45", "KZT": "526"})
-    assert digest(update) == ("update", {"KZT": "526"})
 
 
 @pytest.mark.usefixtures("weekend")
@@ -405,17 +432,24 @@ async def test_frames_and_answers_tell_the_time_of_the_clock_that_decides(
     assert timedelta(seconds=0.5) < times[2] - times[1] < timedelta(seconds=5)
 
 
-async def test_a_snapshot_tells_the_time_at_which_it_is_sent(site: Site, clock: Clock) -> None:
-    async def time_of_a_snapshot() -> str:
-        async with client(site) as reader:
-            return str((await reader.receive())["time"])
+async def test_a_snapshot_tells_the_time_at_which_it_is_sent_and_the_one_before_is_let_go(
+    site: Site, clock: Clock
+) -> None:
+    # Somebody who stays keeps what was encoded alive.
+    async with client(site) as bystander:
+        first = await bystander.receive()
+        for minute in range(1, 4):
+            clock.now = FRIDAY + timedelta(minutes=minute)
+            before = site.broadcast.now
+            await until(lambda: site.broadcast.now > before)  # noqa: B023 - it ends within the turn
+            async with client(site) as reader:
+                assert (await reader.receive())["time"] == f"2026-11-27T17:0{minute}:00.000Z"
+        (group,) = site.broadcast._groups.values()
+        kept = [data for _, data in group._frames.values()]
 
-    assert await time_of_a_snapshot() == "2026-11-27T17:00:00.000Z"
-    clock.now += timedelta(minutes=1)
-    before = site.broadcast.now
-    await until(lambda: site.broadcast.now > before)
-
-    assert await time_of_a_snapshot() == "2026-11-27T17:01:00.000Z"
+    assert first["time"] == "2026-11-27T17:00:00.000Z"
+    assert site.broadcast._kept_bytes == sum(map(len, kept))
+    assert len(kept) == 1
 
 
 async def test_a_heartbeat_is_made_once_for_all_who_get_it_at_a_time(

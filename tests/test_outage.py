@@ -602,19 +602,22 @@ async def test_a_line_without_its_server_shows_a_quote_as_stale_from_its_moment_
 
 
 @WRONG
+@pytest.mark.parametrize("told_by", ["updates", "heartbeats"])
 async def test_a_line_follows_the_clock_of_its_server_forwards_and_back(
     newsroom: Newsroom,
     open_page: OpenPage,
     quote_of: QuoteOf,
     ahead: int,
+    told_by: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ticker.edge, "CLOCK_SECONDS", 0.1)
+    monkeypatch.setattr(ticker.edge, "CLOCK_SECONDS", 0.1 if told_by == "updates" else 3600)
+    server = {} if told_by == "updates" else {"heartbeat_seconds": 1}
     now = [datetime.now(UTC)]
     due_at = soon(3600)
     await newsroom.say(quote_of("KGS", "87.45", due_at=due_at))
     async with (
-        serving(newsroom.publisher.store, clock=lambda: now[0]) as site,
+        serving(newsroom.publisher.store, clock=lambda: now[0], **server) as site,
         open_page("chromium") as page,
     ):
         await page.open(newsroom.page(wrongly(ahead), server=site.url))
@@ -629,17 +632,20 @@ async def test_a_line_follows_the_clock_of_its_server_forwards_and_back(
 async def test_a_line_that_lives_by_asking_goes_by_the_date_of_the_answers(
     newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf, ahead: int
 ) -> None:
-    # Between two answers, as they are at least fifteen seconds apart.
-    due_at = soon(13)
-    await newsroom.say(quote_of("KGS", "87.45", due_at=due_at))
+    due_at = soon(20)
+    age = timedelta(hours=1)
+    await newsroom.say(quote_of("KGS", "87.45", due_at=due_at + age))
     async with newsroom.front("/v1/stream", "/v1/events") as front, open_page("chromium") as page:
+        # A cache on the way has kept the answer for an hour.
+        front.headers = {"Age": f"{age.total_seconds():.0f}"}
         await page.open(newsroom.page(wrongly(ahead), server=front.url))
         await until_line(page, "KGS/USD = 0.01144", 40)
-        early = datetime.now(UTC) < due_at
-        status = await status_shown(page)
+        await newsroom.server.kill()
+        assert datetime.now(UTC) < due_at
+        assert await status_shown(page) == "live"
+
         await until_status(page, "stale", 40)
 
-        assert not early or status == "live"
         assert datetime.now(UTC) >= due_at
 
 

@@ -167,10 +167,20 @@ def demo() -> Iterator[Service]:
     with folder_of_its_own() as path, start(path, *demo_arguments(path)) as process:
         service = Service(process, path)
         try:
-            asyncio.run(ready(service))
+            asyncio.run(speaking(service))
             yield service
         finally:
             process.kill()
+
+
+async def speaking(service: Service) -> None:
+    """Wait until it answers, and has a quote of every symbol: the first rates wait for one another."""
+    await ready(service)
+
+    async def told() -> bool:
+        return len(await service.quotes()) == 5
+
+    await until(told, seconds=20)
 
 
 async def until(fact: Callable[[], Awaitable[object] | object], seconds: float = 10) -> None:

@@ -98,7 +98,7 @@ async def serve(settings: Settings, *, replay: DemoClock | None = None, notice: 
         clock = replay or WallClock()
         poller = _poller(settings, store, sources, clock)
         enabled = frozenset(each.key for each in sources)
-        front = _Front(settings, store, url, enabled, notice, clock.now)
+        front = _Front(settings, store, url, enabled, notice, replay.told if replay else clock.now)
         address, jobs = await front.open(port)
         others = [poller.run()] + ([_rounds(replay, poller)] if replay else [])
 

@@ -49,6 +49,8 @@ def held(day: date) -> date:
     return min(max(day, min(recording())), max(recording()))
 
 
+TELLING_SECONDS = 2.0
+"""Real seconds that a publication may take at most, from its moment to the subscribers."""
 HISTORY = timedelta(days=14)
 """How much of the recording has passed when the clock starts."""
 
@@ -85,6 +87,15 @@ class DemoClock:
         """The virtual time (aware, UTC), never past the last microsecond of the recording."""
         virtual = self.start + (self.loop_seconds - self.remaining) / self._every * ONE_DAY
         return min(virtual, self.end - timedelta.resolution)
+
+    def told(self) -> datetime:
+        """
+        The virtual time of TELLING_SECONDS ago: by it an edge judges what is late.
+
+        To publish what changed at a midnight takes its real time, and minutes of a replayed day are
+        milliseconds: by `now` every rate would be late until the next one has come.
+        """
+        return max(self.start, self.now() - TELLING_SECONDS / self._every * ONE_DAY)
 
     def elapsed(self) -> float:
         """Virtual seconds since the start of this loop, also if an earlier run began it."""

@@ -118,8 +118,8 @@ class Edge:
     async def follow(self) -> None:
         """Bring to the subscribers every publication, and which quotes are late, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._follow())
             group.create_task(self._watch_the_clock())
+            await self._follow()
 
     async def _watch_the_clock(self) -> None:
         """Tell the subscribers of a quote at the moment from which it is late."""
