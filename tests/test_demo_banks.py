@@ -869,6 +869,12 @@ def test_the_clock_starts_on_a_monday_two_weeks_into_the_recording_and_runs_even
     assert times[0].utcoffset() == timedelta(0)
 
 
+def test_edges_judge_lateness_two_real_seconds_behind_it() -> None:
+    clock = DemoClock(4, monotonic=lambda: 1000)
+
+    assert clock.told() == clock.now() - HALF_A_DAY
+
+
 def test_the_clock_knows_how_long_the_recording_lasts() -> None:
     seconds = Seconds()
     clock = DemoClock(4, monotonic=seconds)

@@ -90,12 +90,12 @@ class DemoClock:
 
     def told(self) -> datetime:
         """
-        The virtual time of TELLING_SECONDS ago: by it an edge judges what is late.
+        The virtual time of TELLING_SECONDS ago, by which an edge judges what is late.
 
-        To publish what changed at a midnight takes its real time, and minutes of a replayed day are
-        milliseconds: by `now` every rate would be late until the next one has come.
+        A publication takes real time, and minutes of a replayed day are milliseconds: by `now` every rate
+        would be late at its last midnight until the next one has come.
         """
-        return max(self.start, self.now() - TELLING_SECONDS / self._every * ONE_DAY)
+        return self.now() - TELLING_SECONDS / self._every * ONE_DAY
 
     def elapsed(self) -> float:
         """Virtual seconds since the start of this loop, also if an earlier run began it."""
