@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import signal
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -37,6 +35,7 @@ from reader import (
     shown,
     staffed,
 )
+from services import running
 from stage import site
 
 from ticker.embedded import EmbeddedServer
@@ -302,17 +301,9 @@ async def _sleepy_service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
     async with site(sleepy) as bank:
         config = folder / "ticker.toml"
         config.write_text(SERVICE.format(data_dir=folder / "data", bank=bank))
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "ticker", "serve", "--config", str(config)),
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert process.stdout
-        try:
-            async with asyncio.timeout(30):
-                yield (await process.stdout.readline()).decode().split()[1].rstrip("/")
-        finally:
-            process.send_signal(signal.SIGINT)
-            assert await process.wait() == 0
+        async with running(folder, "serve", "--config", str(config)) as service:
+            yield service.url.rstrip("/")
+            await service.interrupted()
 
 
 STALE = LINE.replace("{embed}", '<script async src="{bank}/ticker.js"></script>')

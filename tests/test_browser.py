@@ -6,8 +6,6 @@ import asyncio
 import json
 import re
 import shutil
-import signal
-import sys
 import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +16,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from playwright.async_api import Page, async_playwright
+from services import running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -69,17 +68,11 @@ HOLE = """() => {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", name="service")
 async def _service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "ticker", "demo", "--port", "0", "--every", "2"),
-        *("--data-dir", str(tmp_path_factory.mktemp("demo"))),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    async with asyncio.timeout(20):
-        ready = (await process.stdout.readline()).decode()
-    yield ready.split()[1]
-    process.send_signal(signal.SIGINT)
-    assert await process.wait() == 0
+    folder = tmp_path_factory.mktemp("demo")
+    demo = ("demo", "--port", "0", "--every", "2", "--data-dir", f"{folder}/data")
+    async with running(folder, *demo) as service:
+        yield service.url
+        await service.interrupted()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", name="site")
@@ -250,25 +243,20 @@ async def test_quotes_that_come_late_still_stand_in_the_server_s_order(page: Pag
     async with asyncio.timeout(30), late_bank() as (bank, opens):
         config = tmp_path / "late.toml"
         config.write_text(LATE.format(data_dir=tmp_path / "data", bank=bank))
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "ticker", "serve", "--config", str(config)),
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert process.stdout is not None
-        try:
-            await page.goto((await process.stdout.readline()).decode().split()[1])
-            while await line_of(page) != "TMT/USD = 0.28571 0%":
-                await asyncio.sleep(0.05)
-            opens.set()
-            while await line_of(page) != "KGS/USD = 0.01144\nTMT/USD = 0.28571 0%":
-                await asyncio.sleep(0.05)
-            while await page.eval_on_selector_all("#quotes tr[data-symbol]", SYMBOLS) != CODES[::4]:
-                await asyncio.sleep(0.05)
-        finally:
-            # A page that stays complains when it does not get back to the service.
-            await page.goto("about:blank")
-            process.send_signal(signal.SIGINT)
-            assert await process.wait() == 0
+        async with running(tmp_path, "serve", "--config", str(config)) as service:
+            try:
+                await page.goto(service.url)
+                while await line_of(page) != "TMT/USD = 0.28571 0%":
+                    await asyncio.sleep(0.05)
+                opens.set()
+                while await line_of(page) != "KGS/USD = 0.01144\nTMT/USD = 0.28571 0%":
+                    await asyncio.sleep(0.05)
+                while await page.eval_on_selector_all("#quotes tr[data-symbol]", SYMBOLS) != CODES[::4]:
+                    await asyncio.sleep(0.05)
+            finally:
+                # A page that stays complains when it does not get back to the service.
+                await page.goto("about:blank")
+            await service.interrupted()
 
 
 @asynccontextmanager

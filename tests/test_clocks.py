@@ -8,24 +8,22 @@ test moves both, as when a machine slept.
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import struct
 import subprocess
-import sys
 import tempfile
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
+from services import Service, running
 from stage import until
 
 from ticker.demo import Banks
@@ -96,7 +94,6 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Moved:
     """A service, its clock, and the banks that it asks."""
 
-    shim: Path
     folder: Path
     start: datetime
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -104,11 +101,9 @@ class Moved:
     """How far the service's clock is ahead of the banks'."""
     slept: timedelta = NOTHING
     """How far both are ahead of where they would be."""
-    url: str = ""
-    pid: int = 0
     asked: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """When each source was asked, on the monotonic clock."""
-    client: aiohttp.ClientSession = field(default_factory=aiohttp.ClientSession)
+    service: Service = field(init=False)
 
     def true_now(self) -> datetime:
         """What time it is at the banks."""
@@ -126,14 +121,10 @@ class Moved:
         with file.open("r+b" if file.exists() else "wb") as out:
             out.write(struct.pack("q", nanoseconds))
 
-    async def get(self, path: str) -> Any:
-        async with self.client.get(self.url + path) as response:
-            return await response.json(content_type=None)
-
     async def quotes(self) -> dict[str, dict[str, Any]]:
         """The quotes by symbol, without the moments at which they were published."""
-        told = (await self.get("v1/quotes"))["quotes"]
-        return {each["symbol"]: {**each, "published_at": "", "cursor": ""} for each in told}
+        told = await self.service.quotes()
+        return {symbol: {**quote, "published_at": ""} for symbol, quote in told.items()}
 
     async def statuses(self) -> set[str]:
         """The statuses of the four banks' quotes."""
@@ -163,16 +154,6 @@ class Moved:
         """The longest time that the service's loop gave no sign of life, in seconds."""
         return float((self.folder / "block").read_text())
 
-    @property
-    def memory(self) -> float:
-        """The service's resident memory in MB."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
-
-    @property
-    def log(self) -> str:
-        return (self.folder / "log").read_text()
-
 
 @asynccontextmanager
 async def service(
@@ -180,22 +161,16 @@ async def service(
 ) -> AsyncIterator[Moved]:
     """A service that asks stand-in banks every so many seconds; its clock begins at `start`."""
     with tempfile.TemporaryDirectory(prefix="ticker-", dir="/tmp") as path:
-        moved = Moved(shim, Path(path), start)
+        folder = Path(path)
+        moved = Moved(folder, start)
         moved.set_clock(NOTHING)
-        async with _banks(moved) as urls, moved.client:
-            with _started(moved, urls, seconds=seconds, days=days, pause=pause) as process:
-                try:
-                    assert process.stdout
-                    async with asyncio.timeout(60):
-                        line = await asyncio.to_thread(process.stdout.readline)
-                    assert line.startswith("ready "), moved.log
-                    moved.url, moved.pid = line.split()[1], process.pid
-                    yield moved
-                finally:
-                    process.terminate()
-                    with suppress(subprocess.TimeoutExpired):
-                        await asyncio.to_thread(process.wait, 10)
-                    process.kill()
+        environment = {"LD_PRELOAD": str(shim), "CLOCK_AHEAD": str(folder / "ahead")}
+        async with _banks(moved) as urls:
+            arguments = _configured(folder, urls, seconds=seconds, days=days, pause=pause)
+            async with running(
+                folder, *arguments, f"{folder}/block", program=WATCHED, environment=environment
+            ) as moved.service:
+                yield moved
 
 
 @asynccontextmanager
@@ -214,27 +189,16 @@ async def _banks(moved: Moved) -> AsyncIterator[dict[str, str]]:
         yield banks.base_urls
 
 
-def _started(
-    moved: Moved, urls: dict[str, str], *, seconds: int, days: int, pause: float
-) -> subprocess.Popen[str]:
-    folder = moved.folder
+def _configured(
+    folder: Path, urls: dict[str, str], *, seconds: int, days: int, pause: float
+) -> tuple[str, ...]:
     lines = [
         f"[server]\nport = 0\n[redis]\ndata_dir = '{folder}/data'",
         f"[history]\nbackfill_days = {days}\npause_seconds = {pause}",
         *(f"[sources.{key}]\nbase_url = '{url}'\ninterval_seconds = {seconds}" for key, url in urls.items()),
     ]
     (folder / "config.toml").write_text("\n".join(lines))
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("TICKER_")}
-    environment |= {"LD_PRELOAD": str(moved.shim), "CLOCK_AHEAD": str(folder / "ahead")}
-    with (folder / "log").open("w") as log:
-        return subprocess.Popen(
-            [sys.executable, "-c", WATCHED, "serve", "--config", f"{folder}/config.toml", f"{folder}/block"],
-            cwd=HERE.parent,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        )
+    return "serve", "--config", f"{folder}/config.toml"
 
 
 SMALL = [timedelta(seconds=-40), -HOUR, HOUR]
@@ -259,7 +223,7 @@ async def test_a_small_step_is_no_pause_and_changes_nothing(shim: Path) -> None:
 async def test_a_clock_that_is_ahead_makes_quotes_late_and_no_more(step: timedelta, shim: Path) -> None:
     async with service(shim) as moved:
         await until(moved.is_settled, seconds=60)
-        before, memory = await moved.quotes(), moved.memory
+        before, memory = await moved.quotes(), moved.service.memory
         moved.set_clock(step)
         await until(lambda: moved.are("stale"), seconds=30)
         await moved.polls_go_on()
@@ -273,7 +237,7 @@ async def test_a_clock_that_is_ahead_makes_quotes_late_and_no_more(step: timedel
             assert late[symbol] == {**before[symbol], "status": "stale"}
         assert after == before
         assert block < LONGEST_BLOCK
-        assert moved.memory - memory < 30
+        assert moved.service.memory - memory < 30
 
 
 async def test_a_clock_that_is_two_days_behind_shows_the_rates_of_that_day(shim: Path) -> None:
@@ -347,11 +311,11 @@ async def test_a_step_during_a_back_fill_leaves_the_history_as_it_is_without_one
 
 async def _is_whole(moved: Moved) -> bool:
     """Whether every bank's history is filled, and every quote has its change."""
-    sources = (await moved.get("v1/sources"))["sources"]
+    sources = (await moved.service.get("v1/sources"))["sources"]
     filled = all(not each["history"] and not each["gaps"] for each in sources)
     return filled and await moved.is_settled()
 
 
 async def _history(moved: Moved, symbol: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = (await moved.get(f"v1/history/{symbol}"))["fixings"]
+    rows: list[dict[str, Any]] = (await moved.service.get(f"v1/history/{symbol}"))["fixings"]
     return rows

@@ -8,8 +8,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -25,17 +23,16 @@ import aiohttp
 import pytest
 from aiohttp import web
 from redis.asyncio import Redis
+from services import Service, ready, refused, running, start
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-import ticker
 from ticker import app, workers
 from ticker.config import RedisSettings, ServerSettings, Settings
 from ticker.demo import NOTICE, Banks, DemoClock
 from ticker.embedded import embedded
 from ticker.sources import SOURCES
 
-ROOT = Path(ticker.__file__).parents[1]
 PAYLOADS = Path(__file__).parent / "payloads"
 NBKR = (PAYLOADS / "nbkr" / "daily_2026-05-24.xml").read_text("windows-1251")
 NBT = (PAYLOADS / "nbt" / "export_2026-05-19.xml").read_text("utf-8")
@@ -47,105 +44,8 @@ Frame = dict[str, Any]
 # Processes
 
 
-@dataclass
-class Service:
-    """`ticker serve` or `ticker demo`, as a process that leads a group, as it does in a terminal."""
-
-    process: subprocess.Popen[str]
-    folder: Path
-    url: str = ""
-
-    @property
-    def log(self) -> str:
-        return (self.folder / "log").read_text()
-
-    @property
-    def port(self) -> str:
-        return self.url.rstrip("/").rpartition(":")[2]
-
-    @property
-    def redis_socket(self) -> str:
-        return f"{self.folder}/data/redis.sock"
-
-    def redis_pid(self) -> int:
-        """The private server's."""
-        return next(pid for pid, words in processes() if f"unixsocket:{self.redis_socket}" in words)
-
-    async def get(self, path: str) -> Any:
-        async with aiohttp.ClientSession() as session, session.get(self.url + path) as response:
-            return await response.json(content_type=None)
-
-    async def quotes(self) -> dict[str, Frame]:
-        return {quote["symbol"]: quote for quote in (await self.get("v1/quotes"))["quotes"]}
-
-    async def interrupted(self) -> float:
-        """Press Ctrl-C; give the seconds until the service ended, with exit code 0 and nothing left."""
-        began = time.monotonic()
-        os.killpg(self.process.pid, signal.SIGINT)
-        code = await asyncio.to_thread(self.process.wait, 10)
-        took = time.monotonic() - began
-        assert (code, self.left_over()) == (0, []), self.log
-        return took
-
-    def left_over(self) -> list[str]:
-        """The processes that have to do with this service."""
-        return [words for _, words in processes() if str(self.folder) in words]
-
-
-def processes() -> list[tuple[int, str]]:
-    listing = subprocess.run(["ps", "-axo", "pid=,stat=,args="], capture_output=True, text=True, check=True)
-    rows = [line.split(maxsplit=2) for line in listing.stdout.splitlines()]
-    return [(int(pid), words) for pid, state, words in rows if not state.startswith("Z")]
-
-
-def start(folder: Path, *arguments: str, program: str = "") -> subprocess.Popen[str]:
-    """Start the command line, or a `program` that prepares something and ends in it; it logs to `folder`."""
-    way = ["-c", program] if program else ["-m", "ticker"]
-    with (folder / "log").open("a") as log:
-        return subprocess.Popen(
-            [sys.executable, *way, *arguments],
-            cwd=ROOT,
-            env={name: value for name, value in os.environ.items() if not name.startswith("TICKER_")},
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            start_new_session=True,
-        )
-
-
-@asynccontextmanager
-async def running(folder: Path, *arguments: str, program: str = "") -> AsyncIterator[Service]:
-    with start(folder, *arguments, program=program) as process:
-        service = Service(process, folder)
-        try:
-            await ready(service)
-            yield service
-        finally:
-            process.kill()
-
-
-async def ready(service: Service) -> None:
-    assert service.process.stdout
-    async with asyncio.timeout(20):
-        line = await asyncio.to_thread(service.process.stdout.readline)
-    found = re.fullmatch(r"ready (http://127\.0\.0\.1:[0-9]+/)\n", line)
-    assert found, line + service.log
-    service.url = found[1]
-
-
 def demo_arguments(folder: Path, *others: str) -> tuple[str, ...]:
     return ("demo", "--port", "0", "--data-dir", f"{folder}/data", "--every", "1", *others)
-
-
-async def refused(folder: Path, *arguments: str) -> tuple[int, str]:
-    """The exit code and the words of a command that does not run."""
-    process = start(folder, *arguments)
-    try:
-        out, _ = await asyncio.to_thread(process.communicate, None, 20)
-    finally:
-        process.kill()
-    assert out == ""
-    return process.returncode, (folder / "log").read_text()
 
 
 @contextmanager
@@ -164,13 +64,14 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def demo() -> Iterator[Service]:
     """A demo that several tests look at and none disturbs; it ends before the recording does."""
-    with folder_of_its_own() as path, start(path, *demo_arguments(path)) as process:
-        service = Service(process, path)
-        try:
-            asyncio.run(speaking(service))
-            yield service
-        finally:
-            process.kill()
+    with folder_of_its_own() as path:
+        service = start(path, *demo_arguments(path))
+        with service.process as process:
+            try:
+                asyncio.run(speaking(service))
+                yield service
+            finally:
+                process.kill()
 
 
 async def speaking(service: Service) -> None:
@@ -372,7 +273,7 @@ async def test_the_port_answers_what_a_client_and_an_operator_ask(demo: Service)
 
 
 async def test_quotes_prints_the_line_of_a_running_service(demo: Service, folder: Path) -> None:
-    process = start(folder, "quotes", "--url", demo.url)
+    process = start(folder, "quotes", "--url", demo.url).process
     out, _ = await asyncio.to_thread(process.communicate, None, 20)
 
     assert process.returncode == 0
@@ -399,7 +300,7 @@ async def test_a_second_service_on_the_same_data_is_refused_in_words(demo: Servi
 
 async def test_an_interrupt_before_the_service_is_up_ends_it_too(demo: Service, folder: Path) -> None:
     # It waits a while for the lock of the directory that another one has.
-    process = start(folder, "demo", "--port", "0", "--data-dir", f"{demo.folder}/data")
+    process = start(folder, "demo", "--port", "0", "--data-dir", f"{demo.folder}/data").process
     try:
         await until(lambda: NOTICE in (folder / "log").read_text())
         began = time.monotonic()

@@ -8,11 +8,10 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import pairwise
@@ -21,8 +20,9 @@ from typing import Any
 
 import aiohttp
 import pytest
+import services
 import uvloop
-from prometheus_client.parser import text_string_to_metric_families
+from services import Service, is_gone, processes
 from stage import until
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -45,73 +45,7 @@ Frame = dict[str, Any]
 QuoteOf = Callable[..., Quote]
 
 
-@dataclass
-class Service:
-    """`ticker serve`, as a process that leads a group, as it does in a terminal."""
-
-    process: subprocess.Popen[str]
-    folder: Path
-    url: str = ""
-
-    @property
-    def log(self) -> str:
-        return (self.folder / "log").read_text()
-
-    @property
-    def admin(self) -> str:
-        return re.findall(r"admin: (\S+)", self.log)[-1]
-
-    @property
-    def workers(self) -> dict[int, int]:
-        """The pids of the processes that serve, by the number of the worker."""
-        found = {
-            pid: re.search(r" worker ([0-9]+)$", words) for pid, words in processes(self.process.pid).items()
-        }
-        return {int(match[1]): pid for pid, match in found.items() if match}
-
-    async def get(self, address: str) -> tuple[int, str]:
-        # A connection for each, as the kernel chooses the worker by it.
-        async with aiohttp.ClientSession() as session, session.get(address) as response:
-            return response.status, await response.text()
-
-    async def metrics(self) -> dict[str, float]:
-        _, text = await self.get(self.admin + "metrics")
-        return {
-            sample.name: sample.value
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-            if not sample.labels
-        }
-
-    async def ended(self) -> int:
-        return await asyncio.to_thread(self.process.wait, 15)
-
-
-def processes(parent: int) -> dict[int, str]:
-    """The children of a process that are alive, with their words."""
-    found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # gone meanwhile
-            state, its = process_state(folder)
-            if its == parent and state != "Z":
-                found[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ").strip()
-    return found
-
-
-def process_state(folder: Path) -> tuple[str, int]:
-    """The letter of its state and its parent; the name before them may have spaces and brackets."""
-    state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
-    return state, int(parent)
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        return process_state(Path(f"/proc/{pid}"))[0] == "Z"
-    except OSError:
-        return True
-
-
-def start(
+def arguments(
     folder: Path,
     redis_url: str,
     *,
@@ -119,53 +53,24 @@ def start(
     workers: int = 2,
     admin: str = "127.0.0.1:0",
     server: str = "",
-    program: str = "",
-) -> Service:
-    """Start it without any bank, or by a `program` that prepares something and ends in it."""
+) -> tuple[str, ...]:
+    """`ticker serve` without any bank."""
     off = "".join(f"[sources.{key}]\nenabled = false\n" for key in SOURCES)
     (folder / "ticker.toml").write_text(
         f'[server]\nport = {port}\nworkers = {workers}\nadmin = "{admin}"\n{server}\n'
         f'[redis]\nurl = "{redis_url}"\n{off}'
     )
-    way = ["-c", program] if program else ["-m", "ticker"]
-    with (folder / "log").open("a") as log:
-        process = subprocess.Popen(
-            [sys.executable, *way, "serve", "--config", str(folder / "ticker.toml")],
-            cwd=ROOT,
-            env={name: value for name, value in os.environ.items() if not name.startswith("TICKER_")},
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            start_new_session=True,
-        )
-    return Service(process, folder)
+    return "serve", "--config", f"{folder}/ticker.toml"
 
 
-@asynccontextmanager
-async def running(folder: Path, redis_url: str, **others: Any) -> AsyncIterator[Service]:
-    service = start(folder, redis_url, **others)
-    with service.process as process:
-        try:
-            assert process.stdout
-            async with asyncio.timeout(30):
-                line = await asyncio.to_thread(process.stdout.readline)
-            assert line.startswith("ready http://127.0.0.1:"), service.log
-            service.url = line.split()[1]
-            yield service
-        finally:
-            process.kill()
+def running(
+    folder: Path, redis_url: str, *, program: str = "", **others: Any
+) -> AbstractAsyncContextManager[Service]:
+    return services.running(folder, *arguments(folder, redis_url, **others), program=program)
 
 
-async def refused(folder: Path, redis_url: str, **others: Any) -> tuple[int, str]:
-    """The exit code and the words of a service that does not come up."""
-    service = start(folder, redis_url, **others)
-    with service.process as process:
-        try:
-            out, _ = await asyncio.to_thread(process.communicate, None, 30)
-        finally:
-            process.kill()
-    assert out == ""
-    return process.returncode, service.log
+async def refused(folder: Path, redis_url: str, *, program: str = "", **others: Any) -> tuple[int, str]:
+    return await services.refused(folder, *arguments(folder, redis_url, **others), program=program)
 
 
 @pytest.fixture
@@ -344,12 +249,12 @@ async def test_a_worker_that_keeps_dying_is_tried_less_and_less_often_and_told_o
         tries = len(starts.read_text())
         # Nobody is led to the dead one: who comes now is served by the other at once.
         began = time.monotonic()
-        assert {(await service.get(service.url + "healthz"))[0] for _ in range(30)} == {200}
+        assert {(await service.text(service.url + "healthz"))[0] for _ in range(30)} == {200}
         assert time.monotonic() - began < 2
         meanwhile = await service.metrics()
         (folder / "broken").unlink()
         await until(lambda: 2 in service.workers, 10)
-        statuses = {(await service.get(service.url + "healthz"))[0] for _ in range(8)}
+        statuses = {(await service.text(service.url + "healthz"))[0] for _ in range(8)}
 
         assert tries < 7
         assert (meanwhile["ticker_workers"], meanwhile["ticker_subscribers"]) == (1, 0)
@@ -360,7 +265,7 @@ async def test_a_worker_that_keeps_dying_is_tried_less_and_less_often_and_told_o
 
 async def test_workers_say_who_they_are_and_their_words_hold_no_secret(folder: Path, redis_url: str) -> None:
     async with running(folder, redis_url) as service:
-        words = processes(service.process.pid)
+        words = dict(processes(parent=service.process.pid))
         pids = list(service.workers.values())
         service.process.kill()
         await until(lambda: all(map(is_gone, pids)), 10)
@@ -559,12 +464,12 @@ async def test_with_an_admin_address_the_details_are_there_and_not_in_public(
 ) -> None:
     await publisher.say(*(quote_of(code, "80") for code in ("KGS", "KZT", "TJS", "UZS", "TMT")))
     async with running(folder, redis_url, workers=workers) as service, crowd(service, CROWD):
-        public = await service.get(service.url + "health")
-        details = await service.get(service.admin + "health")
+        public = await service.text(service.url + "health")
+        details = await service.text(service.admin + "health")
 
         assert public == (200, '{"status": "pass"}')
-        assert (await service.get(service.url + "metrics"))[0] == 404
-        assert (await service.get(service.admin + "v1/quotes"))[0] == 404
+        assert (await service.text(service.url + "metrics"))[0] == 404
+        assert (await service.text(service.admin + "v1/quotes"))[0] == 404
         assert details[0] == 200
         assert json.loads(details[1])["subscribers"] == CROWD
         assert (await service.metrics())["ticker_subscribers"] == CROWD
@@ -576,8 +481,8 @@ async def test_without_one_every_worker_tells_the_sums_of_all(
 ) -> None:
     await publisher.say(quote_of("KGS", "80"))
     async with running(folder, redis_url, admin="") as service, crowd(service, CROWD):
-        texts = [await service.get(service.url + "metrics") for _ in range(12)]
-        health = [json.loads((await service.get(service.url + "health"))[1]) for _ in range(4)]
+        texts = [await service.text(service.url + "metrics") for _ in range(12)]
+        health = [json.loads((await service.text(service.url + "health"))[1]) for _ in range(4)]
 
         assert {text.count(f"\nticker_subscribers {CROWD}.0\n") for _, text in texts} == {1}
         assert {each["subscribers"] for each in health} == {CROWD}
