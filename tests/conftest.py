@@ -67,6 +67,20 @@ def pytest_asyncio_loop_factories(
     return loops
 
 
+BROWSERS, SERVERS = {"engines"}, {"redis_server"}
+"""The fixtures that make a test one of a browser, or of a real Redis."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of a browser or a server by their fixtures. All other marks stand in the files."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if fixtures & BROWSERS:
+            item.add_marker("browser")
+        if fixtures & SERVERS:
+            item.add_marker("redis")
+
+
 @pytest.fixture
 def short_path() -> Iterator[Path]:
     """A directory whose name leaves room for a socket's: on macOS that of tmp_path does not."""

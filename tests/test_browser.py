@@ -18,7 +18,7 @@ from aiohttp import web
 from playwright.async_api import Page, async_playwright
 from services import running
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.browser]
 
 LINE = re.compile(
     r"KGS/USD = 0\.01\d{3}(?: (?:0|[+-]\d+(?:\.\d{1,2})?)%)?\n"

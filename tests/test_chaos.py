@@ -19,6 +19,7 @@ from ticker.rates.model import Cursor, Pair
 Told = list[tuple[float, Message]]
 """What one connection was told, and when."""
 
+pytestmark = pytest.mark.redis
 ROUNDS = 20
 READERS = 100
 SECONDS = 1.0

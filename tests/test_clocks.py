@@ -28,7 +28,7 @@ from stage import until
 
 from ticker.demo import Banks
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.redis, pytest.mark.timeout(240)]
 HERE = Path(__file__).parent
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 NOTHING = timedelta(0)

@@ -87,9 +87,14 @@ async def running(
     notice: str = "",
     label: str = "",
     clock: Callable[[], datetime] = utc_now,
+    alone: bool = True,
     **server: Any,
 ) -> AsyncIterator[Site]:
-    """An edge that serves and follows; `server` may name settings of both sections, `server` and `limits`."""
+    """
+    An edge that serves and follows; `server` may name settings of both sections, `server` and `limits`.
+
+    `alone`: no other server is on its loop, so that every fault that the loop reports is this edge's.
+    """
     limits = {name: server.pop(name) for name in tuple(server) if name in LimitSettings.model_fields}
     settings = Settings(
         symbols=symbols,
@@ -102,7 +107,8 @@ async def running(
     async with AsyncExitStack() as port:
         address = await port.enter_async_context(edge.serving())
         site = Site(edge, urlsplit(address).port or 0, port.aclose)
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: site.faults.append(context))
+        if alone:
+            asyncio.get_running_loop().set_exception_handler(lambda _, context: site.faults.append(context))
         work = [asyncio.create_task(edge.follow()), asyncio.create_task(edge.beat())]
         try:
             await edge.until_loaded(0.5)

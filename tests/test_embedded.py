@@ -22,6 +22,7 @@ from redis.asyncio import Redis
 import ticker
 from ticker.embedded import EmbeddedServerError, Release, embedded, find_servers
 
+pytestmark = pytest.mark.redis
 ANY = find_servers()[0]
 # The death signal is Linux's; the watchdog works everywhere.
 both_ways = pytest.mark.parametrize("watchdog", [False, True] if sys.platform == "linux" else [True])

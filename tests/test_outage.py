@@ -617,7 +617,7 @@ async def test_a_line_follows_the_clock_of_its_server_forwards_and_back(
     due_at = soon(3600)
     await newsroom.say(quote_of("KGS", "87.45", due_at=due_at))
     async with (
-        serving(newsroom.publisher.store, clock=lambda: now[0], **server) as site,
+        serving(newsroom.publisher.store, clock=lambda: now[0], alone=False, **server) as site,
         open_page("chromium") as page,
     ):
         await page.open(newsroom.page(wrongly(ahead), server=site.url))

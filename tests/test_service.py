@@ -33,6 +33,7 @@ from ticker.demo import NOTICE, Banks, DemoClock
 from ticker.embedded import embedded
 from ticker.sources import SOURCES
 
+pytestmark = pytest.mark.redis
 PAYLOADS = Path(__file__).parent / "payloads"
 NBKR = (PAYLOADS / "nbkr" / "daily_2026-05-24.xml").read_text("windows-1251")
 NBT = (PAYLOADS / "nbt" / "export_2026-05-19.xml").read_text("utf-8")
