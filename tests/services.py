@@ -146,6 +146,8 @@ def start(
             stderr=log,
             text=True,
             start_new_session=True,
+            # A shell ignores it in what it starts in the background, and this would be inherited.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
     return Service(process, folder)
 

@@ -26,14 +26,15 @@ SECONDS = 1.0
 
 
 @pytest.mark.timeout(300)
-async def test_in_a_storm_nobody_misses_a_change_or_sees_one_twice_or_an_older_one() -> None:
+@pytest.mark.parametrize("rounds", [3, pytest.param(ROUNDS, marks=pytest.mark.slow)])
+async def test_in_a_storm_nobody_misses_a_change_or_sees_one_twice_or_an_older_one(rounds: int) -> None:
     seed = int(os.environ.get("TICKER_CHAOS_SEED") or random.SystemRandom().randrange(1 << 32))
     print(f"TICKER_CHAOS_SEED={seed}")
     dice = random.Random(seed)
     async with world(random.Random(seed), workers=2) as place:
         told = [
             (storm, await play(place, dice, storm, readers=READERS))
-            for storm in storms(dice, ROUNDS, SECONDS)
+            for storm in storms(dice, rounds, SECONDS)
         ]
 
     wrong = [

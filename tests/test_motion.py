@@ -23,7 +23,7 @@ from ticker.rates.model import Quote
 if TYPE_CHECKING:
     from tests.conftest import Elected, OpenPage, OpenStore, QuoteOf
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 SEED = 20261125
 SECONDS = 60

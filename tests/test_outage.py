@@ -82,6 +82,7 @@ async def until_subscribers(newsroom: Newsroom, count: int, seconds: float = 20)
 # A server that is gone for a moment.
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(90)
 @pytest.mark.parametrize("engine", ENGINES)
 async def test_a_line_outlives_its_server_and_comes_back_by_itself(
@@ -106,6 +107,7 @@ async def test_a_line_outlives_its_server_and_comes_back_by_itself(
         assert below == await page.run("return document.querySelector('#after').getBoundingClientRect().top")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(150)
 async def test_after_half_a_minute_without_the_server_the_line_says_so_and_nothing_has_shifted(
     newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf

@@ -35,6 +35,8 @@ from ticker.rates.tables import Table as Heard
 from ticker.rules import new_desk
 from ticker.sources import SOURCES
 
+# Coverage's tracer would make them thrice as long.
+pytestmark = pytest.mark.no_cover
 BANKS = {
     "nbkr_2021-2025": "nbkr",
     "nbkr_2026-01": "nbkr",
