@@ -46,9 +46,10 @@ async def test_in_a_storm_nobody_misses_a_change_or_sees_one_twice_or_an_older_o
     # That there was a storm at all.
     assert min(report.frames for _, report in told) > READERS
     assert min(report.resumed for _, report in told) > 0
-    assert place.truth.epochs > 3
-    assert len(place.events) == 6
-    assert place.conflated > 0
+    if rounds == ROUNDS:
+        assert place.truth.epochs > 3
+        assert len(place.events) == 6
+        assert place.conflated > 0
 
 
 # The judge.
