@@ -456,6 +456,17 @@ async def test_selections_that_clients_make_up_do_not_fill_the_memory(
             assert 2000 < kept(site) <= 3000
 
 
+async def test_queries_that_clients_make_up_do_not_fill_the_memory(site: Site) -> None:
+    kept = site.edge._port._kept_wish.cache_info
+    for number in range(20):
+        for target in ("/v1/stream?symbols=KGS", f"/v1/stream?symbols=KGS&x={number:0300}"):
+            async with client(site, target) as reader:
+                assert (await reader.receive())["type"] == "snapshot"
+
+    assert (kept().currsize, kept().hits) == (1, 19)
+    assert kept().maxsize == 1024
+
+
 async def test_cursors_that_clients_make_up_do_not_fill_the_memory(
     site: Site, publisher: Publisher, quote_of: QuoteOf
 ) -> None:
