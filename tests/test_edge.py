@@ -462,6 +462,30 @@ async def test_selections_that_clients_make_up_do_not_fill_the_memory(
             assert 2000 < kept(site) <= 3000
 
 
+async def test_whoever_comes_gets_the_newest_snapshot(
+    site: Site, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    async with client(site) as first:
+        assert digest(await first.receive()) == ("snapshot", {})
+        for figure, kind in (("86", "snapshot"), ("87", "update"), ("88", "update")):
+            await publisher.say(quote_of("KGS", figure))
+            assert digest(await first.receive()) == (kind, {"KGS": figure})
+            for _ in range(2):
+                async with client(site) as reader:
+                    assert digest(await reader.receive()) == ("snapshot", {"KGS": figure})
+
+
+async def test_queries_that_clients_make_up_do_not_fill_the_memory(site: Site) -> None:
+    kept = site.edge._port._kept_wish.cache_info
+    for number in range(20):
+        for target in ("/v1/stream?symbols=KGS", f"/v1/stream?symbols=KGS&x={number:0300}"):
+            async with client(site, target) as reader:
+                assert (await reader.receive())["type"] == "snapshot"
+
+    assert (kept().currsize, kept().hits) == (1, 19)
+    assert kept().maxsize == 1024
+
+
 async def test_cursors_that_clients_make_up_do_not_fill_the_memory(
     site: Site, publisher: Publisher, quote_of: QuoteOf
 ) -> None:

@@ -25,7 +25,7 @@ from websockets.asyncio.client import connect
 from tests.bench.load import STREAM
 from tests.bench.machine import HERE, SERVER_CORE, BenchError, compiled, program, run, said
 from ticker.rates.model import NOWHERE, Pair, Quote
-from ticker.store import Store
+from ticker.store import Batch, Store
 
 ROOT = HERE.parent.parent
 OURS, LIMIT, NCHAN, NODE, WEBSOCKETS, AIOHTTP = (
@@ -88,7 +88,9 @@ class Publisher:
         self._count += 1
         price = Decimal("0.0114351") + self._count % 1000 * Decimal("0.0000001")
         quotes = [_quote(Pair.parse(symbol), price) for symbol in SYMBOLS[:symbols]]
-        self._seen = await self._store.publish(quotes, lease=self._lease, seen=self._seen, now_ms=_now_ms())
+        self._seen = await self._store.write(
+            Batch(quotes=tuple(quotes)), lease=self._lease, seen=self._seen, now_ms=_now_ms()
+        )
 
 
 def _quote(symbol: Pair, price: Decimal) -> Quote:

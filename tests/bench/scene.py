@@ -23,7 +23,7 @@ from tests.bench.peers import PLAIN, ROOT
 from tests.bench.servers import store_of
 from ticker.embedded import embedded
 from ticker.rates.model import NOWHERE, Pair, Quote
-from ticker.store import Store
+from ticker.store import Batch, Store
 
 UPDATES_PER_SECOND = 5
 LEASE_SECONDS = 6 * 3600
@@ -81,7 +81,9 @@ class Bank:
     async def publish(self, count: int) -> None:
         """Publish that many quotes, each symbol in its turn."""
         quotes = [self._next() for _ in range(count)]
-        self._seen = await self._store.publish(quotes, lease=self._lease, seen=self._seen, now_ms=_now_ms())
+        self._seen = await self._store.write(
+            Batch(quotes=tuple(quotes)), lease=self._lease, seen=self._seen, now_ms=_now_ms()
+        )
 
     def _next(self) -> Quote:
         code = list(FIRST)[self._turn % len(FIRST)]

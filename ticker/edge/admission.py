@@ -56,6 +56,8 @@ class Admission:
         """
         if not self.is_trusted(peer):
             return _household(peer)
+        if not forwarded:
+            return ""
         for each in reversed(forwarded.split(",")):
             address = _without_port(each.strip())
             if not _is_address(address):
@@ -116,6 +118,7 @@ def _is_address(text: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=4096)
 def _household(text: str) -> str:
     if not _is_address(text):
         return ""

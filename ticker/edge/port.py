@@ -1,8 +1,8 @@
 """
 The one port for HTTP and WebSocket: accepts, waits for one whole request head, and hands it on.
 
-An upgrade on `/v1/stream`, which is what a hundred thousand readers do, becomes a subscriber at once; its
-head is parsed by `websockets`. Everything else becomes aiohttp's: its parser gets the bytes read so far.
+An upgrade on `/v1/stream`, which is what a hundred thousand readers do, becomes a subscriber at once (see
+`handshake`). Everything else becomes aiohttp's: its parser gets the bytes read so far.
 Both ways lead to `Port.subscribe`, so that there is one door.
 """
 
@@ -16,25 +16,25 @@ import re
 import resource
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from ipaddress import ip_address
 from itertools import chain
+from typing import NamedTuple
 from urllib.parse import parse_qsl
-
-from websockets.http11 import Request
-from websockets.server import ServerProtocol
 
 from ticker import wire
 from ticker.config import LimitSettings, ServerSettings
-from ticker.edge import proxy
+from ticker.edge import handshake, proxy
 from ticker.edge.admission import Refused, retry_after
 from ticker.edge.stream import WEBSOCKET, Broadcast, Framing, Subscriber
 from ticker.metrics import Count
-from ticker.rates.model import Selection
+from ticker.rates.model import Cursor, Selection
 from ticker.wire import BadFrame
 
 log = logging.getLogger(__name__)
@@ -48,10 +48,11 @@ ACCEPTS_AT_ONCE = 32
 SPARE_FILES = 64
 """Open files that are kept for Redis, files and the banks."""
 NO_FILES_SECONDS = 0.5
+WISHES, LONGEST_KEPT = 1024, 256
+"""How many queries are remembered with what they mean, and how many characters such a query may have."""
 STREAM, EVENTS_TARGET = b"GET /v1/stream", b"GET /v1/events"
 EVENT_STREAM = "text/event-stream"
 """What an EventSource accepts. Any answer but a good one would end it for good."""
-SWITCHING = HTTPStatus.SWITCHING_PROTOCOLS
 HEAD_END = b"\r\n\r\n"
 _OTHER_VERSION = re.compile(rb" HTTP/(?!1\.[01]$)[0-9]\.[0-9]$")
 Address = tuple[str | int | bytes, ...]
@@ -157,6 +158,18 @@ class Visit:
     """Whether an error would end the client for good."""
 
 
+class Wish(NamedTuple):
+    """What a query asks for."""
+
+    selection: Selection
+    cursor: Cursor | None = None
+    """The place from which the client is told what is new; None: it gets a snapshot."""
+    place: Cursor | None = None
+    """What the client has seen with whatever selection."""
+    fault: str = ""
+    """Why the query is refused, in words for the client."""
+
+
 class _Opening:
     """A connection whose request head is not whole yet."""
 
@@ -209,6 +222,7 @@ class Port:
         self._handing: set[asyncio.Task[None]] = set()
         self._clients: dict[int, str] = {}
         """By descriptor: who is behind a connection of aiohttp's, as its PROXY header said."""
+        self._kept_wish = lru_cache(maxsize=WISHES)(self._read_wish)
         self._most_files = _most_files()
         self._is_full = False
 
@@ -295,9 +309,10 @@ class Port:
             self._answer(next(iter(self._openings)), 503, "too many connections under way", retry_after())
         self._openings[opening] = now
         self._opened.set()
-        self._broadcast.sockets.watch(sock, opening)
-        # The request is often there already.
+        # The request is nearly always there already, and the kernel need not be asked to tell us.
         opening.readable()
+        if opening in self._openings:
+            self._broadcast.sockets.watch(sock, opening)
 
     def _rest(self, listener: socket.socket, error: OSError) -> None:
         """Open files are used up: let the kernel keep new connections for a moment."""
@@ -373,21 +388,15 @@ class Port:
 
     def _shake_hands(self, opening: _Opening, end: int) -> None:
         """An upgrade; whatever is wrong with it is aiohttp's to say."""
-        protocol = ServerProtocol()
-        protocol.receive_data(opening.data[:end])
-        request = next(iter(protocol.events_received()), None)
-        if not isinstance(request, Request) or not _agrees(protocol, request):
+        head = opening.data[:end]
+        found = handshake.ordinary(head, int(time.time())) or handshake.by_websockets(head)
+        if found is None:
             self._hand_over(opening)
             return
-        visit = Visit(
-            query=request.path.partition("?")[2],
-            peer=opening.client,
-            origin=next(iter(request.headers.get_all("Origin")), None),
-            forwarded=",".join(request.headers.get_all("X-Forwarded-For")),
-        )
-        sock, handshake = self._taken(opening), b"".join(protocol.data_to_send())
+        visit = Visit(query=found.query, peer=opening.client, origin=found.origin, forwarded=found.forwarded)
+        sock = self._taken(opening)
         try:
-            self.subscribe(sock, handshake, visit, tail=opening.data[end:])
+            self.subscribe(sock, found.answer, visit, tail=opening.data[end:])
         except Refused as refused:
             self._send_and_close(sock, _problem(refused.status, refused.detail, refused.retry_seconds))
 
@@ -469,19 +478,28 @@ class Port:
         admission = self._broadcast.admission
         address = admission.client(visit.peer, visit.forwarded)
         admission.enter(address)
-        asked, fault, selection = dict(parse_qsl(visit.query)), "", self._everything
+        wish = self._wish(visit.query, visit.last_event_id)
+        subscriber = Subscriber(self._broadcast, sock, wish.selection, framing, address=address)
+        if wish.fault:
+            subscriber.refuse(preface, wish.fault)
+        else:
+            subscriber.start(preface, wish.cursor, wish.place)
+        if tail and subscriber.slot is not None:
+            subscriber.received(tail)
+
+    def _wish(self, query: str, last_event_id: str) -> Wish:
+        if len(query) + len(last_event_id) > LONGEST_KEPT:
+            return self._read_wish(query, last_event_id)
+        return self._kept_wish(query, last_event_id)
+
+    def _read_wish(self, query: str, last_event_id: str) -> Wish:
+        asked = dict(parse_qsl(query))
         try:
             selection = self.selection(asked.get("symbols", ""))
         except BadFrame as error:
-            fault = str(error)
-        text = visit.last_event_id or asked.get("cursor", "")
-        subscriber = Subscriber(self._broadcast, sock, selection, framing, address=address)
-        if fault:
-            subscriber.refuse(preface, fault)
-        else:
-            subscriber.start(preface, wire.read_cursor(text, selection), wire.read_place(text))
-        if tail and subscriber.slot is not None:
-            subscriber.received(tail)
+            return Wish(self._everything, fault=str(error))
+        text = last_event_id or asked.get("cursor", "")
+        return Wish(selection, wire.read_cursor(text, selection), wire.read_place(text))
 
     def adopt(
         self, sock: socket.socket, preface: bytes, visit: Visit, *, framing: Framing, tail: bytes
@@ -513,18 +531,6 @@ class _First(asyncio.Protocol):
         transport.set_protocol(self._handler)
         self._handler.connection_made(transport)
         self._handler.data_received(self._data)
-
-
-def _agrees(protocol: ServerProtocol, request: Request) -> bool:
-    """Whether an upgrade is as it must be; then the answer lies in the protocol."""
-    # One host, no less and no more (RFC 9112, 3.2): `websockets` leaves that to its caller.
-    if len(request.headers.get_all("Host")) != 1:
-        return False
-    response = protocol.accept(request)
-    if response.status_code != SWITCHING:
-        return False
-    protocol.send_response(response)
-    return True
 
 
 def event_head(reader: str) -> bytes:

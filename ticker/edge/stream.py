@@ -123,18 +123,25 @@ class Group:
         self._frames: dict[tuple[str, tuple[str, ...]], tuple[str, bytes]] = {}
         """What was encoded, and the time that it tells, by its kind and its quotes."""
         self._heartbeat = "", b""
+        self._whole: Delta[str] | None = None
+        """What a subscriber without a cursor has not seen: everything."""
 
     def changed(self) -> None:
         """The mirror moved: what was encoded is old."""
         self._frames.clear()
         self._heartbeat = "", b""
+        self._whole = None
 
     def since(self, cursor: Cursor | None) -> bytes:
         """The frame with what a subscriber at `cursor` has not seen; equal ones share the same bytes."""
         return self.encoded(self.delta(cursor))
 
     def delta(self, cursor: Cursor | None) -> Delta[str]:
-        return self._mirror.since(cursor, self.selection.symbols)
+        if cursor is not None:
+            return self._mirror.since(cursor, self.selection.symbols)
+        if self._whole is None:
+            self._whole = self._mirror.since(None, self.selection.symbols)
+        return self._whole
 
     def encoded(self, delta: Delta[str]) -> bytes:
         # There are only as many updates as quotes. Kept by cursor, which clients make up as they like, the
