@@ -13,10 +13,9 @@ from html.parser import HTMLParser
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any, get_args
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, fromstring
 
 import pytest
-from defusedxml.ElementTree import fromstring
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.async_api import async_playwright
