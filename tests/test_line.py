@@ -13,10 +13,9 @@ from html.parser import HTMLParser
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any, get_args
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, fromstring
 
 import pytest
-from defusedxml.ElementTree import fromstring
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.async_api import async_playwright
@@ -356,7 +355,7 @@ def luminance(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-@pytest.mark.parametrize("colours", [line._LIGHT, line._DARK])
+@pytest.mark.parametrize("colours", [assets.look()["light"], assets.look()["dark"]])
 def test_every_colour_of_text_and_shapes_stands_out_from_the_ground(colours: dict[str, str]) -> None:
     ground = luminance(colours["ground"])
     for name in ("text", "muted", "up", "down", "warn"):
@@ -527,7 +526,7 @@ async def test_one_line_fits_into_its_frame_and_is_scrolled_where_it_is_wider() 
         wrapped = await page.evaluate(MEASURE)
         await browser.close()
 
-    light, dark = "rgb(255, 255, 255)", "rgb(21, 24, 29)"
+    light, dark = "rgb(255, 255, 255)", "rgb(17, 17, 17)"
     for (width, theme), found in measured.items():
         assert found == [62, width, width == 320, True, light if theme else dark]
     assert wrapped[:3] == [400, 320, False]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -524,7 +525,7 @@ def test_a_whole_table_with_a_document_type_is_refused(answer: Answer, declared:
     root = re.search(rb"<(\w+)", rest)
     assert root
 
-    with pytest.raises(MalformedFeed, match="DTD"):
+    with pytest.raises(MalformedFeed, match="document type"):
         answer.parse(head + end + b"<!DOCTYPE %s%s>" % (root[1], declared.encode()) + rest)
 
 
@@ -1128,6 +1129,69 @@ def test_a_day_is_read_only_in_the_style_that_is_asked_for() -> None:
 def test_an_xml_answer_of_another_kind_is_named() -> None:
     with pytest.raises(MalformedFeed, match="bank: the root is <html>, not <rates>"):
         READ.xml(b"<html/>", root="rates")
+
+
+NESTED = "".join(f'<!ENTITY e{level + 1} "{f"&e{level};" * 10}">' for level in range(9))
+REFUSED_XML = {
+    "a billion laughs": f'<!DOCTYPE rates [<!ENTITY e0 "lol">{NESTED}]><rates>&e9;</rates>',
+    "a quadratic blowup": f'<!DOCTYPE rates [<!ENTITY e "{"a" * 50_000}">]><rates>{"&e;" * 50_000}</rates>',
+    "a blowup in an attribute": f'<!DOCTYPE rates [<!ENTITY e0 "lol">{NESTED}]><rates day="&e9;"/>',
+    "an entity that is itself": '<!DOCTYPE rates [<!ENTITY e "&e;">]><rates>&e;</rates>',
+    "an external entity": '<!DOCTYPE rates [<!ENTITY e SYSTEM "http://HOST/e">]><rates>&e;</rates>',
+    "a file as an entity": '<!DOCTYPE rates [<!ENTITY e SYSTEM "file:///etc/hostname">]><rates>&e;</rates>',
+    "an external DTD": '<!DOCTYPE rates SYSTEM "http://HOST/rates.dtd"><rates/>',
+    "a public DTD": '<!DOCTYPE rates PUBLIC "-//bank//rates" "http://HOST/rates.dtd"><rates/>',
+    "a parameter entity": '<!DOCTYPE rates [<!ENTITY % e SYSTEM "http://HOST/e.dtd"> %e;]><rates/>',
+    "an entity out of a parameter entity": (
+        "<!DOCTYPE rates [<!ENTITY % a \"<!ENTITY b 'lol'>\"> %a;]><rates>&b;</rates>"
+    ),
+    "a default of an attribute": '<!DOCTYPE rates [<!ATTLIST rates day CDATA "1">]><rates/>',
+    "a plain DTD": "<!DOCTYPE rates><rates/>",
+    "a DTD behind a comment": f"<!--{'-x' * 50_000}--><!DOCTYPE rates><rates/>",
+}
+each_encoding = pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "windows-1251"])
+
+
+@each_encoding
+@pytest.mark.parametrize("text", REFUSED_XML.values(), ids=REFUSED_XML)
+def test_a_document_type_declaration_is_refused_where_it_begins(text: str, encoding: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as host:
+        text = text.replace("HOST", "{}:{}".format(*host.getsockname()))
+        body = f'<?xml version="1.0" encoding="{encoding.removesuffix("-sig")}"?>{text}'.encode(encoding)
+
+        with pytest.raises(MalformedFeed, match=r"bank: not XML \(it has a document type declaration\)"):
+            READ.xml(body, root="rates")
+
+        host.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            host.accept()
+
+
+def test_no_entity_but_those_of_xml_is_known() -> None:
+    assert READ.text(READ.xml(b"<row><name>&lt;&#8364;&amp;</name></row>", root="row"), "name") == "<€&"
+    with pytest.raises(MalformedFeed, match="undefined entity"):
+        READ.xml(b"<row><name>&euro;</name></row>", root="row")
+
+
+@each_encoding
+def test_xml_is_read_in_the_encoding_that_it_declares(encoding: str) -> None:
+    text = f'<?xml version="1.0" encoding="{encoding.removesuffix("-sig")}"?><row><name>сўм</name>\n</row>'
+    body = text.encode(encoding, "xmlcharrefreplace")
+
+    row = READ.xml(body, root="row")
+
+    assert (READ.text(row, "name"), row[0].tail) == ("сўм", "\n")
+
+
+def test_a_name_in_a_namespace_is_another_name() -> None:
+    with pytest.raises(MalformedFeed, match="the root is"):
+        READ.xml(b'<rates xmlns="urn:bank"/>', root="rates")
+
+
+@pytest.mark.parametrize("encoding", ["no-such", "utf-7", "gb18030"])
+def test_xml_in_an_encoding_that_the_parser_has_not_is_refused(encoding: str) -> None:
+    with pytest.raises(MalformedFeed, match="not XML"):
+        READ.xml(f'<?xml version="1.0" encoding="{encoding}"?><rates/>'.encode(), root="rates")
 
 
 def test_an_empty_element_is_an_empty_text() -> None:

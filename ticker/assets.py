@@ -47,6 +47,13 @@ def languages() -> frozenset[str]:
     return frozenset(json.loads(_file("labels.json", "src").read_text(encoding="utf-8"))) - {"keys"}
 
 
+@cache
+def look() -> dict[str, dict[str, str]]:
+    """The widget's colours (`light`, `dark`) and shapes (`arrows`, `marks`: polygons as CSS writes them)."""
+    found: dict[str, dict[str, str]] = json.loads(_file("look.json", "src").read_text(encoding="utf-8"))
+    return found
+
+
 def fingerprint(script: bytes) -> str:
     """What stands in the script's address, so that a client may keep it for ever."""
     return hashlib.sha256(script).hexdigest()[:16]

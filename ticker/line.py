@@ -127,29 +127,23 @@ def _credits(quotes: Sequence[Quote], look: Look) -> str:
 
 # What both look like: the widget's colours, arrows and marks.
 
-_LIGHT = {"text": "#1b1f24", "ground": "#fff", "edge": "#dfe3e8", "muted": "#5a6270"}
-_LIGHT |= {"up": "#0a7a3c", "down": "#c0271e", "warn": "#8a5300"}
-_DARK = {"text": "#e9ecef", "ground": "#15181d", "edge": "#2c323a", "muted": "#a3adba"}
-_DARK |= {"up": "#4ade80", "down": "#ff8f85", "warn": "#ffc35c"}
-_ARROWS = {
-    "up": "M5 1 10 9H0z",
-    "down": "M0 1h10L5 9z",
-    "flat": "M5 2.8a2.2 2.2 0 1 0 0 4.4 2.2 2.2 0 0 0 0-4.4z",
-}
-"""In a square of 10, like the marks. For neither way a dot: a bar before `0%` looks like a minus."""
-_MARKS = {
-    "stale": "M0 0h10L5 5l5 5H0l5-5z",
-    "unconfirmed": "M5 0 10 5 5 10 0 5z",
-    "pegged": "M2 4V0h6v4h2v6H0V4z",
-    "fallback": "M0 0h5l5 5-5 5H0l5-5z",
-}
-"""An hourglass, a diamond, an equals sign, a turn-off."""
+
+def _path(polygon: str) -> str:
+    """The path of a CSS polygon in a square of 10: `50% 0, 100% 100%, 0 100%` is `M5 0 10 10 0 10z`."""
+    hundredths = polygon.replace("%", "").replace(",", " ").split()
+    return f"M{' '.join(f'{int(each) / 10:g}' for each in hundredths)}z"
+
+
+_LOOK = assets.look()
+_ARROWS = {name: _path(polygon) for name, polygon in _LOOK["arrows"].items()}
+_MARKS = {name: _path(polygon) for name, polygon in _LOOK["marks"].items()}
 
 
 def _colours(root: str) -> str:
     """The rules for the colours of both themes, of which `data-theme` chooses one."""
     light, dark = (
-        "".join(f"--{name}:{colour};" for name, colour in colours.items()) for colours in (_LIGHT, _DARK)
+        "".join(f"--{name}:{colour};" for name, colour in colours.items())
+        for colours in (_LOOK["light"], _LOOK["dark"])
     )
     return (
         f"{root}{{color-scheme:light;{light}}}"

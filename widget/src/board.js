@@ -2,12 +2,14 @@
 /** The table of quotes: a row each, which opens to show its last days at large. */
 
 import { chart, sparkline, words } from "./chart.js";
+import { DAYS } from "./days.js";
 import { currency, day, direction, exactly, percent, price, sourceName } from "./format.js";
 import { extended, read, withQuote } from "./history.js";
-import { drawn, element, mark, write } from "./nodes.js";
+import { drawn, element, rewrite } from "./nodes.js";
+import { mark, write } from "./write.js";
 
 /** @typedef {import("./stream.js").Quote} Quote */
-/** @typedef {import("./history.js").Point} Point */
+/** @typedef {import("./days.js").Point} Point */
 /** @typedef {import("./sources.js").Sources} Sources */
 
 const LOCALE = "en";
@@ -160,7 +162,7 @@ class Row {
    */
   #write(column, text, isFirst) {
     const cell = this.#cell(column);
-    if (write(cell, text) && !isFirst) freshen(cell);
+    if (rewrite(cell, text) && !isFirst) freshen(cell);
   }
 
   /**
@@ -205,8 +207,8 @@ class Row {
     if (!points || this.#source !== quote.source) return;
     const isPegged = this.#sources.isPeg(quote.source);
     const text = words(points, isPegged);
-    const said = `30 days of ${quote.symbol}: ${text}`;
-    if (write(this.#said, said)) this.#picture.replaceChildren(sparkline(points, isPegged));
+    const said = `${DAYS} days of ${quote.symbol}: ${text}`;
+    if (rewrite(this.#said, said)) this.#picture.replaceChildren(sparkline(points, isPegged));
     if (!this.#open.hidden) this.#detail.show(quote, points, { isPegged, text, sources: this.#sources });
   }
 

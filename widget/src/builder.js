@@ -2,8 +2,9 @@
 /** The embed builder: what is chosen becomes a live line and the snippet that gives it. */
 
 import { currency } from "./format.js";
-import { element, find, write } from "./nodes.js";
+import { element, find } from "./nodes.js";
 import { lineAddress, snippet, title } from "./snippet.js";
+import { write } from "./write.js";
 
 /** @typedef {import("./snippet.js").Choice} Choice */
 /** @typedef {import("./snippet.js").Form} Form */

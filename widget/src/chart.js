@@ -10,7 +10,7 @@ import { day, price } from "./format.js";
 import { number } from "./history.js";
 import { drawn, element } from "./nodes.js";
 
-/** @typedef {import("./history.js").Point} Point */
+/** @typedef {import("./days.js").Point} Point */
 
 const LOCALE = "en";
 const SIZE = 100;

@@ -2,11 +2,10 @@
 /** The last days of a symbol: read once, and then carried on by the quotes of the stream. */
 
 import { ask } from "./ask.js";
+import { DAYS, firstDay, historyFrom } from "./days.js";
 
 /** @typedef {import("./stream.js").Quote} Quote */
-/** @typedef {{ as_of: string, price: string, inverse: string }} Point what one source said of one day */
-
-const DAYS = 30;
+/** @typedef {import("./days.js").Point} Point */
 
 /** @param {{ as_of: string }} point */
 export const dayOf = ({ as_of }) => as_of.slice(0, 10);
@@ -25,9 +24,7 @@ export const number = (point) => Date.parse(dayOf(point)) / 864e5;
  * @returns {Promise<Point[] | null>} null if there is no answer
  */
 export async function read(quote) {
-  const { symbol, source } = quote;
-  const query = new URLSearchParams({ from: isoDay(number(quote) - DAYS), to: dayOf(quote), source });
-  const answer = await ask(`v1/history/${symbol}?${query}`);
+  const answer = await ask(historyFrom(".", quote) + firstDay(quote));
   return Array.isArray(answer?.fixings) ? answer.fixings : null;
 }
 
@@ -53,10 +50,6 @@ export function extended(points, quote) {
  */
 export function withQuote(points, quote) {
   const { as_of, price, inverse } = quote;
-  const first = isoDay(number(quote) - DAYS);
-  const before = points.filter((point) => dayOf(point) < dayOf(quote) && dayOf(point) >= first);
+  const before = points.filter((point) => dayOf(point) < dayOf(quote) && number(point) >= number(quote) - DAYS);
   return [...before, { as_of, price, inverse }];
 }
-
-/** @param {number} days since 1970 */
-const isoDay = (days) => new Date(days * 864e5).toISOString().slice(0, 10);

@@ -2,7 +2,8 @@
 /** One quote of the line: its words, and the nodes that show them. */
 
 import { currency, day, direction, exactly, labels, percent, price, sourceName } from "./format.js";
-import { element, mark, set, write } from "./parts.js";
+import { element } from "./parts.js";
+import { mark, set, write } from "./write.js";
 
 /** @typedef {import("./stream.js").Quote} Quote */
 /** @typedef {ReturnType<typeof item>} Item */

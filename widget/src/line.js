@@ -9,7 +9,8 @@
  */
 
 import { characters, generous, item, wording } from "./item.js";
-import { element, mark, set } from "./parts.js";
+import { element } from "./parts.js";
+import { mark, set } from "./write.js";
 
 /** @typedef {import("./stream.js").Quote} Quote */
 /** @typedef {import("./item.js").Item} Item */

@@ -1,5 +1,7 @@
 // @ts-check
-/** The nodes of the page: made without markup, and written only where they differ. */
+/** The nodes of the page, made without markup. */
+
+import { write } from "./write.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -41,21 +43,10 @@ function filled(node, attributes, children) {
  * @param {string} text
  * @returns {boolean} whether it said something else before
  */
-export function write(node, text) {
-  if (node.textContent === text) return false;
-  node.textContent = text;
-  return true;
-}
-
-/**
- * @param {Element} node
- * @param {string} name
- * @param {string} value nothing removes the attribute
- */
-export function mark(node, name, value) {
-  if ((node.getAttribute(name) ?? "") === value) return;
-  if (value) node.setAttribute(name, value);
-  else node.removeAttribute(name);
+export function rewrite(node, text) {
+  const before = node.textContent;
+  write(node, text);
+  return before !== text;
 }
 
 /** @param {string} id of an element that index.html has */

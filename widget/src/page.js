@@ -4,8 +4,9 @@
 import { ask } from "./ask.js";
 import { Board } from "./board.js";
 import { Builder } from "./builder.js";
-import { find, write } from "./nodes.js";
+import { find } from "./nodes.js";
 import { Sources } from "./sources.js";
+import { write } from "./write.js";
 
 /** @typedef {import("./stream.js").Quote} Quote */
 

@@ -1,5 +1,7 @@
 // @ts-check
-/** The parts of the element: made without markup, and written only where they differ. */
+/** The parts of the element, made without markup. */
+
+import { mark } from "./write.js";
 
 /**
  * @param {string} tag
@@ -11,32 +13,4 @@ export function element(tag, part, ...children) {
   mark(node, "part", part);
   node.append(...children);
   return node;
-}
-
-/**
- * @param {Element} node
- * @param {string} name
- * @param {string} value nothing removes the attribute
- */
-export function mark(node, name, value) {
-  if ((node.getAttribute(name) ?? "") === value) return;
-  if (value) node.setAttribute(name, value);
-  else node.removeAttribute(name);
-}
-
-/**
- * @param {Node} node
- * @param {string} text
- */
-export function write(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-}
-
-/**
- * @param {HTMLElement} node
- * @param {string} property one of our own: the text of others is not read as it was written
- * @param {string} value
- */
-export function set({ style }, property, value) {
-  if (style.getPropertyValue(property) !== value) style.setProperty(property, value);
 }

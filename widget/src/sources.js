@@ -2,7 +2,8 @@
 /** The list of sources: how each does, and on what terms it speaks. */
 
 import { ask } from "./ask.js";
-import { element, mark, write } from "./nodes.js";
+import { element } from "./nodes.js";
+import { mark, write } from "./write.js";
 
 /**
  * @typedef {object} Source as `/v1/sources` tells it

@@ -1,16 +1,17 @@
 // @ts-check
 /** The small picture of a quote's last days, cut out by a polygon, from the history of the server. */
 
-/** @typedef {{ as_of: string, price: string, inverse: string }} Fixing */
+import { firstDay, historyFrom } from "./days.js";
 
-const DAYS = 30;
+/** @typedef {import("./days.js").Point} Point */
+
 /** Percent of the height that even the lowest day fills. */
 const GROUND = 15;
 
 /**
  * What is known of a symbol by one source, one for all elements of the page, by its address.
  *
- * @type {Map<string, { as_of: string, fixings: Fixing[], reading: Promise<unknown> | null }>}
+ * @type {Map<string, { as_of: string, fixings: Point[], reading: Promise<unknown> | null }>}
  */
 const known = new Map();
 
@@ -21,17 +22,19 @@ const known = new Map();
  * @param {import("./stream.js").Quote} quote
  * @param {() => void} changed is called when more is known
  */
-export function history(server, { symbol, source, as_of }, changed) {
-  const address = `${server}/v1/history/${symbol}?source=${source}&from=`;
+export function history(server, quote, changed) {
+  const address = historyFrom(server, quote);
   let entry = known.get(address);
-  if (entry?.as_of !== as_of) {
+  if (entry?.as_of !== quote.as_of) {
     // Until the new days are there, and if they can't be had, the picture stands as it was.
-    const fresh = (entry = { as_of, fixings: entry?.fixings ?? [], reading: /** @type {any} */ (null) });
+    const fresh = (entry = { fixings: entry?.fixings ?? [], as_of: quote.as_of, reading: /** @type {any} */ (null) });
     known.set(address, entry);
-    fresh.reading = fetch(address + new Date(Date.parse(as_of) - DAYS * 864e5).toISOString().slice(0, 10))
+    fresh.reading = fetch(address + firstDay(quote))
       .then((answer) => answer.json())
-      .then(({ fixings }) => (fresh.fixings = fixings.slice()))
-      .then(() => (fresh.reading = null));
+      .then(({ fixings }) => {
+        fresh.fixings = fixings.slice();
+        fresh.reading = null;
+      });
     fresh.reading.catch(() => (fresh.as_of = ""));
   }
   entry.reading?.then(changed, () => {});
@@ -41,7 +44,7 @@ export function history(server, { symbol, source, as_of }, changed) {
 /**
  * The part of a box below the line of the days, for `clip-path`; flat for a single day, as of a peg.
  *
- * @param {readonly Fixing[]} fixings the earliest first; nothing is seen if there are none
+ * @param {readonly Point[]} fixings the earliest first; nothing is seen if there are none
  * @param {"price" | "inverse"} of
  */
 export function outline(fixings, of) {

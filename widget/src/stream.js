@@ -4,7 +4,7 @@
  * elements read it. It comes back by itself, and proves with the cursor that nothing was missed.
  */
 
-import { WAYS } from "./ways.js";
+import { BAD_REQUEST, WAYS } from "./ways.js";
 
 /**
  * @typedef {object} Quote as the server sends it; decimals are strings, unknown is null
@@ -55,10 +55,8 @@ const PATIENCE = 11;
 // A timer stands still while the machine sleeps, so it never waits longer than this.
 const LOOK_MS = 60_000;
 
-/** The server does not understand the address, as when one of the symbols is unknown to it. */
-const BAD_REQUEST = 4400;
-/** The server says that coming back unchanged is no use: 1008 policy, 1009 too big. */
-const REFUSALS = [1008, 1009, BAD_REQUEST];
+/** The close codes after which coming back unchanged is no use. */
+export const REFUSALS = [1007, 1008, 1009, BAD_REQUEST];
 
 /**
  * The server's address from that of its script, or from its own: `https://host/prefix`.

@@ -6,18 +6,26 @@
  * Which way the line moves is the page's `dir`, and nothing else: a movement against the text would
  * leave holes. What is written into a value changes nothing outside of its slot, whose size is
  * reserved; its layout is its own. Everything that is drawn is a box cut out by `--shape`.
+ *
+ * Colours and shapes are those of look.json, which ticker/line.py reads too.
  */
+
+import LOOK from "./look.json" with { type: "json" };
+
+/** @param {keyof typeof LOOK.light} name */
+const colour = (name) => `light-dark(${LOOK.light[name]}, ${LOOK.dark[name]})`;
+
 export const STYLE = `
 :host {
   display: block;
   contain: layout;
-  color: var(--ticker-color, light-dark(#123, #eee));
-  background: var(--ticker-background, light-dark(#fff, #111));
+  color: var(--ticker-color, ${colour("text")});
+  background: var(--ticker-background, ${colour("ground")});
   font-variant-numeric: tabular-nums;
-  --up: var(--ticker-up, light-dark(#074, #4d8));
-  --down: var(--ticker-down, light-dark(#b21, #f98));
-  --muted: var(--ticker-muted, light-dark(#566, #aab));
-  --warn: var(--ticker-warn, light-dark(#850, #fc6));
+  --up: var(--ticker-up, ${colour("up")});
+  --down: var(--ticker-down, ${colour("down")});
+  --muted: var(--ticker-muted, ${colour("muted")});
+  --warn: var(--ticker-warn, ${colour("warn")});
   --height: max(var(--ticker-height, 2.5em), 32px);
   --sign: -1;
 }
@@ -33,7 +41,7 @@ div:dir(rtl) { direction: rtl; --sign: 1; }
   /* What is cut by clip alone, checkers of contrast take for text on the page's ground (axe-core 4.14). */
   overflow: hidden;
 }
-[part="region"] { border-block: var(--ticker-border, 1px solid light-dark(#dde, #334)); }
+[part="region"] { border-block: var(--ticker-border, 1px solid ${colour("edge")}); }
 [part="viewport"] { flex: 1; width: 0; line-height: var(--height); overflow: clip; }
 [part="track"] {
   display: flex;
@@ -46,13 +54,13 @@ ul:empty { display: none; }
 li, li > * { display: flex; gap: 0 .4em; }
 li > * { flex-wrap: wrap; }
 li { flex: none; direction: ltr; unicode-bidi: isolate; --tint: var(--muted); }
-li[data-direction="up"] { --tint: var(--up); --arrow: 50% 0, 100% 100%, 0 100%; }
-li[data-direction="flat"] { --arrow: 30% 30%, 70% 30%, 70% 70%, 30% 70%; }
-li[data-direction="down"] { --tint: var(--down); --arrow: 0 0, 100% 0, 50% 100%; }
-li[data-status="stale"] { --status: 0 0, 100% 0, 50% 50%, 100% 100%, 0 100%, 50% 50%; }
-li[data-status="fallback"] { --status: 0 0, 50% 0, 100% 50%, 50% 100%, 0 100%, 50% 50%; }
-li[data-status="unconfirmed"] { --status: 50% 0, 100% 50%, 50% 100%, 0 50%; }
-li[data-status="pegged"] { --warn: var(--muted); --status: 20% 40%, 20% 0, 80% 0, 80% 40%, 100% 40%, 100% 100%, 0 100%, 0 40%; }
+li[data-direction="up"] { --tint: var(--up); --arrow: ${LOOK.arrows.up}; }
+li[data-direction="flat"] { --arrow: ${LOOK.arrows.flat}; }
+li[data-direction="down"] { --tint: var(--down); --arrow: ${LOOK.arrows.down}; }
+li[data-status="stale"] { --status: ${LOOK.marks.stale}; }
+li[data-status="fallback"] { --status: ${LOOK.marks.fallback}; }
+li[data-status="unconfirmed"] { --status: ${LOOK.marks.unconfirmed}; }
+li[data-status="pegged"] { --warn: var(--muted); --status: ${LOOK.marks.pegged}; }
 [part="symbol"] { font-weight: 600; }
 /* Whole pixels: when one grows, the places behind the loop's end do not move by a part of one. */
 [part="slot"] {

@@ -3,10 +3,11 @@
 
 import { credit, labels, locale } from "./format.js";
 import { makeLine } from "./line.js";
-import { element, mark, write } from "./parts.js";
+import { element } from "./parts.js";
 import { history, outline } from "./sparkline.js";
 import { serverAddress, subscribe } from "./stream.js";
 import { STYLE } from "./style.js";
+import { mark, write } from "./write.js";
 
 /** @typedef {import("./stream.js").Quote} Quote */
 /** @typedef {import("./stream.js").State} State */

@@ -13,7 +13,8 @@
  */
 
 const POLL_MS = 20_000;
-const BAD_REQUEST = 4400;
+/** The server does not understand the address, as when one of the symbols is unknown to it. */
+export const BAD_REQUEST = 4400;
 
 /** @type {Way} */
 function socket(server, query, hear, lost) {
