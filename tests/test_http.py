@@ -475,7 +475,10 @@ async def test_a_browser_gets_leave_to_ask_with_headers_as_documented(path: str,
     assert (status, body) == (204, b"")
     assert headers["Access-Control-Allow-Origin"] == "*"
     assert headers["Access-Control-Allow-Methods"] == "GET, HEAD"
-    assert headers["Access-Control-Allow-Headers"] == "If-None-Match, Last-Event-ID, Cache-Control"
+    assert headers["Access-Control-Allow-Headers"].split(", ") == [
+        *("If-None-Match", "Last-Event-ID", "Cache-Control"),
+        *("X-Requested-With", "Content-Type", "Authorization"),
+    ]
     assert headers["Access-Control-Max-Age"] == "86400"
     documented = schemas.openapi()["components"]["responses"]["leave"]["headers"]
     assert documented.keys() <= headers.keys()
@@ -491,6 +494,22 @@ async def test_leave_is_given_to_the_sites_on_the_list_and_nowhere_else(store: S
 
     assert named["Access-Control-Allow-Origin"] == ours
     assert "Access-Control-Allow-Origin" not in unnamed
+
+
+async def test_no_answer_tells_the_version_of_what_serves_it(site: Site) -> None:
+    address = urlsplit(site.url)
+    for request in (
+        b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close",
+        b"GET /nowhere HTTP/1.1\r\nHost: a\r\nConnection: close",
+        b"GET /v1/stream HTTP/1.1\r\nHost: a\r\nConnection: close",
+        b"NO HTTP AT ALL",
+    ):
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        writer.write(request + b"\r\n\r\n")
+        head, _, _ = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        servers = [line for line in head.split(b"\r\n") if line.lower().startswith(b"server:")]
+        assert servers == [b"Server: ticker"], head
 
 
 # The script by its bytes.

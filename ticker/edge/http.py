@@ -16,7 +16,7 @@ from email.utils import formatdate
 from functools import cache, lru_cache
 from http import HTTPStatus
 
-from aiohttp import web
+from aiohttp import web, web_response
 from pydantic import BaseModel
 from websockets.datastructures import Headers
 from websockets.http11 import Request
@@ -76,7 +76,10 @@ LINES = {
 }
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD",
-    "Access-Control-Allow-Headers": "If-None-Match, Last-Event-ID, Cache-Control",
+    # The last three are what client libraries add by themselves.
+    "Access-Control-Allow-Headers": (
+        "If-None-Match, Last-Event-ID, Cache-Control, X-Requested-With, Content-Type, Authorization"
+    ),
     "Access-Control-Max-Age": "86400",
 }
 EXPOSED = "Age, Date, ETag, Retry-After"
@@ -87,6 +90,9 @@ PAGES_BYTES = 1 << 20
 _PLACEHOLDER = re.compile(r"<!--notice-->|\{\{(?:origin|script|integrity)\}\}")
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?|\[[0-9A-Fa-f:.]+\](:[0-9]+)?")
 DOCUMENTS = {"/openapi.json": schemas.openapi, "/asyncapi.json": schemas.asyncapi}
+
+# Here, as aiohttp also answers by itself, to a request that is no HTTP. A version helps only attackers.
+web_response.SERVER_SOFTWARE = "ticker"  # type: ignore[attr-defined]
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
