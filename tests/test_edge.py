@@ -618,6 +618,32 @@ async def test_an_address_that_names_no_symbol_is_refused_in_words(target: str, 
     assert not site.broadcast._groups
 
 
+@pytest.mark.parametrize("target", ["/v1/stream?symbol=KGS", "/v1/stream?cursor=1-1&symbol"])
+async def test_an_address_with_an_unknown_parameter_is_refused_in_words(target: str, site: Site) -> None:
+    connected = await (await Client.dial(site)).shake(target)
+    answer = await connected.receive()
+    code, reason = await connected.goodbye()
+
+    words = "unknown parameter 'symbol', did you mean 'symbols'?"
+    assert (answer["type"], answer["code"], code) == ("error", "bad_request", 4400)
+    assert answer["message"].startswith(words)
+    assert reason.startswith(words)
+    await connected.leave()
+
+
+async def test_a_stand_in_for_eventsource_may_name_its_cursor_in_the_address(
+    site: Site, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    older = await publisher.say(quote_of("KGS", "87"))
+    newer = await publisher.say(quote_of("KZT", "471"))
+    await until(lambda: site.broadcast.mirror.cursor == newer)
+
+    async with client(site, f"/v1/stream?cursor={older}&lastEventId={newer}&_=1") as reader:
+        assert digest(await reader.receive()) == ("update", {})
+    async with client(site, f"/v1/stream?lastEventId={older}") as reader:
+        assert digest(await reader.receive()) == ("update", {"KZT": "471"})
+
+
 async def test_pings_are_answered(site: Site) -> None:
     async with client(site) as reader:
         await reader.receive()

@@ -96,6 +96,22 @@ async def test_one_line_of_html_shows_five_pairs_that_move(
         await nothing_was_wrong(page)
 
 
+@pytest.mark.parametrize("engine", ["chromium", "firefox"])  # WebKit's driver tells nothing of the console
+@pytest.mark.parametrize("kind", ["html", "svg"])
+async def test_the_console_names_unknown_parameters_of_a_line_without_script(
+    room: Newsroom, open_page: OpenPage, engine: str, kind: str
+) -> None:
+    async with open_page(engine) as page:
+        await page.open(f"{room.server.url}/v1/line.{kind}?symbol=KGS&theme=dark")
+        async with asyncio.timeout(20):
+            while not any("unknown" in each for each in page.complaints):
+                await asyncio.sleep(0.05)
+
+        # Nothing of the policy, which lets the script through. Firefox also wants an icon.
+        said = [each for each in page.complaints if "favicon.ico" not in each]
+        assert said == ["unknown parameter 'symbol', did you mean 'symbols'?"]
+
+
 def policy(room: Newsroom, *more: str) -> dict[str, str]:
     """What a careful site allows: the line's server, and of its own a script that listens and an icon."""
     server = room.server.url

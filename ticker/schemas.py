@@ -64,13 +64,16 @@ should go by it, and not by its own clock.
 HEAD is answered like GET, without the body; OPTIONS, where scripts of other sites ask, with the leave to do
 so. Every error is a problem (RFC 9457), but for what is no HTTP
 or not as its standards want it: that is refused with 400 and a line of text.
+Quotes, histories, sources and the stream refuse an unknown query parameter with 400, and name it.
+The line without a script names it in a comment and on the console. Other routes ignore parameters.
 Scripts of any site may read the answers, unless the operator has named those that may (`server.origins`)."""
 _STREAM = """\
 A subscriber gets a snapshot, or an update if its cursor still holds, and then every publication once and
 in order; one that reads slowly gets the newest quote of each symbol instead. A heartbeat with the cursor
 breaks every longer silence. The last cursor, given at the next connection, brings exactly what was missed.
 A quote that becomes late comes as an update with the cursor as it was; at the next connection it may come
-again. `time` is the server's clock: a client that keeps quotes should treat them as `stale` from their
+again. An address with an unknown query parameter is refused: an `error` frame names it, then 4400.
+`time` is the server's clock: a client that keeps quotes should treat them as `stale` from their
 `due_at` on by it, and not by its own.
 The same messages come as Server-Sent Events at `/v1/events`. New keys may be added to any object.
 
@@ -121,7 +124,22 @@ _PARAMETERS: dict[str, Document] = {
     "cursor": {
         "name": "cursor",
         "in": "query",
-        "description": "The last cursor that the client has seen, to get only what it missed since.",
+        "description": (
+            "The last cursor that the client has seen, to get only what it missed since."
+            " Only a stream goes on from it; other routes accept it and do not use it."
+        ),
+        "schema": _TEXT,
+    },
+    "lastEventId": {
+        "name": "lastEventId",
+        "in": "query",
+        "description": "The same, as stand-ins for EventSource send it; goes before `cursor`.",
+        "schema": _TEXT,
+    },
+    "_": {
+        "name": "_",
+        "in": "query",
+        "description": "Anything, to get around a cache. It is not used.",
         "schema": _TEXT,
     },
     "symbol": {
@@ -240,6 +258,7 @@ _PROBLEMS = {
 }
 
 _LEAVE = tuple(name for name in _HEADERS if name.startswith("Access-Control-"))
+_EVERYWHERE = ("cursor", "lastEventId", "_")
 _LOOKS = ("locale", "theme", "digits", "invert", "format")
 _VALIDATORS = ("ETag", "Cache-Control", "Vary")
 
@@ -339,7 +358,7 @@ def _line(name: str, kind: str, *parameters: str) -> Document:
         name,
         "The newest quotes for readers without scripts.",
         content,
-        parameters=("symbols", *_LOOKS, *parameters),
+        parameters=("symbols", *_LOOKS, *parameters, *_EVERYWHERE),
         problems=(400,),
         headers=headers,
         answers={503: waiting},
@@ -362,25 +381,30 @@ def _paths() -> Document:
             "quotes",
             "The newest quotes.",
             _model(QuotesAnswer),
-            parameters=("symbols",),
+            parameters=("symbols", *_EVERYWHERE),
             problems=(400, 503),
         ),
         "/v1/quotes/{symbol}": _packed(
             "quote",
             "The newest quote of one symbol.",
             _model(QuoteMessage),
-            parameters=("symbol",),
+            parameters=("symbol", *_EVERYWHERE),
             problems=(400, 404, 503),
         ),
         "/v1/history/{symbol}": _packed(
             "history",
             "What one source said of a symbol, by day.",
             _model(HistoryAnswer),
-            parameters=("symbol", "from", "to", "source"),
+            parameters=("symbol", "from", "to", "source", *_EVERYWHERE),
             problems=(400, 404, 503),
         ),
         "/v1/sources": _plain(
-            "sources", "Every source, its terms, and how it does.", SourcesAnswer, shared=True
+            "sources",
+            "Every source, its terms, and how it does.",
+            SourcesAnswer,
+            parameters=_EVERYWHERE,
+            problems=(400,),
+            shared=True,
         ),
         "/v1/line.html": _line("line", "text/html"),
         "/v1/line.svg": _line("picture", "image/svg+xml", "width"),
@@ -388,14 +412,14 @@ def _paths() -> Document:
             "stream",
             "Every change at once, over a WebSocket.",
             stream,
-            parameters=("symbols", "cursor"),
+            parameters=("symbols", *_EVERYWHERE),
             problems=(400, 403, 426, 503),
         ),
         "/v1/events": _get(
             "events",
             "Every change at once, as Server-Sent Events.",
             events,
-            parameters=("symbols", "cursor", "Last-Event-ID"),
+            parameters=("symbols", *_EVERYWHERE, "Last-Event-ID"),
             problems=(400, 403, 503),
             shared=True,
         ),
@@ -503,7 +527,7 @@ def _of_stream(*kinds: str) -> list[Document]:
 def _channel() -> Document:
     query = {
         name: {"description": each["description"], **each["schema"]}
-        for name in ("symbols", "cursor")
+        for name in ("symbols", *_EVERYWHERE)
         for each in (_PARAMETERS[name],)
     }
     return {

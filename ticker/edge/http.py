@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import date, datetime
 from email.utils import formatdate
@@ -36,6 +36,7 @@ from ticker.answers import (
     VerdictAnswer,
 )
 from ticker.config import Settings
+from ticker.edge import query
 from ticker.edge.admission import Refused, retry_after
 from ticker.edge.packed import NotAcceptable, Packed, Shelf, asset, digest
 from ticker.edge.port import EVENT_STREAM, Port, Visit, come_back, event_head
@@ -205,10 +206,7 @@ class Routes:
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """The same stream as Server-Sent Events; `Last-Event-ID` is the cursor."""
-        try:
-            self._selection(request)
-        except BadFrame as error:
-            raise _problem(400, str(error)) from None
+        self._selection(_parameters(request, "/v1/events"))
         return await self._subscribe(request, event_head(self._reader(request)) + retry_event(), EVENTS)
 
     async def _subscribe(self, request: web.Request, preface: bytes, framing: Framing) -> web.StreamResponse:
@@ -241,20 +239,18 @@ class Routes:
             raise _away(f"no more connections fit in here: {error.strerror}") from None
         return _HandedOver()
 
-    def _selection(self, request: web.Request) -> Selection:
+    def _selection(self, asked: Mapping[str, str]) -> Selection:
         """The symbols of the query: `?symbols=KGS,TJS/USD`. Raises BadFrame."""
-        return self._port.selection(request.query.get("symbols", ""))
+        return self._port.selection(asked.get("symbols", ""))
 
     # Quotes.
 
     async def quotes(self, request: web.Request) -> web.Response:
         """The newest quotes; ETag is the cursor, and tells which quotes are late."""
+        asked = _parameters(request, "/v1/quotes")
         if not self._broadcast.loaded:
             raise _away("no quotes were read from Redis yet")
-        try:
-            selection = self._selection(request)
-        except BadFrame as error:
-            raise _problem(400, str(error)) from None
+        selection = self._selection(asked)
         version = self._broadcast.mirror.version
         # Hashing every symbol of the usual question would take half as long as all the rest here.
         key = selection.symbols if selection.tag else None
@@ -271,6 +267,7 @@ class Routes:
 
     async def quote(self, request: web.Request) -> web.Response:
         """The newest quote of one symbol."""
+        _parameters(request, "/v1/quotes/{symbol}")
         symbol = self._symbol(request)
         text = self._broadcast.mirror.get(symbol)
         if text is None:
@@ -280,15 +277,16 @@ class Routes:
 
     async def history(self, request: web.Request) -> web.Response:
         """What one source said of a symbol, by day: `?from=&to=` (inclusive) and `source=`."""
+        asked = _parameters(request, "/v1/history/{symbol}")
         symbol = self._symbol(request)
-        first, last = _day(request, "from", date.min), _day(request, "to", date.max)
-        source = request.query.get("source") or self._source_of(symbol)
+        first, last = _day(asked, "from", date.min), _day(asked, "to", date.max)
+        source = asked.get("source") or self._source_of(symbol)
         # A history may also grow without a publication, by what an archive says; that is always an event.
-        asked = symbol, source, first, last, await self._last_event()
+        key = symbol, source, first, last, await self._last_event()
         async with self._reading:
-            kept = self._histories.find(self._broadcast.mirror.cursor, asked)
+            kept = self._histories.find(self._broadcast.mirror.cursor, key)
             if kept is None:
-                kept = self._histories.keep(asked, await self._read_history(symbol, source, first, last))
+                kept = self._histories.keep(key, await self._read_history(symbol, source, first, last))
         return kept.answer(request)
 
     async def _last_event(self) -> int:
@@ -337,11 +335,8 @@ class Routes:
 
     async def standing(self, request: web.Request) -> web.Response:
         """The line as a page or a picture, in the order of `?symbols=`, as it looks best to this reader."""
-        try:
-            selection = self._selection(request)
-        except BadFrame as error:
-            raise _problem(400, str(error)) from None
-        look = line.look(request.query)
+        selection = self._selection(request.query)
+        look = line.look(request.query, faults=query.unknown(request.query, request.path))
         if not self._broadcast.loaded:
             return self._waiting_line(request.path, look)
         symbols = _in_their_order(request.query.get("symbols", ""), selection)
@@ -354,7 +349,7 @@ class Routes:
         """What a reader sees in a frame while there is nothing to show: words for a program are a riddle."""
         kind, draw, policy = LINES[path]
         headers = {"Content-Type": kind, "Cache-Control": "no-store", "Retry-After": str(retry_after())}
-        headers |= _rules(policy)
+        headers |= _rules(policy, look)
         return web.Response(body=draw((), look).encode(), status=503, headers=headers)
 
     def _pack_line(self, path: str, symbols: tuple[Pair, ...], look: line.Look) -> Packed:
@@ -364,7 +359,7 @@ class Routes:
         body = draw(quotes, look, attributions=self._attributions(quotes)).encode()
         if framers := " ".join(self._settings.server.origins):
             policy += f"; frame-ancestors 'self' {framers}"
-        return Packed(body, kind, tag=digest(body), cache=QUOTES_CACHE, rules=_rules(policy))
+        return Packed(body, kind, tag=digest(body), cache=QUOTES_CACHE, rules=_rules(policy, look))
 
     def _attributions(self, quotes: Iterable[Quote]) -> str:
         """What the publishers of these quotes want to be said of them."""
@@ -378,6 +373,7 @@ class Routes:
 
     async def sources(self, request: web.Request) -> web.Response:
         """Every source: who, on what terms, and how its last poll went."""
+        _parameters(request, "/v1/sources")
         # While Redis is away, what it said last is nearer to the truth than nothing.
         with suppress(*UNAVAILABLE):
             self._outcomes = await self._store.outcomes(list(self._sources))
@@ -653,8 +649,15 @@ def _come_back(detail: str, seconds: int) -> web.Response:
     return web.Response(body=come_back(detail, seconds), headers=headers)
 
 
-def _rules(policy: str) -> dict[str, str]:
+def _parameters(request: web.Request, route: str) -> dict[str, str]:
+    """What the query of a request says. Raises BadFrame if the route does not know one of its names."""
+    return query.read(request.rel_url.raw_query_string, route)
+
+
+def _rules(policy: str, look: line.Look) -> dict[str, str]:
     """What the line may do; a page that is isolated frames only those who say that they are, too."""
+    if look.faults:
+        policy += f"; script-src {line.CONSOLE_SOURCE}"
     return {"Content-Security-Policy": policy, "Cross-Origin-Embedder-Policy": "require-corp"}
 
 
@@ -687,8 +690,8 @@ def _moment(at: datetime | None) -> str | None:
     return at.isoformat(timespec="seconds").replace("+00:00", "Z") if at else None
 
 
-def _day(request: web.Request, name: str, default: date) -> date:
-    text = request.query.get(name)
+def _day(asked: Mapping[str, str], name: str, default: date) -> date:
+    text = asked.get(name)
     try:
         return date.fromisoformat(text) if text else default
     except ValueError:
@@ -739,6 +742,8 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
         return await handler(request)
     except _Problem as problem:
         status, detail, headers = problem.status, problem.detail, problem.headers
+    except BadFrame as error:
+        status, detail, headers = 400, str(error), {}
     except NotAcceptable as error:
         status, detail, headers = 406, str(error), {"Vary": "Accept-Encoding"}
     except web.HTTPException as error:

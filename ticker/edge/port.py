@@ -23,14 +23,13 @@ from email.utils import formatdate
 from http import HTTPStatus
 from ipaddress import ip_address
 from itertools import chain
-from urllib.parse import parse_qsl
 
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from ticker import wire
 from ticker.config import LimitSettings, ServerSettings
-from ticker.edge import proxy
+from ticker.edge import proxy, query
 from ticker.edge.admission import Refused, retry_after
 from ticker.edge.stream import WEBSOCKET, Broadcast, Framing, Subscriber
 from ticker.metrics import Count
@@ -469,12 +468,13 @@ class Port:
         admission = self._broadcast.admission
         address = admission.client(visit.peer, visit.forwarded)
         admission.enter(address)
-        asked, fault, selection = dict(parse_qsl(visit.query)), "", self._everything
+        asked, fault, selection = dict[str, str](), "", self._everything
         try:
+            asked = query.read(visit.query, "/v1/stream")
             selection = self.selection(asked.get("symbols", ""))
         except BadFrame as error:
             fault = str(error)
-        text = visit.last_event_id or asked.get("cursor", "")
+        text = visit.last_event_id or asked.get("lastEventId") or asked.get("cursor", "")
         subscriber = Subscriber(self._broadcast, sock, selection, framing, address=address)
         if fault:
             subscriber.refuse(preface, fault)
