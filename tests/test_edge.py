@@ -1498,12 +1498,18 @@ async def test_history_is_what_one_source_said_by_day(
         "nominal": 1,
         "direction": "USD/KGS",
         "corrected": False,
+        "announced": False,
     }
     assert len((await web.json("/v1/history/kgs/usd"))["fixings"]) == 5
     other = await web.json("/v1/history/KGS?source=cbr&from=2026-05-01")
     assert [row["value"] for row in other["fixings"]] == ["87.5"]
-    assert (await web.json("/v1/history/KGS?source=nobody"))["fixings"] == []
-    assert (await web.json("/v1/history/KGS?from=2027-01-01&to=2026-01-01"))["fixings"] == []
+    # A source that is not asked any more may have rows, and one that never was has none.
+    assert (await web.json("/v1/history/KGS?source=cbt"))["fixings"] == []
+    refused = (await web.json("/v1/history/KGS?source=nobody", 404))["detail"]
+    assert refused.startswith("there is no source 'nobody'; there are nbkr, nbk, ")
+    refused = (await web.json("/v1/history/KGS?from=2027-01-01&to=2026-01-01", 400))["detail"]
+    assert refused == "from=2027-01-01 is after to=2026-01-01"
+    assert len((await web.json("/v1/history/KGS?from=2026-05-21&to=2026-05-21"))["fixings"]) == 1
     for bad in ("from=yesterday", "to=2026-02-30", "from=%FF", "to=" + "9" * 3000):
         assert "is not a date like 2026-" in (await web.json(f"/v1/history/KGS?{bad}", 400))["detail"]
     assert (await web.json("/v1/history/EUR", 404))["status"] == 404
@@ -1558,6 +1564,24 @@ async def test_a_history_that_stands_is_read_once(
         await web.json("/v1/history/KGS")
 
     assert len(read) == 1
+
+
+async def test_a_row_of_the_history_is_announced_until_midnight_in_its_country(
+    store: Store, publisher: Publisher, quote_of: QuoteOf, fixing_of: FixingOf
+) -> None:
+    friday = date(2026, 5, 22)
+    moment = datetime(2026, 5, 21, 17, 59, 59, tzinfo=UTC)  # a second before midnight in Bishkek
+    rows = [fixing_of("KGS", f"87.4{number}", friday - timedelta(days=number)) for number in range(2)]
+    await publisher.say(quote_of("KGS", "87.41"), fixings=rows)
+    async with running(store, clock=lambda: moment) as site, aiohttp.ClientSession(site.url) as session:
+
+        async def announced() -> dict[str, bool]:
+            found = await Web(session).json("/v1/history/KGS")
+            return {row["as_of"]: row["announced"] for row in found["fixings"]}
+
+        assert await announced() == {"2026-05-21": False, "2026-05-22": True}
+        moment += timedelta(seconds=1)
+        assert await announced() == {"2026-05-21": False, "2026-05-22": False}
 
 
 async def test_history_of_a_demo_is_asked_for_by_the_name_that_its_quotes_have(

@@ -23,7 +23,7 @@ def test_a_route_knows_what_is_documented_and_nothing_else(route: str) -> None:
     ("route", "name", "meant"),
     [
         ("/v1/quotes", "symbol", "symbols"),
-        ("/v1/quotes", "Symbols", "symbols"),
+        ("/v1/quotes", "SYMBOLS", "symbols"),
         ("/v1/history/{symbol}", "form", "from"),
         ("/v1/history/{symbol}", "src", "source"),
         ("/v1/stream", "last_event_id", "lastEventId"),

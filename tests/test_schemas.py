@@ -190,6 +190,7 @@ def test_answers_that_are_as_documented_hold() -> None:
         nominal=1,
         direction="USD/KGS",
         corrected=False,
+        announced=False,
     )
     history = HistoryAnswer(symbol="KGS/USD", source="nbkr", fixings=[fixing])
     answer_holds_to_the_schema("/v1/history/KGS%2FUSD?from=2026-05-22", 200, TAGGED, encode(history).encode())

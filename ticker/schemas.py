@@ -158,7 +158,7 @@ _PARAMETERS: dict[str, Document] = {
     "to": {
         "name": "to",
         "in": "query",
-        "description": "The last day of validity.",
+        "description": "The last day of validity, not before the first.",
         "schema": {"type": "string", "format": "date"},
     },
     "locale": {
@@ -207,7 +207,7 @@ _PARAMETERS: dict[str, Document] = {
     "source": {
         "name": "source",
         "in": "query",
-        "description": "The key of a source. Left out: the source of the symbol's quote.",
+        "description": "The key of a source, enabled or not. Left out: the source of the symbol's quote.",
         "schema": {"type": "string", "examples": ["nbkr"]},
     },
     "If-None-Match": {

@@ -15,6 +15,8 @@ from datetime import date, datetime
 from email.utils import formatdate
 from functools import cache, lru_cache
 from http import HTTPStatus
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from aiohttp import web, web_response
 from pydantic import BaseModel
@@ -277,17 +279,34 @@ class Routes:
 
     async def history(self, request: web.Request) -> web.Response:
         """What one source said of a symbol, by day: `?from=&to=` (inclusive) and `source=`."""
-        asked = _parameters(request, "/v1/history/{symbol}")
-        symbol = self._symbol(request)
-        first, last = _day(asked, "from", date.min), _day(asked, "to", date.max)
-        source = asked.get("source") or self._source_of(symbol)
+        part = self._part(request)
         # A history may also grow without a publication, by what an archive says; that is always an event.
-        key = symbol, source, first, last, await self._last_event()
+        key = part, await self._last_event()
         async with self._reading:
             kept = self._histories.find(self._broadcast.mirror.cursor, key)
             if kept is None:
-                kept = self._histories.keep(key, await self._read_history(symbol, source, first, last))
+                kept = self._histories.keep(key, await self._read_history(part))
         return kept.answer(request)
+
+    def _part(self, request: web.Request) -> _Part:
+        """The part of a history that a request asks for."""
+        asked = _parameters(request, "/v1/history/{symbol}")
+        symbol = self._symbol(request)
+        first, last = _day(asked, "from", date.min), _day(asked, "to", date.max)
+        if first > last:
+            raise _problem(400, f"from={first} is after to={last}")
+        source = asked.get("source", "")
+        if source and self._key(source) not in (PEG, *self._sources):
+            there = ", ".join(self._sources)
+            raise _problem(404, f"there is no source {source[: query.LONGEST_NAME]!r}; there are {there}")
+        source = source or self._source_of(symbol)
+        known = self._sources.get(self._key(source))
+        today = self._broadcast.clock().astimezone(ZoneInfo(known.timezone)).date() if known else None
+        return _Part(symbol, source, first, last, today)
+
+    def _key(self, source: str) -> str:
+        """The key of a source as a quote names it: `demo:nbkr` is nbkr."""
+        return source.removeprefix(f"{self._settings.label}:" if self._settings.label else "")
 
     async def _last_event(self) -> int:
         try:
@@ -295,15 +314,15 @@ class Routes:
         except UNAVAILABLE as error:
             raise _history_is_away(error) from None
 
-    async def _read_history(self, symbol: Pair, source: str, first: date, last: date) -> Packed:
-        key = source.removeprefix(f"{self._settings.label}:" if self._settings.label else "")
+    async def _read_history(self, part: _Part) -> Packed:
+        symbol, source, key = part.symbol, part.source, self._key(part.source)
         rows = []
         try:
-            fixings = await self._store.fixings([symbol], since=first, until=last, source=key)
+            fixings = await self._store.fixings([symbol], since=part.first, until=part.last, source=key)
         except UNAVAILABLE as error:
             raise _history_is_away(error) from None
         for number, fixing in enumerate(fixings):
-            rows.append(_history_row(fixing))
+            rows.append(_history_row(fixing, part.today))
             if not number % ROWS_AT_ONCE:
                 await asyncio.sleep(0)
         answer = HistoryAnswer(symbol=str(symbol), source=source, fixings=rows or self._peg_row(symbol, key))
@@ -316,7 +335,8 @@ class Routes:
         quote = json.loads(text) if text else {}
         if source != PEG or not str(quote.get("source")).endswith(PEG):
             return []
-        return [FixingAnswer(**{name: quote[name] for name in FixingAnswer.model_fields})]
+        names = FixingAnswer.model_fields.keys() & quote.keys()
+        return [FixingAnswer(**{name: quote[name] for name in names}, announced=False)]
 
     def _symbol(self, request: web.Request) -> Pair:
         try:
@@ -364,7 +384,7 @@ class Routes:
     def _attributions(self, quotes: Iterable[Quote]) -> str:
         """What the publishers of these quotes want to be said of them."""
         label = f"{self._settings.label}:" if self._settings.label else ""
-        keys = dict.fromkeys(quote.source.removeprefix(label) for quote in quotes)
+        keys = dict.fromkeys(self._key(quote.source) for quote in quotes)
         said = "; ".join(self._sources[key].attribution for key in keys if key in self._sources)
         # What the demo says no bank has said.
         return f"{label} {said}".strip() if said else ""
@@ -667,7 +687,19 @@ def _in_their_order(asked: str, selection: Selection) -> tuple[Pair, ...]:
     return tuple(named) or selection.symbols
 
 
-def _history_row(fixing: Fixing) -> FixingAnswer:
+class _Part(NamedTuple):
+    """The part of a history that is asked for."""
+
+    symbol: Pair
+    source: str
+    """As quotes name it; empty if the symbol has no quote and none was asked for."""
+    first: date
+    last: date
+    today: date | None
+    """The day at the source; None if it is no bank's or market's."""
+
+
+def _history_row(fixing: Fixing, today: date | None) -> FixingAnswer:
     leg = fixing.legs[0] if len(fixing.legs) == 1 else None
     return FixingAnswer(
         as_of=fixing.as_of.isoformat(),
@@ -677,6 +709,7 @@ def _history_row(fixing: Fixing) -> FixingAnswer:
         nominal=leg.nominal if leg else None,
         direction=str(leg.pair) if leg else None,
         corrected=fixing.corrected,
+        announced=today is not None and fixing.day > today,
     )
 
 
