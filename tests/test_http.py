@@ -649,6 +649,13 @@ async def test_the_line_comes_in_the_order_that_was_asked_for_and_is_packed(site
     assert (await site.get("/v1/line.html", If_None_Match=packed_headers["ETag"]))[::2] == (304, b"")
 
 
+async def test_the_line_shows_symbols_the_other_way_round(site: Site, five: Cursor) -> None:
+    _, _, page = await site.get("/v1/line.html?symbols=usdkgs,KGS-USD,USD/KGS")
+
+    shown = re.findall(r'data-symbol="([^"]+)".*?<b>(.*?)</b> = <span>(.*?)</span>', page.decode())
+    assert shown == [("USD/KGS", "USD/KGS", "87.45"), ("KGS/USD", "KGS/USD", "0.01144")]
+
+
 async def test_the_policy_of_the_line_allows_its_own_style_and_nothing_else(site: Site, five: Cursor) -> None:
     for path in ("/v1/line.html", "/v1/line.svg"):
         _, headers, body = await site.get(path)

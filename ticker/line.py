@@ -17,6 +17,7 @@ from math import ceil
 from typing import Literal, get_args
 
 from ticker import assets, wording
+from ticker.rates.inverted import inverted
 from ticker.rates.model import Quote
 from ticker.wording import Direction, Locale
 
@@ -86,22 +87,20 @@ class _Item:
 
 def _item(quote: Quote, look: Look) -> _Item:
     locale = look.locale
-    symbol = quote.symbol.inverse if look.invert else quote.symbol
-    price = quote.inverse if look.invert else quote.price
-    change = wording.percent(wording.inverted_percent(quote) if look.invert else quote.change_percent, locale)
+    told = inverted(quote) if look.invert else quote
+    change = wording.percent(told.change_percent, locale)
     words = [locale.labels[quote.status]] if quote.status in locale.labels else []
     words += [locale.labels["corrected"]] if quote.corrected else []
     source = f"{locale.labels['source']}: {quote.source_name}"
-    facts = [f"{symbol} = {wording.exactly(price, locale)}"]
+    facts = [f"{told.symbol} = {wording.exactly(told.price, locale)}"]
     facts += [f"{source}, {wording.day(quote.as_of, locale)}", *words]
-    if coming := quote.next:
-        later = coming.inverse if look.invert else coming.price
-        facts.append(f"{wording.day(coming.as_of, locale)}: {wording.exactly(later, locale)}")
+    if coming := told.next:
+        facts.append(f"{wording.day(coming.as_of, locale)}: {wording.exactly(coming.price, locale)}")
     return _Item(
         symbol=str(quote.symbol),
-        name=_name(symbol.base, symbol.quote, look),
+        name=_name(told.symbol.base, told.symbol.quote, look),
         joint=" " if look.form == "compact" else " = ",
-        price=wording.price(price, digits=look.digits, locale=locale),
+        price=wording.price(told.price, digits=look.digits, locale=locale),
         change=change,
         direction=wording.direction(change),
         status=quote.status,

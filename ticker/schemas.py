@@ -118,8 +118,11 @@ _PARAMETERS: dict[str, Document] = {
     "symbols": {
         "name": "symbols",
         "in": "query",
-        "description": "The symbols, with commas between them; a bare `KGS` means `KGS/USD`. Left out: all.",
-        "schema": {"type": "string", "examples": ["KGS,TJS/USD"]},
+        "description": (
+            "The symbols, with commas between them. `kgs`, `KGS/USD`, `KGS-USD` and `KGSUSD` are the same;"
+            " `USD/KGS` is its reverse, and both may be named. Left out: all that are configured."
+        ),
+        "schema": {"type": "string", "examples": ["KGS,TJS/USD,USD/KGS"]},
     },
     "cursor": {
         "name": "cursor",
@@ -146,8 +149,8 @@ _PARAMETERS: dict[str, Document] = {
         "name": "symbol",
         "in": "path",
         "required": True,
-        "description": "`KGS` or `KGS/USD`; the slash may be escaped or not.",
-        "schema": {"type": "string", "pattern": "^[A-Za-z]{3}(/[A-Za-z]{3})?$", "examples": ["KGS"]},
+        "description": "`KGS`, `KGS/USD`, `KGS-USD`, `KGSUSD` or the reverse; a slash may be escaped or not.",
+        "schema": {"type": "string", "pattern": "^[A-Za-z]{3}([/-]?[A-Za-z]{3})?$", "examples": ["KGS"]},
     },
     "from": {
         "name": "from",

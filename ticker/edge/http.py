@@ -46,7 +46,7 @@ from ticker.edge.scripts import SCRIPT, Scripts
 from ticker.edge.stream import EVENTS, WEBSOCKET, Broadcast, Framing, retry_event
 from ticker.health import Verdict, judge
 from ticker.metrics import Count, Facts
-from ticker.rates.model import NOWHERE, Fixing, Pair, Quote, Selection
+from ticker.rates.model import NOWHERE, Fixing, Pair, Quote, Selection, both_ways
 from ticker.rates.source import Outcome, Source
 from ticker.rates.tables import published
 from ticker.store import UNAVAILABLE, Store
@@ -263,7 +263,7 @@ class Routes:
         delta = mirror.since(None, selection.symbols)
         cursor = wire.stamp(delta.cursor, selection)
         text = answers.encode_quotes(cursor, delta.items)
-        late = self._broadcast.mask(mirror.late.intersection(selection.symbols))
+        late = self._broadcast.mask(filter(mirror.is_late, selection.symbols))
         tag = f'"{cursor}-{late:x}"' if late else f'"{cursor}"'
         return Packed(text.encode(), JSON, tag=tag, cache=QUOTES_CACHE)
 
@@ -316,13 +316,13 @@ class Routes:
 
     async def _read_history(self, part: _Part) -> Packed:
         symbol, source, key = part.symbol, part.source, self._key(part.source)
-        rows = []
+        origin, rows = both_ways(self._broadcast.symbols)[symbol], []
         try:
-            fixings = await self._store.fixings([symbol], since=part.first, until=part.last, source=key)
+            fixings = await self._store.fixings([origin], since=part.first, until=part.last, source=key)
         except UNAVAILABLE as error:
             raise _history_is_away(error) from None
         for number, fixing in enumerate(fixings):
-            rows.append(_history_row(fixing, part.today))
+            rows.append(_history_row(fixing if origin == symbol else fixing.inverted, part.today))
             if not number % ROWS_AT_ONCE:
                 await asyncio.sleep(0)
         answer = HistoryAnswer(symbol=str(symbol), source=source, fixings=rows or self._peg_row(symbol, key))
@@ -343,7 +343,7 @@ class Routes:
             symbol = Pair.parse(request.match_info["symbol"])
         except ValueError as error:
             raise _problem(400, str(error)) from None
-        if symbol not in self._broadcast.symbols:
+        if symbol not in both_ways(self._broadcast.symbols):
             raise _problem(404, f"{symbol} is not served here")
         return symbol
 
