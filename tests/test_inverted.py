@@ -86,6 +86,8 @@ def test_a_quote_the_other_way_round_has_the_banks_own_digits() -> None:
             bank("0.0115", pair=KGS),
             ("87.71929825", "86.95652174", "0.76277651", "0.88"),
         ),
+        # Also where the figure in force comes out short.
+        (bank("0.0125", pair=KGS), bank("0.0115", pair=KGS), ("80", "86.95652174", "-7", "-8.00")),
         # More digits than a price keeps: the last are worked out.
         (
             bank("87.41234567"),
@@ -97,7 +99,8 @@ def test_a_quote_the_other_way_round_has_the_banks_own_digits() -> None:
 def test_every_figure_of_the_other_way_round(now: Fixing, before: Fixing, figures: tuple[str, ...]) -> None:
     turned = inverted(quoted(now, before))
 
-    assert tuple(map(str, (turned.price, turned.previous, turned.change, turned.change_percent))) == figures
+    told = turned.price, turned.previous, turned.change, turned.change_percent
+    assert tuple(wire.plain(each) for each in told if each is not None) == figures
 
 
 def test_a_cross_that_stands_still_does_so_the_other_way_round() -> None:
