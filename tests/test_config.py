@@ -125,6 +125,10 @@ def test_the_environment_replaces_the_address_of_redis(tmp_path: Path) -> None:
         ('[sources.nbkr]\nclosed_days = ["soon"]', "sources.nbkr.closed_days.0: "),
         ('policy = "wild"', "policy"),
         ("policy = []", "policy"),
+        (
+            'policy = { "KGS" = "market", "USD/KGS" = "official" }',
+            "policy: Value error, KGS/USD is named twice",
+        ),
         ('policy = { "EUR/USD" = "market" }', "policy.EUR/USD: it is not one of the symbols"),
         ('policy = { "EU" = "market" }', "'EU' is not a symbol"),
         ("[guard]\ntolerance_percent = 0", "guard.tolerance_percent: "),
@@ -169,6 +173,21 @@ def test_a_base_url_loses_its_last_slash(tmp_path: Path) -> None:
     path = written(tmp_path, '[sources.nbkr]\nbase_url = "http://127.0.0.1:9/nbkr/"')
 
     assert load(path, environment={}).source("nbkr").base_url == "http://127.0.0.1:9/nbkr"
+
+
+@pytest.mark.parametrize("name", ["KGS", "kgs-usd", "KGSUSD", "USD/KGS", "usdkgs"])
+def test_a_policy_names_its_symbol_in_any_spelling(tmp_path: Path, name: str) -> None:
+    settings = load(written(tmp_path, f'symbols = ["kgsusd", "EUR-KGS"]\npolicy = {{ "{name}" = "market" }}'))
+
+    assert settings.symbols == (Pair("KGS", "USD"), Pair("EUR", "KGS"))
+    assert [settings.policy_of(symbol) for symbol in settings.symbols] == ["market", "official"]
+
+
+def test_an_exactly_configured_symbol_has_a_policy_of_its_own(tmp_path: Path) -> None:
+    text = 'symbols = ["KGS", "USD/KGS"]\npolicy = { "USD/KGS" = "market" }'
+    settings = load(written(tmp_path, text))
+
+    assert [settings.policy_of(symbol) for symbol in settings.symbols] == ["official", "market"]
 
 
 def test_a_policy_is_one_for_all_or_each_symbol_s_own(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 from newsroom import Server
-from test_edge import Client, Site, Web, client, digest, place, running, stopped, until
+from test_edge import Client, Site, Web, client, digest, figures, place, running, stopped, until
 
 import ticker.edge
 from ticker import watch, wire
@@ -202,6 +202,40 @@ async def test_an_answer_without_the_late_quote_keeps_its_tag(
     await set_to(clock, DUE, site)
 
     assert (await web.get(path, If_None_Match=tag))[0] == 304
+
+
+@pytest.mark.usefixtures("weekend")
+async def test_a_symbol_the_other_way_round_is_late_as_the_symbol_is(
+    site: Site, web: Web, clock: Clock
+) -> None:
+    paths = ("/v1/quotes?symbols=USD/KGS", "/v1/quotes/USD/KGS", "/v1/quotes?symbols=KGS,USD/KGS,TMT")
+    async with (
+        client(site, "/v1/stream?symbols=USD/KGS,KGS") as reader,
+        client(site, "/v1/stream?symbols=USD/KZT") as other,
+    ):
+        snapshot = await reader.receive()
+        await other.receive()
+        before = {path: (await web.get(path))[1]["ETag"] for path in paths}
+        await set_to(clock, DUE, site)
+        update = await reader.receive()
+        await set_to(clock, TUESDAY, site)
+        assert [quote["symbol"] for quote in (await other.receive())["quotes"]] == ["USD/KZT"]
+
+    assert [(quote["symbol"], quote["status"]) for quote in snapshot["quotes"]] == [
+        ("KGS/USD", "live"),
+        ("USD/KGS", "live"),
+    ]
+    assert [(quote["symbol"], quote["status"]) for quote in update["quotes"]] == [
+        ("KGS/USD", "stale"),
+        ("USD/KGS", "stale"),
+    ]
+    assert update["cursor"] == snapshot["cursor"]
+    for path in paths:
+        status, headers, body = await web.get(path, If_None_Match=before[path])
+        assert (status, body.count(b'"stale"'), body.count(b'"live"')) == (200, 1 + ("TMT" in path), 0)
+        assert (await web.get(path, If_None_Match=headers["ETag"]))[0] == 304
+    async with client(site, f"/v1/stream?symbols=USD/KGS,KGS&cursor={snapshot['cursor']}") as returned:
+        assert figures(await returned.receive()) == figures(update)
 
 
 @pytest.mark.usefixtures("weekend")

@@ -15,7 +15,7 @@ import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -40,7 +40,7 @@ from ticker.edge import Edge, PortBusy, utc_now
 from ticker.edge.stream import Broadcast, Subscriber, whole_frames
 from ticker.embedded import EmbeddedServer, embedded
 from ticker.rates.events import Asked, Entry
-from ticker.rates.model import Cursor, Pair
+from ticker.rates.model import Cursor, Pair, Rate
 from ticker.rates.source import Outcome
 from ticker.sources import SOURCES
 from ticker.store import UNAVAILABLE, Store
@@ -434,6 +434,54 @@ async def test_a_cursor_of_another_selection_brings_the_new_symbols_in_full(
         assert digest(await reader.receive()) == ("update", {})
 
 
+async def test_symbols_the_other_way_round_are_followed_like_the_others(
+    site: Site, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    before = await publisher.say(quote_of("KGS", "87.45"), quote_of("KZT", "471"))
+    await until(lambda: site.broadcast.mirror.cursor == before)
+
+    async with (
+        client(site, "/v1/stream?symbols=usdkgs,KGS-USD,TJS") as both,
+        client(site, "/v1/stream?symbols=USD/KZT") as other,
+        client(site, f"/v1/stream?symbols=USD/KGS&cursor={before}") as everything,
+    ):
+        snapshot = await both.receive()
+        assert (snapshot["type"], figures(snapshot)) == (
+            "snapshot",
+            [("KGS/USD", "87.45"), ("USD/KGS", quote_price("87.45"))],
+        )
+        assert figures(await other.receive()) == [("USD/KZT", quote_price("471"))]
+        # Who has seen everything has not seen this.
+        assert (await everything.receive())["type"] == "snapshot"
+        last = await publisher.say(quote_of("KGS", "87.50", previous=Decimal("0.01143510578")))
+        update = await both.receive()
+        assert figures(update) == [("KGS/USD", "87.50"), ("USD/KGS", quote_price("87.50"))]
+        assert [quote["price"] for quote in update["quotes"]][1] == "87.50"
+        assert figures(await everything.receive()) == figures(update)[1:]
+        other.send(subscribe("USD/KGS"))
+        assert figures(await other.receive()) == figures(update)[1:]
+
+    missed = await publisher.say(quote_of("KZT", "472"))
+    await until(lambda: site.broadcast.mirror.cursor == missed)
+    for symbols, kind, expected in (
+        ("KGS/USD,USD/KGS,TJS", "update", []),
+        ("USD/KGS", "snapshot", figures(update)[1:]),
+    ):
+        async with client(site, f"/v1/stream?symbols={symbols}&cursor={update['cursor']}") as reader:
+            message = await reader.receive()
+            assert (message["type"], figures(message)) == (kind, expected)
+    assert place(update) != last
+
+
+def figures(message: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(quote["symbol"], quote["inverse"]) for quote in message["quotes"]]
+
+
+def quote_price(inverse: str) -> str:
+    """The price that `quote_of` works out."""
+    return format((1 / Decimal(inverse)).normalize(), "f")
+
+
 async def test_selections_that_clients_make_up_do_not_fill_the_memory(
     store: Store, publisher: Publisher, quote_of: QuoteOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -646,6 +694,32 @@ async def test_an_address_that_names_no_symbol_is_refused_in_words(target: str, 
     await connected.leave()
     await until(lambda: not site.broadcast.subscribers)
     assert not site.broadcast._groups
+
+
+@pytest.mark.parametrize("target", ["/v1/stream?symbol=KGS", "/v1/stream?cursor=1-1&symbol"])
+async def test_an_address_with_an_unknown_parameter_is_refused_in_words(target: str, site: Site) -> None:
+    connected = await (await Client.dial(site)).shake(target)
+    answer = await connected.receive()
+    code, reason = await connected.goodbye()
+
+    words = "unknown parameter 'symbol', did you mean 'symbols'?"
+    assert (answer["type"], answer["code"], code) == ("error", "bad_request", 4400)
+    assert answer["message"].startswith(words)
+    assert reason.startswith(words)
+    await connected.leave()
+
+
+async def test_a_stand_in_for_eventsource_may_name_its_cursor_in_the_address(
+    site: Site, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    older = await publisher.say(quote_of("KGS", "87"))
+    newer = await publisher.say(quote_of("KZT", "471"))
+    await until(lambda: site.broadcast.mirror.cursor == newer)
+
+    async with client(site, f"/v1/stream?cursor={older}&lastEventId={newer}&_=1") as reader:
+        assert digest(await reader.receive()) == ("update", {})
+    async with client(site, f"/v1/stream?lastEventId={older}") as reader:
+        assert digest(await reader.receive()) == ("update", {"KZT": "471"})
 
 
 async def test_pings_are_answered(site: Site) -> None:
@@ -1450,6 +1524,15 @@ async def test_one_quote(site: Site, web: Web, publisher: Publisher, quote_of: Q
         status, headers, body = await web.get(path)
         assert (status, json.loads(body)["inverse"]) == (200, "87")
         assert (await web.get(path, If_None_Match=headers["ETag"]))[0] == 304
+    for path in ("/v1/quotes/USD/KGS", "/v1/quotes/usdkgs", "/v1/quotes/USD-KGS"):
+        status, headers, body = await web.get(path)
+        turned = json.loads(body)
+        assert (status, turned["symbol"], turned["price"]) == (200, "USD/KGS", "87")
+        assert (await web.get(path, If_None_Match=headers["ETag"]))[0] == 304
+    assert (await web.json("/v1/quotes/KGSUSD"))["symbol"] == "KGS/USD"
+    both = await web.json("/v1/quotes?symbols=USD/KGS,kgs,USDTJS")
+    assert [quote["symbol"] for quote in both["quotes"]] == ["KGS/USD", "USD/KGS"]
+    assert "USD/TJS has no quote yet" in (await web.json("/v1/quotes/USD/TJS", 503))["detail"]
     assert "TJS/USD has no quote yet" in (await web.json("/v1/quotes/TJS", 503))["detail"]
     assert "EUR/USD is not served" in (await web.json("/v1/quotes/EUR", 404))["detail"]
     assert "'EURO' is not a symbol" in (await web.json("/v1/quotes/EURO", 400))["detail"]
@@ -1502,12 +1585,18 @@ async def test_history_is_what_one_source_said_by_day(
         "nominal": 1,
         "direction": "USD/KGS",
         "corrected": False,
+        "announced": False,
     }
     assert len((await web.json("/v1/history/kgs/usd"))["fixings"]) == 5
     other = await web.json("/v1/history/KGS?source=cbr&from=2026-05-01")
     assert [row["value"] for row in other["fixings"]] == ["87.5"]
-    assert (await web.json("/v1/history/KGS?source=nobody"))["fixings"] == []
-    assert (await web.json("/v1/history/KGS?from=2027-01-01&to=2026-01-01"))["fixings"] == []
+    # A source that is not asked any more may have rows, and one that never was has none.
+    assert (await web.json("/v1/history/KGS?source=cbt"))["fixings"] == []
+    refused = (await web.json("/v1/history/KGS?source=nobody", 404))["detail"]
+    assert refused.startswith("there is no source 'nobody'; there are nbkr, nbk, ")
+    refused = (await web.json("/v1/history/KGS?from=2027-01-01&to=2026-01-01", 400))["detail"]
+    assert refused == "from=2027-01-01 is after to=2026-01-01"
+    assert len((await web.json("/v1/history/KGS?from=2026-05-21&to=2026-05-21"))["fixings"]) == 1
     for bad in ("from=yesterday", "to=2026-02-30", "from=%FF", "to=" + "9" * 3000):
         assert "is not a date like 2026-" in (await web.json(f"/v1/history/KGS?{bad}", 400))["detail"]
     assert (await web.json("/v1/history/EUR", 404))["status"] == 404
@@ -1562,6 +1651,55 @@ async def test_a_history_that_stands_is_read_once(
         await web.json("/v1/history/KGS")
 
     assert len(read) == 1
+
+
+async def test_a_history_is_told_the_other_way_round_too(
+    site: Site, web: Web, publisher: Publisher, quote_of: QuoteOf, fixing_of: FixingOf
+) -> None:
+    days = [date(2026, 5, 22) - timedelta(days=number) for number in range(3)]
+    cross = replace(fixing_of("KGS", "88.2534", days[2], "cbr"), legs=RUB_LEGS)
+    peg = {"source": "peg", "status": "pegged", "value": Decimal("3.5"), "nominal": 1}
+    await publisher.say(
+        quote_of("KGS", "87.41"),
+        quote_of("TMT", "3.5", direction=Pair("USD", "TMT"), **peg),
+        fixings=[*(fixing_of("KGS", f"87.4{number}", day) for number, day in enumerate(days)), cross],
+    )
+    await until(lambda: site.broadcast.mirror.cursor == publisher.seen)
+
+    def turned(row: dict[str, Any]) -> dict[str, Any]:
+        return row | {"price": row["inverse"], "inverse": row["price"]}
+
+    for path in ("KGS", "KGS-USD?source=nbkr&from=2026-05-21", "KGS?source=cbr", "TMT"):
+        symbol, _, query = path.partition("?")
+        plain = await web.json(f"/v1/history/{path}")
+        reverse = await web.json(f"/v1/history/USD{symbol[:3]}?{query}")
+        assert (reverse["symbol"], reverse["source"]) == (f"USD/{symbol[:3]}", plain["source"])
+        assert reverse["fixings"] == list(map(turned, plain["fixings"])) != []
+    assert (await web.json("/v1/history/USDKGS"))["fixings"][2]["price"] == "87.40"
+
+
+RUB_LEGS = tuple(
+    Rate(source="cbr", pair=pair, value=Decimal(value), nominal=nominal, as_of=date(2026, 5, 20))
+    for pair, value, nominal in ((Pair("KGS", "RUB"), "88.2534", 100), (Pair("USD", "RUB"), "77.1770", 1))
+)
+
+
+async def test_a_row_of_the_history_is_announced_until_midnight_in_its_country(
+    store: Store, publisher: Publisher, quote_of: QuoteOf, fixing_of: FixingOf
+) -> None:
+    friday = date(2026, 5, 22)
+    moment = datetime(2026, 5, 21, 17, 59, 59, tzinfo=UTC)  # a second before midnight in Bishkek
+    rows = [fixing_of("KGS", f"87.4{number}", friday - timedelta(days=number)) for number in range(2)]
+    await publisher.say(quote_of("KGS", "87.41"), fixings=rows)
+    async with running(store, clock=lambda: moment) as site, aiohttp.ClientSession(site.url) as session:
+
+        async def announced() -> dict[str, bool]:
+            found = await Web(session).json("/v1/history/KGS")
+            return {row["as_of"]: row["announced"] for row in found["fixings"]}
+
+        assert await announced() == {"2026-05-21": False, "2026-05-22": True}
+        moment += timedelta(seconds=1)
+        assert await announced() == {"2026-05-21": False, "2026-05-22": False}
 
 
 async def test_history_of_a_demo_is_asked_for_by_the_name_that_its_quotes_have(

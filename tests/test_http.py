@@ -6,6 +6,7 @@ import asyncio
 import base64
 import gzip
 import hashlib
+import html
 import json
 import random
 import re
@@ -475,7 +476,10 @@ async def test_a_browser_gets_leave_to_ask_with_headers_as_documented(path: str,
     assert (status, body) == (204, b"")
     assert headers["Access-Control-Allow-Origin"] == "*"
     assert headers["Access-Control-Allow-Methods"] == "GET, HEAD"
-    assert headers["Access-Control-Allow-Headers"] == "If-None-Match, Last-Event-ID, Cache-Control"
+    assert headers["Access-Control-Allow-Headers"].split(", ") == [
+        *("If-None-Match", "Last-Event-ID", "Cache-Control"),
+        *("X-Requested-With", "Content-Type", "Authorization"),
+    ]
     assert headers["Access-Control-Max-Age"] == "86400"
     documented = schemas.openapi()["components"]["responses"]["leave"]["headers"]
     assert documented.keys() <= headers.keys()
@@ -491,6 +495,22 @@ async def test_leave_is_given_to_the_sites_on_the_list_and_nowhere_else(store: S
 
     assert named["Access-Control-Allow-Origin"] == ours
     assert "Access-Control-Allow-Origin" not in unnamed
+
+
+async def test_no_answer_tells_the_version_of_what_serves_it(site: Site) -> None:
+    address = urlsplit(site.url)
+    for request in (
+        b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close",
+        b"GET /nowhere HTTP/1.1\r\nHost: a\r\nConnection: close",
+        b"GET /v1/stream HTTP/1.1\r\nHost: a\r\nConnection: close",
+        b"NO HTTP AT ALL",
+    ):
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        writer.write(request + b"\r\n\r\n")
+        head, _, _ = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        servers = [line for line in head.split(b"\r\n") if line.lower().startswith(b"server:")]
+        assert servers == [b"Server: ticker"], head
 
 
 # The script by its bytes.
@@ -629,6 +649,13 @@ async def test_the_line_comes_in_the_order_that_was_asked_for_and_is_packed(site
     assert (await site.get("/v1/line.html", If_None_Match=packed_headers["ETag"]))[::2] == (304, b"")
 
 
+async def test_the_line_shows_symbols_the_other_way_round(site: Site, five: Cursor) -> None:
+    _, _, page = await site.get("/v1/line.html?symbols=usdkgs,KGS-USD,USD/KGS")
+
+    shown = re.findall(r'data-symbol="([^"]+)".*?<b>(.*?)</b> = <span>(.*?)</span>', page.decode())
+    assert shown == [("USD/KGS", "USD/KGS", "87.45"), ("KGS/USD", "KGS/USD", "0.01144")]
+
+
 async def test_the_policy_of_the_line_allows_its_own_style_and_nothing_else(site: Site, five: Cursor) -> None:
     for path in ("/v1/line.html", "/v1/line.svg"):
         _, headers, body = await site.get(path)
@@ -674,7 +701,7 @@ async def test_looks_that_clients_think_of_do_not_fill_the_memory(
     # Whatever a client calls it, what looks the same is kept once.
     for locale in ("ru", "ru-KZ", "RU", "ru-x-1"):
         for theme in ("auto", "", "pink"):
-            _, _, body = await site.get(f"/v1/line.html?locale={locale}&theme={theme}&whatever={locale}")
+            _, _, body = await site.get(f"/v1/line.html?locale={locale}&theme={theme}&_={locale}")
             assert b"KGS/USD" in body
     assert len(shelf) == 1
 
@@ -686,6 +713,89 @@ async def test_more_symbols_than_the_limit_are_refused_in_words(store: Store) ->
 
     assert status == 400
     assert json.loads(body)["detail"] == "3 symbols are too many, name 2 at most"
+
+
+# What an address may ask.
+
+STRICT = ["/v1/quotes", "/v1/quotes/KGS", "/v1/history/KGS", "/v1/sources", "/v1/events"]
+
+
+@pytest.mark.parametrize("path", STRICT)
+async def test_an_unknown_parameter_is_refused_in_words(path: str, site: Site, five: Cursor) -> None:
+    for query in ("limit=5", "format=csv", "symbol=KGS", "date=2026-09-29", "_=1&Cursor=1-1"):
+        status, headers, body = await site.get(f"{path}?{query}")
+        assert (status, headers["Content-Type"].partition(";")[0]) == (400, "application/problem+json")
+        name = query.split("&")[-1].partition("=")[0]
+        assert f"unknown parameter '{name}'" in json.loads(body)["detail"]
+    _, _, body = await site.get("/v1/quotes?symbol=KGS")
+    assert "did you mean 'symbols'?" in json.loads(body)["detail"]
+
+
+@pytest.mark.parametrize("path", STRICT[:-1])
+async def test_what_clients_add_by_themselves_is_accepted(path: str, site: Site, five: Cursor) -> None:
+    plain = await site.get(path)
+    asked = await site.get(f"{path}?cursor=1-1&lastEventId=1-1&_=1790000000000")
+
+    assert asked[0] == plain[0] == 200
+    assert json.loads(asked[2]) == json.loads(plain[2])
+
+
+async def test_files_and_operators_answers_ignore_parameters(site: Site, five: Cursor) -> None:
+    for path in ("/", f"/{OWN}", "/ticker.js", "/page.js", "/openapi.json", "/asyncapi.json"):
+        assert (await site.get(f"{path}?v=3&symbol=KGS"))[0] == 200
+    for path in ("/healthz", "/readyz", "/health", "/metrics"):
+        assert (await site.get(f"{path}?v=3"))[0] == (await site.get(path))[0] != 400
+
+
+@pytest.mark.parametrize("kind", ["html", "svg"])
+async def test_the_line_names_unknown_parameters_to_whoever_wrote_its_address(
+    kind: str, site: Site, five: Cursor
+) -> None:
+    _, plain_headers, plain = await site.get(f"/v1/line.{kind}?symbols=KGS&_=1")
+    status, headers, body = await site.get(f"/v1/line.{kind}?symbols=KGS&xx=1&local=ru")
+
+    said = "unknown parameter 'xx'; unknown parameter 'local', did you mean 'locale'?"
+    [comment] = re.findall(r"<!-- (.*?) -->", body.decode())
+    [[told, script]] = re.findall(r'<script data-faults="(.*?)">(.*?)</script>', body.decode())
+    assert (status, html.unescape(comment), html.unescape(told)) == (200, said, said)
+    allowed = f"script-src 'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+    assert headers["Content-Security-Policy"] == f"{plain_headers['Content-Security-Policy']}; {allowed}"
+    assert b"<!--" not in plain
+    assert b"<script" not in plain
+    assert headers["ETag"] != plain_headers["ETag"]
+
+
+# As the widget of 26 November 2026 (commit 57375a8) sent them; {cursor} is one that it was given.
+EARLIER = [
+    "/v1/{way}?",
+    "/v1/{way}?cursor={cursor}",
+    "/v1/{way}?symbols=KGS%2FUSD",
+    "/v1/{way}?symbols=KGS%2FUSD%2CTMT%2FUSD&cursor={cursor}",
+]
+EARLIER_HISTORIES = [
+    "/v1/history/KGS/USD?source=nbkr&from=2026-04-22",
+    "/v1/history/TMT/USD?source=peg&from=2014-12-02",
+    # Its page, for a demo.
+    "/v1/history/KGS/USD?from=2026-04-22&to=2026-05-22&source=nbkr",
+]
+
+
+async def test_every_request_of_the_previous_widget_is_answered_as_before(site: Site, five: Cursor) -> None:
+    for path in ["/ticker.js", *EARLIER_HISTORIES]:
+        assert (await site.get(path))[0] == 200, path
+    for path in EARLIER:
+        query = path.format(way="quotes", cursor=five)
+        status, _, body = await site.get(query)
+        assert status == 200, query
+        assert len(json.loads(body)["quotes"]) == (5 if "symbols" not in query else query.count("USD"))
+        async with site.session.get(path.format(way="events", cursor=five)) as events:
+            assert events.status == 200, path
+            frame = b""
+            while b"data: " not in frame:
+                frame = await events.content.readline()
+            assert json.loads(frame[6:])["type"] in ("snapshot", "update")
+        async with site.session.ws_connect(path.format(way="stream", cursor=five)) as stream:
+            assert (await stream.receive_json())["type"] in ("snapshot", "update")
 
 
 # The documents.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -17,8 +18,13 @@ NOON = datetime(2026, 5, 21, 12, tzinfo=UTC)
 LATER = NOON + timedelta(hours=2)
 
 
+def inverted(item: object) -> Any:
+    """What a test reads as the reverse of an item."""
+    return f"1/({item})"
+
+
 def mirror() -> Mirror[str]:
-    one: Mirror[str] = Mirror([KGS, TMT])
+    one: Mirror[str] = Mirror([KGS, TMT], inverted)
     one.apply(ONE, [(KGS, Row(ONE, "kgs 1")), (TMT, Row(ONE, "tmt 1"))], now=NOON)
     one.apply(TWO, [(KGS, Row(TWO, "kgs 2"))], now=NOON)
     return one
@@ -71,7 +77,7 @@ def test_a_symbol_that_is_not_served_is_left_out() -> None:
 
 
 def test_an_empty_mirror_gives_an_empty_snapshot() -> None:
-    assert Mirror[str]([KGS]).since(None).cursor == NOWHERE
+    assert Mirror[str]([KGS], inverted).since(None).cursor == NOWHERE
 
 
 @settings(deadline=None)
@@ -82,7 +88,7 @@ def test_an_empty_mirror_gives_an_empty_snapshot() -> None:
 def test_a_reader_that_comes_and_goes_ends_with_the_mirror_s_state_and_sees_no_step_back(
     publications: list[set[Pair]], reads: set[int]
 ) -> None:
-    one: Mirror[tuple[Pair, int]] = Mirror([KGS, TMT])
+    one: Mirror[tuple[Pair, int]] = Mirror([KGS, TMT], inverted)
     seen: dict[Pair, int] = {}
     cursor = None
     for number, symbols in enumerate(publications):
@@ -98,6 +104,57 @@ def test_a_reader_that_comes_and_goes_ends_with_the_mirror_s_state_and_sees_no_s
     assert seen == dict(one.since(None).items)
 
 
+# The other way round.
+
+USD_KGS = KGS.inverse
+
+
+@pytest.mark.parametrize("cursor", [None, NOWHERE, ONE, TWO])
+def test_a_reverse_symbol_is_read_like_the_symbol(cursor: Cursor | None) -> None:
+    one = mirror()
+    plain, reverse = one.since(cursor, [KGS]), one.since(cursor, [USD_KGS])
+
+    assert (reverse.kind, reverse.cursor) == (plain.kind, plain.cursor)
+    assert reverse.items == tuple(map(inverted, plain.items))
+    assert one.since(None, [TMT, USD_KGS, KGS]).items == ("tmt 1", "1/(kgs 2)", "kgs 2")
+    assert one.get(USD_KGS) == "1/(kgs 2)"
+
+
+def test_an_item_is_inverted_once_until_it_changes() -> None:
+    asked: list[str] = []
+    one: Mirror[str] = Mirror([KGS, TMT], lambda item: asked.append(item) or f"1/{item}")  # type: ignore[func-returns-value]
+    one.apply(ONE, [(KGS, due(ONE, "kgs"))], now=NOON)
+    assert asked == []
+
+    for _ in range(3):
+        assert (one.get(USD_KGS), one.current([USD_KGS]).items) == ("1/kgs", ("1/kgs",))
+    one.look(LATER)
+    assert (one.get(USD_KGS), one.get(USD_KGS)) == ("1/kgs, late", "1/kgs, late")
+    one.apply(TWO, [(KGS, Row(TWO, "newer"))], now=LATER)
+    assert (one.get(USD_KGS), asked) == ("1/newer", ["kgs", "kgs, late", "newer"])
+    assert one.since(None).items == ("newer",)
+
+
+def test_a_reverse_symbol_that_is_configured_has_its_own_items() -> None:
+    one: Mirror[str] = Mirror([KGS, USD_KGS], inverted)
+    one.apply(ONE, [(KGS, Row(ONE, "kgs"))], now=NOON)
+    assert (one.get(USD_KGS), one.since(None, [USD_KGS]).items) == (None, ())
+
+    one.apply(TWO, [(USD_KGS, Row(TWO, "usd"))], now=NOON)
+    assert (one.get(USD_KGS), one.get(KGS), one.since(ONE, [USD_KGS, KGS]).items) == ("usd", "kgs", ("usd",))
+
+
+def test_a_reverse_symbol_is_late_when_the_symbol_is() -> None:
+    one = with_a_due_one()
+    assert not one.is_late(USD_KGS)
+    assert one.look(LATER) == {KGS}
+
+    assert (one.is_late(KGS), one.is_late(USD_KGS), one.is_late(TMT.inverse)) == (True, True, False)
+    assert one.since(ONE, [USD_KGS, TMT.inverse]).items == ("1/(kgs, late)",)
+    one.look(NOON)
+    assert one.since(ONE, [USD_KGS]).items == ("1/(kgs)",)
+
+
 # What is late.
 
 
@@ -107,7 +164,7 @@ def due(at: Cursor, name: str, moment: datetime = NOON + timedelta(hours=1)) -> 
 
 def with_a_due_one() -> Mirror[str]:
     """TMT is published and never late; KGS is late from one o'clock on."""
-    one: Mirror[str] = Mirror([KGS, TMT])
+    one: Mirror[str] = Mirror([KGS, TMT], inverted)
     one.apply(ONE, [(KGS, due(ONE, "kgs")), (TMT, Row(ONE, "tmt"))], now=NOON)
     return one
 

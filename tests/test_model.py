@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from ticker.rates.model import Cursor, Fixing, Pair, Rate
+from ticker.rates.model import Cursor, Fixing, Pair, Rate, both_ways
 
 WED = date(2026, 9, 16)
 
@@ -62,9 +62,59 @@ def test_the_figures_of_a_fixing_are_what_was_said_without_the_day() -> None:
 
 def test_a_pair_has_two_codes_of_three_capital_letters() -> None:
     assert (Pair.parse(" kgs "), Pair.parse("EUR/KGS").inverse) == (Pair("KGS", "USD"), Pair("KGS", "EUR"))
-    for text in ("KG", "KGS-USD", "KGS/USD/EUR", "К1S", ""):
+    for text in (
+        "KG",
+        "KGS/USD/EUR",
+        "К1S",
+        "",
+        "KGS_USD",
+        "KGSUS",
+        "KGS//USD",
+        "KGS/",
+        "/USD",
+        "KGS - USD",
+        "ſom",
+    ):
         with pytest.raises(ValueError, match="is not a symbol like KGS or KGS/USD"):
             Pair.parse(text)
+
+
+@pytest.mark.parametrize("text", ["kgs", "KGS/USD", "KGS-USD", "KGSUSD", "kgs-usd", " Kgs/uSD ", "kgsusd"])
+def test_a_pair_may_be_spelled_in_many_ways(text: str) -> None:
+    assert Pair.parse(text) == Pair("KGS", "USD")
+
+
+@pytest.mark.parametrize("text", ["USD/KGS", "usd-kgs", "USDKGS"])
+def test_the_reverse_pair_may_be_spelled_in_as_many(text: str) -> None:
+    assert Pair.parse(text) == Pair("USD", "KGS")
+
+
+def test_symbols_give_the_price_of_their_reverse_unless_that_is_a_symbol_itself() -> None:
+    kgs, eur, usd = Pair("KGS", "USD"), Pair("EUR", "KGS"), Pair("USD", "KGS")
+
+    assert list(both_ways((kgs, eur)).items()) == [
+        (kgs, kgs),
+        (usd, kgs),
+        (eur, eur),
+        (Pair("KGS", "EUR"), eur),
+    ]
+    # In the order of the configuration, also where a symbol is another's reverse.
+    assert list(both_ways((kgs, eur, usd)).items()) == [
+        (kgs, kgs),
+        (eur, eur),
+        (Pair("KGS", "EUR"), eur),
+        (usd, usd),
+    ]
+
+
+def test_a_fixing_the_other_way_round_is_the_same_word() -> None:
+    legs = (rate("KGS/RUB", "88.2534", 100), rate("USD/RUB", "77.1770"))
+    fixing = Fixing(symbol=Pair("KGS", "USD"), legs=legs, corrected=True)
+
+    turned = fixing.inverted
+
+    assert (turned.symbol, turned.corrected, turned.inverted) == (Pair("USD", "KGS"), True, fixing)
+    assert (turned.price, turned.inverse) == (fixing.inverse, fixing.price)
 
 
 def test_cursors_are_ordered_by_epoch_and_then_by_sequence() -> None:

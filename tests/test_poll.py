@@ -980,7 +980,9 @@ async def test_there_must_be_a_quote_to_keep(store: Store, bank: Bank, clock: Cl
     async with polling(store, bank, clock):
         await until(lambda: failures(store, 1))
 
-        assert await decided(store, "hold", "KGS") == Done("KGS/USD: there is no quote to keep", done=False)
+        for name in ("KGS", "usd-kgs"):
+            kept = await decided(store, "hold", name)
+            assert kept == Done("KGS/USD: there is no quote to keep", done=False)
 
 
 @pytest.mark.parametrize(

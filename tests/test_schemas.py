@@ -14,6 +14,7 @@ from stage import answer_holds_to_the_schema, frame_holds_to_the_schema
 
 from ticker import schemas, wire
 from ticker.answers import FixingAnswer, HistoryAnswer, ProblemAnswer, encode
+from ticker.edge import query
 from ticker.wire import BadFrame, CloseCode
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def test_the_channel_says_what_the_address_may_ask_and_how_it_ends() -> None:
     channel = schemas.asyncapi()["channels"]["stream"]
 
     assert channel["address"] == "/v1/stream"
-    assert set(channel["bindings"]["ws"]["query"]["properties"]) == {"symbols", "cursor"}
+    assert set(channel["bindings"]["ws"]["query"]["properties"]) == {*query.KNOWN["/v1/stream"]}
     assert {each["code"] for each in channel["x-close-codes"]} == set(CloseCode)
     back = {each["code"] for each in channel["x-close-codes"] if each["come_back"]}
     assert back == {1001, 1013, 4408}
@@ -189,6 +190,7 @@ def test_answers_that_are_as_documented_hold() -> None:
         nominal=1,
         direction="USD/KGS",
         corrected=False,
+        announced=False,
     )
     history = HistoryAnswer(symbol="KGS/USD", source="nbkr", fixings=[fixing])
     answer_holds_to_the_schema("/v1/history/KGS%2FUSD?from=2026-05-22", 200, TAGGED, encode(history).encode())

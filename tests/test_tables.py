@@ -33,8 +33,8 @@ def test_a_percentage_is_rounded_half_up_and_last(price: str, previous: str, per
 def test_a_change_has_the_places_of_the_price_and_is_never_minus_nought() -> None:
     one, two = (Fixing(symbol=KGS, legs=(som(value, WED),)) for value in ("87.4500", "87.8303"))
 
-    assert change(two, one, published(two)) == Decimal("-0.00004951333")
-    assert str(change(one, one, published(one))) == "0"
+    assert change(two.price, one.price, published(two)) == Decimal("-0.00004951333")
+    assert str(change(one.price, one.price, published(one))) == "0"
 
 
 def test_a_pair_that_the_bank_lists_itself_keeps_the_bank_s_digits() -> None:

@@ -96,6 +96,22 @@ async def test_one_line_of_html_shows_five_pairs_that_move(
         await nothing_was_wrong(page)
 
 
+@pytest.mark.parametrize("engine", ["chromium", "firefox"])  # WebKit's driver tells nothing of the console
+@pytest.mark.parametrize("kind", ["html", "svg"])
+async def test_the_console_names_unknown_parameters_of_a_line_without_script(
+    room: Newsroom, open_page: OpenPage, engine: str, kind: str
+) -> None:
+    async with open_page(engine) as page:
+        await page.open(f"{room.server.url}/v1/line.{kind}?symbol=KGS&theme=dark")
+        async with asyncio.timeout(20):
+            while not any("unknown" in each for each in page.complaints):
+                await asyncio.sleep(0.05)
+
+        # Nothing of the policy, which lets the script through. Firefox also wants an icon.
+        said = [each for each in page.complaints if "favicon.ico" not in each]
+        assert said == ["unknown parameter 'symbol', did you mean 'symbols'?"]
+
+
 def policy(room: Newsroom, *more: str) -> dict[str, str]:
     """What a careful site allows: the line's server, and of its own a script that listens and an icon."""
     server = room.server.url
@@ -237,8 +253,8 @@ async def test_junk_in_an_attribute_does_no_harm(room: Newsroom, open_page: Open
     alphabet = "KGSkzt /,-_{}:;%.0123456789\"'<>&\u00a0\u0416\U0001f4b1"
     junk = [*JUNK, *("".join(dice.choices(alphabet, k=dice.randrange(1, 30))) for _ in range(25))]
     if name == "symbols":
-        # Three letters are a symbol, be it one that nobody serves.
-        junk = [each for each in junk if not any(len(word) in (3, 7) for word in words(each))]
+        # Three or six letters are a symbol, be it one that nobody serves.
+        junk = [each for each in junk if not any(len(word) in (3, 6, 7) for word in words(each))]
     if name == "src":
         # An address that can be read is asked, and what it does not answer is in the console.
         junk = [
@@ -470,6 +486,37 @@ async def test_an_inverted_quote_moves_by_its_own_percentage(room: Newsroom, ope
 
         assert straight == ["KGS/USD = 0.01250 +25%"]
         assert inverted == ["USD/KGS = 80.00 -20%", "down"]
+
+
+@pytest.mark.parametrize(
+    "others", ["", "<currency-ticker></currency-ticker>", '<currency-ticker symbols="XYZ"></currency-ticker>']
+)
+async def test_symbols_are_spelled_as_everywhere_and_shown_the_other_way_round(
+    room: Newsroom, open_page: OpenPage, others: str
+) -> None:
+    # Alone, the server turns them round; beside a line that makes the page read everything, the page does.
+    said = (quote("KGS", "80.0000", "100.0000"), quote("KZT", "525.30", "527.62", source="nbk"))
+    async with saying(room, *said), open_page("chromium") as page:
+        symbols = "usdkgs KGS-USD,kzt/usd USD-KZT"
+        await page.open(room.page(article(f'symbols="{symbols}"', line=LINE + others)))
+
+        assert await shown(page, 4) == [
+            "USD/KGS = 80.00 -20%",
+            "KGS/USD = 0.01250 +25%",
+            "KZT/USD = 0.001904 +0.44%",
+            "USD/KZT = 525.30 -0.44%",
+        ]
+        await room.say(quote("KGS", "87.4500", "80.0000"))
+        assert await look(
+            page,
+            "await until(() => texts()[0].includes('87.45'));return texts().slice(0, 2)",
+        ) == ["USD/KGS = 87.45 +9.31%", "KGS/USD = 0.01144 -8.52%"]
+        assert await look(page, "return items().map((item) => item.dataset.symbol)") == [
+            "USD/KGS",
+            "KGS/USD",
+            "KZT/USD",
+            "USD/KZT",
+        ]
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -265,13 +265,25 @@ def test_a_selection_keeps_the_order_of_the_configuration() -> None:
     assert wire.select(("UZS", "KGS"), ALL).symbols == (KGS, UZS)
 
 
-@pytest.mark.parametrize("text", ["EUR", "KGS/EUR"])
+def test_a_selection_may_name_symbols_the_other_way_round_or_both_ways() -> None:
+    usd_kgs = KGS.inverse
+
+    assert wire.select(("USD/KGS",), ALL).symbols == (usd_kgs,)
+    assert wire.select(("uzs", "usdkgs", "KGS-USD"), ALL).symbols == (KGS, usd_kgs, UZS)
+    tags = [wire.select(names, ALL).tag for names in (("KGS",), ("USD/KGS",), ("KGS", "USD/KGS"))]
+    assert len({0, *tags}) == 4
+    assert wire.select(("USD/KGS",), (KGS, usd_kgs)) == replace(
+        wire.select(("USD/KGS",), ALL), has_reversed=False
+    )
+
+
+@pytest.mark.parametrize("text", ["EUR", "KGS/EUR", "EUR/KGS"])
 def test_a_symbol_that_is_not_served_is_named(text: str) -> None:
     with pytest.raises(BadFrame, match=r"is not served here; there are KGS/USD, TJS/USD, UZS/USD"):
         wire.select((text,), ALL)
 
 
-@pytest.mark.parametrize("text", ["K", "KGS/US", "KGS-USD", "", "../etc"])
+@pytest.mark.parametrize("text", ["K", "KGS/US", "KGS_USD", "", "../etc"])
 def test_what_is_no_symbol_is_said_so(text: str) -> None:
     with pytest.raises(BadFrame, match="is not a symbol like KGS or KGS/USD"):
         wire.select((text,), ALL)
@@ -292,6 +304,14 @@ def test_a_cursor_is_good_for_its_own_selection(selection: Selection) -> None:
 
 def test_a_cursor_of_everything_is_good_for_a_part() -> None:
     assert wire.read_cursor(wire.stamp(CURSOR, EVERYTHING), SOME) == CURSOR
+
+
+@pytest.mark.parametrize("names", [("USD/KGS",), ("KGS", "USD/KGS"), ("KGS", "TJS", "UZS", "USD/UZS")])
+def test_a_cursor_of_everything_is_not_good_for_a_reverse_symbol(names: tuple[str, ...]) -> None:
+    selection = wire.select(names, ALL)
+
+    assert wire.read_cursor(wire.stamp(CURSOR, EVERYTHING), selection) is None
+    assert wire.read_cursor(wire.stamp(CURSOR, selection), selection) == CURSOR
 
 
 @pytest.mark.parametrize(("had", "wants"), [(SOME, OTHER), (OTHER, SOME), (SOME, EVERYTHING)])

@@ -50,6 +50,8 @@ class FixingAnswer(_Answer):
     """The source's own direction: `USD/KGS` is som for `nominal` dollars."""
     corrected: bool
     """Whether the source replaced its own figure of this day after that had taken effect."""
+    announced: bool
+    """Whether the day has not begun in the source's country yet."""
 
 
 class HistoryAnswer(_Answer):

@@ -69,13 +69,13 @@ def integrity(script: bytes) -> str:
     return f"sha384-{base64.b64encode(hashlib.sha384(script).digest()).decode()}"
 
 
-def style_source(style: str) -> str:
-    """The source of a Content-Security-Policy that allows exactly this text of a `<style>`."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}'"
+def source_of(text: str) -> str:
+    """The source of a Content-Security-Policy that allows exactly this text of a `<style>` or `<script>`."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def style_sources(document: str) -> tuple[str, ...]:
     """The same of every `<style>` in a document."""
     # A parser of HTML reads CR LF as LF before it hashes.
     texts: Iterable[str] = _STYLE.findall(document.replace("\r\n", "\n"))
-    return tuple(dict.fromkeys(map(style_source, texts)))
+    return tuple(dict.fromkeys(map(source_of, texts)))

@@ -20,11 +20,12 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from ticker.rates.model import Pair
+from ticker.rates.model import Pair, both_ways
 
 
 class ConfigError(Exception):
@@ -208,12 +209,17 @@ class Settings(_Section):
 
     @field_validator("policy")
     @classmethod
-    def _of_symbols(cls, policy: Policy | dict[str, Policy]) -> Policy | dict[str, Policy]:
-        return (
-            {str(Pair.parse(text)): own for text, own in policy.items()}
-            if isinstance(policy, dict)
-            else policy
-        )
+    def _of_symbols(
+        cls, policy: Policy | dict[str, Policy], info: ValidationInfo
+    ) -> Policy | dict[str, Policy]:
+        if not isinstance(policy, dict):
+            return policy
+        symbols = both_ways(info.data.get("symbols", ()))
+        pairs = [Pair.parse(text) for text in policy]
+        named = [str(symbols.get(pair, pair)) for pair in pairs]
+        if twice := [symbol for symbol in named if named.count(symbol) > 1]:
+            raise ValueError(f"{twice[0]} is named twice")
+        return dict(zip(named, policy.values(), strict=True))
 
     @model_validator(mode="after")
     def _serves_what_has_a_policy(self) -> Self:

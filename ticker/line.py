@@ -7,6 +7,7 @@ Neither loads anything, and neither reloads itself: what a reader is at would be
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from math import ceil
 from typing import Literal, get_args
 
 from ticker import assets, wording
+from ticker.rates.inverted import inverted
 from ticker.rates.model import Quote
 from ticker.wording import Direction, Locale
 
@@ -37,9 +39,11 @@ class Look:
     form: Form = "line"
     width: int | None = None
     """Of a picture, in pixels: items that do not fit stand in further rows. None: all in one."""
+    faults: tuple[str, ...] = ()
+    """What is wrong with the address, for whoever wrote it: in a comment and on the console."""
 
 
-def look(query: Mapping[str, str]) -> Look:
+def look(query: Mapping[str, str], *, faults: tuple[str, ...] = ()) -> Look:
     """The look that a query asks for; what is unreadable is the default, as in the widget."""
     theme: Theme = next((each for each in get_args(Theme) if each == query.get("theme")), "auto")
     form: Form = next((each for each in get_args(Form) if each == query.get("format")), "line")
@@ -50,6 +54,7 @@ def look(query: Mapping[str, str]) -> Look:
         invert=query.get("invert", "false") not in ("false", "0"),
         form=form,
         width=_whole(query.get("width", ""), NARROWEST, WIDEST),
+        faults=faults,
     )
 
 
@@ -82,22 +87,20 @@ class _Item:
 
 def _item(quote: Quote, look: Look) -> _Item:
     locale = look.locale
-    symbol = quote.symbol.inverse if look.invert else quote.symbol
-    price = quote.inverse if look.invert else quote.price
-    change = wording.percent(wording.inverted_percent(quote) if look.invert else quote.change_percent, locale)
+    told = inverted(quote) if look.invert else quote
+    change = wording.percent(told.change_percent, locale)
     words = [locale.labels[quote.status]] if quote.status in locale.labels else []
     words += [locale.labels["corrected"]] if quote.corrected else []
     source = f"{locale.labels['source']}: {quote.source_name}"
-    facts = [f"{symbol} = {wording.exactly(price, locale)}"]
+    facts = [f"{told.symbol} = {wording.exactly(told.price, locale)}"]
     facts += [f"{source}, {wording.day(quote.as_of, locale)}", *words]
-    if coming := quote.next:
-        later = coming.inverse if look.invert else coming.price
-        facts.append(f"{wording.day(coming.as_of, locale)}: {wording.exactly(later, locale)}")
+    if coming := told.next:
+        facts.append(f"{wording.day(coming.as_of, locale)}: {wording.exactly(coming.price, locale)}")
     return _Item(
         symbol=str(quote.symbol),
-        name=_name(symbol.base, symbol.quote, look),
+        name=_name(told.symbol.base, told.symbol.quote, look),
         joint=" " if look.form == "compact" else " = ",
-        price=wording.price(price, digits=look.digits, locale=locale),
+        price=wording.price(told.price, digits=look.digits, locale=locale),
         change=change,
         direction=wording.direction(change),
         status=quote.status,
@@ -123,6 +126,23 @@ def _credits(quotes: Sequence[Quote], look: Look) -> str:
     days = sorted({at.date() if isinstance(at := quote.as_of, datetime) else at for quote in quotes})
     span = " – ".join(wording.day(each, look.locale) for each in dict.fromkeys((days[0], days[-1])))
     return f"{look.locale.labels['source']}: {names} · {span}"
+
+
+# What is wrong with the address. Whoever reads the line can't mend it, so it is not shown.
+
+_CONSOLE = "console.warn(document.currentScript.dataset.faults)"
+CONSOLE_SOURCE = assets.source_of(_CONSOLE)
+"""The source of a Content-Security-Policy that allows the script of a line with faults."""
+
+
+def _told(faults: Sequence[str]) -> str:
+    """The faults as a comment and a script, in HTML as in XML; empty if there are none."""
+    if not faults:
+        return ""
+    said = escape("; ".join(faults))
+    # A comment of XML has no two hyphens in a row.
+    comment = re.sub("-(?=-)", "- ", said)
+    return f'<!-- {comment} -->\n<script data-faults="{said}">{_CONSOLE}</script>\n'
 
 
 # What both look like: the widget's colours, arrows and marks.
@@ -182,7 +202,7 @@ _HTML_STYLE = _colours(":root") + (
     "@media (forced-colors:active){.change,.mark{color:CanvasText!important}}"
 )
 HTML_POLICY = (
-    f"default-src 'none'; style-src {assets.style_source(_HTML_STYLE)}; base-uri 'none'; form-action 'none'"
+    f"default-src 'none'; style-src {assets.source_of(_HTML_STYLE)}; base-uri 'none'; form-action 'none'"
 )
 """The Content-Security-Policy of the page. It says nothing of who may frame it."""
 
@@ -202,7 +222,8 @@ def page(quotes: Iterable[Quote], look: Look, *, attributions: str = "") -> str:
         # Without a script nobody knows whether it has to be scrolled, so it can always be reached.
         f'<div class="bar" role="region" aria-label="{name}" tabindex="0">\n'
         + (f'<ul role="list">\n{items}</ul>\n' if items else f"<p>{escape(labels['waiting'])}</p>\n")
-        + f'</div>\n<p title="{escape(attributions)}">{said}</p>\n</main>\n</body>\n</html>\n'
+        + f'</div>\n<p title="{escape(attributions)}">{said}</p>\n</main>\n'
+        + f"{_told(look.faults)}</body>\n</html>\n"
     )
 
 
@@ -267,7 +288,7 @@ _SVG_STYLE = _colours("svg") + (
     ".b{font-weight:600}.up{fill:var(--up)}.down{fill:var(--down)}.flat,.small{fill:var(--muted)}"
     ".warn{fill:var(--warn)}text.small{font-size:12px}path{fill-rule:evenodd}"
 )
-SVG_POLICY = f"default-src 'none'; style-src {assets.style_source(_SVG_STYLE)}"
+SVG_POLICY = f"default-src 'none'; style-src {assets.source_of(_SVG_STYLE)}"
 
 
 def picture(quotes: Iterable[Quote], look: Look, *, attributions: str = "") -> str:
@@ -327,7 +348,7 @@ def _svg(width: int, edge: int, height: int, look: Look, said: Iterable[str], dr
         f'<desc id="said">{escape("; ".join(said))}</desc>\n<style>{_SVG_STYLE}</style>\n'
         f'<rect class="ground" width="{width}" height="{height}"/>\n'
         f'<path class="edge" d="M0 0h{width}v1H0zM0 {edge - 1}h{width}v1H0z"/>\n'
-        f"{''.join(drawn)}</svg>\n"
+        f"{''.join(drawn)}{_told(look.faults)}</svg>\n"
     )
 
 

@@ -64,13 +64,16 @@ should go by it, and not by its own clock.
 HEAD is answered like GET, without the body; OPTIONS, where scripts of other sites ask, with the leave to do
 so. Every error is a problem (RFC 9457), but for what is no HTTP
 or not as its standards want it: that is refused with 400 and a line of text.
+Quotes, histories, sources and the stream refuse an unknown query parameter with 400, and name it.
+The line without a script names it in a comment and on the console. Other routes ignore parameters.
 Scripts of any site may read the answers, unless the operator has named those that may (`server.origins`)."""
 _STREAM = """\
 A subscriber gets a snapshot, or an update if its cursor still holds, and then every publication once and
 in order; one that reads slowly gets the newest quote of each symbol instead. A heartbeat with the cursor
 breaks every longer silence. The last cursor, given at the next connection, brings exactly what was missed.
 A quote that becomes late comes as an update with the cursor as it was; at the next connection it may come
-again. `time` is the server's clock: a client that keeps quotes should treat them as `stale` from their
+again. An address with an unknown query parameter is refused: an `error` frame names it, then 4400.
+`time` is the server's clock: a client that keeps quotes should treat them as `stale` from their
 `due_at` on by it, and not by its own.
 The same messages come as Server-Sent Events at `/v1/events`. New keys may be added to any object.
 
@@ -115,21 +118,39 @@ _PARAMETERS: dict[str, Document] = {
     "symbols": {
         "name": "symbols",
         "in": "query",
-        "description": "The symbols, with commas between them; a bare `KGS` means `KGS/USD`. Left out: all.",
-        "schema": {"type": "string", "examples": ["KGS,TJS/USD"]},
+        "description": (
+            "The symbols, with commas between them. `kgs`, `KGS/USD`, `KGS-USD` and `KGSUSD` are the same;"
+            " `USD/KGS` is its reverse, and both may be named. Left out: all that are configured."
+        ),
+        "schema": {"type": "string", "examples": ["KGS,TJS/USD,USD/KGS"]},
     },
     "cursor": {
         "name": "cursor",
         "in": "query",
-        "description": "The last cursor that the client has seen, to get only what it missed since.",
+        "description": (
+            "The last cursor that the client has seen, to get only what it missed since."
+            " Only a stream goes on from it; other routes accept it and do not use it."
+        ),
+        "schema": _TEXT,
+    },
+    "lastEventId": {
+        "name": "lastEventId",
+        "in": "query",
+        "description": "The same, as stand-ins for EventSource send it; goes before `cursor`.",
+        "schema": _TEXT,
+    },
+    "_": {
+        "name": "_",
+        "in": "query",
+        "description": "Anything, to get around a cache. It is not used.",
         "schema": _TEXT,
     },
     "symbol": {
         "name": "symbol",
         "in": "path",
         "required": True,
-        "description": "`KGS` or `KGS/USD`; the slash may be escaped or not.",
-        "schema": {"type": "string", "pattern": "^[A-Za-z]{3}(/[A-Za-z]{3})?$", "examples": ["KGS"]},
+        "description": "`KGS`, `KGS/USD`, `KGS-USD`, `KGSUSD` or the reverse; a slash may be escaped or not.",
+        "schema": {"type": "string", "pattern": "^[A-Za-z]{3}([/-]?[A-Za-z]{3})?$", "examples": ["KGS"]},
     },
     "from": {
         "name": "from",
@@ -140,7 +161,7 @@ _PARAMETERS: dict[str, Document] = {
     "to": {
         "name": "to",
         "in": "query",
-        "description": "The last day of validity.",
+        "description": "The last day of validity, not before the first.",
         "schema": {"type": "string", "format": "date"},
     },
     "locale": {
@@ -189,7 +210,7 @@ _PARAMETERS: dict[str, Document] = {
     "source": {
         "name": "source",
         "in": "query",
-        "description": "The key of a source. Left out: the source of the symbol's quote.",
+        "description": "The key of a source, enabled or not. Left out: the source of the symbol's quote.",
         "schema": {"type": "string", "examples": ["nbkr"]},
     },
     "If-None-Match": {
@@ -240,6 +261,7 @@ _PROBLEMS = {
 }
 
 _LEAVE = tuple(name for name in _HEADERS if name.startswith("Access-Control-"))
+_EVERYWHERE = ("cursor", "lastEventId", "_")
 _LOOKS = ("locale", "theme", "digits", "invert", "format")
 _VALIDATORS = ("ETag", "Cache-Control", "Vary")
 
@@ -339,7 +361,7 @@ def _line(name: str, kind: str, *parameters: str) -> Document:
         name,
         "The newest quotes for readers without scripts.",
         content,
-        parameters=("symbols", *_LOOKS, *parameters),
+        parameters=("symbols", *_LOOKS, *parameters, *_EVERYWHERE),
         problems=(400,),
         headers=headers,
         answers={503: waiting},
@@ -362,25 +384,30 @@ def _paths() -> Document:
             "quotes",
             "The newest quotes.",
             _model(QuotesAnswer),
-            parameters=("symbols",),
+            parameters=("symbols", *_EVERYWHERE),
             problems=(400, 503),
         ),
         "/v1/quotes/{symbol}": _packed(
             "quote",
             "The newest quote of one symbol.",
             _model(QuoteMessage),
-            parameters=("symbol",),
+            parameters=("symbol", *_EVERYWHERE),
             problems=(400, 404, 503),
         ),
         "/v1/history/{symbol}": _packed(
             "history",
             "What one source said of a symbol, by day.",
             _model(HistoryAnswer),
-            parameters=("symbol", "from", "to", "source"),
+            parameters=("symbol", "from", "to", "source", *_EVERYWHERE),
             problems=(400, 404, 503),
         ),
         "/v1/sources": _plain(
-            "sources", "Every source, its terms, and how it does.", SourcesAnswer, shared=True
+            "sources",
+            "Every source, its terms, and how it does.",
+            SourcesAnswer,
+            parameters=_EVERYWHERE,
+            problems=(400,),
+            shared=True,
         ),
         "/v1/line.html": _line("line", "text/html"),
         "/v1/line.svg": _line("picture", "image/svg+xml", "width"),
@@ -388,14 +415,14 @@ def _paths() -> Document:
             "stream",
             "Every change at once, over a WebSocket.",
             stream,
-            parameters=("symbols", "cursor"),
+            parameters=("symbols", *_EVERYWHERE),
             problems=(400, 403, 426, 503),
         ),
         "/v1/events": _get(
             "events",
             "Every change at once, as Server-Sent Events.",
             events,
-            parameters=("symbols", "cursor", "Last-Event-ID"),
+            parameters=("symbols", *_EVERYWHERE, "Last-Event-ID"),
             problems=(400, 403, 503),
             shared=True,
         ),
@@ -503,7 +530,7 @@ def _of_stream(*kinds: str) -> list[Document]:
 def _channel() -> Document:
     query = {
         name: {"description": each["description"], **each["schema"]}
-        for name in ("symbols", "cursor")
+        for name in ("symbols", *_EVERYWHERE)
         for each in (_PARAMETERS[name],)
     }
     return {

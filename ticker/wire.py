@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from ticker.rates.model import Announcement, Cursor, Pair, Quote, Selection, Status
+from ticker.rates.inverted import inverted
+from ticker.rates.model import Announcement, Cursor, Pair, Quote, Selection, Status, both_ways
 
 
 class CloseCode(IntEnum):
@@ -248,6 +249,11 @@ def decode_quote(text: str) -> Quote:
     )
 
 
+def encode_inverted(text: str) -> str:
+    """The JSON object of a quote the other way round, from that of the quote."""
+    return encode_quote(inverted(decode_quote(text)))
+
+
 def _encode_announcement(coming: Announcement) -> AnnouncementMessage:
     return AnnouncementMessage(
         price=plain(coming.price), inverse=plain(coming.inverse), as_of=encode_time(coming.as_of)
@@ -292,7 +298,8 @@ def select(texts: Sequence[str], symbols: tuple[Pair, ...], *, most: int = 200) 
     """
     The selection that a client names, out of the `symbols` that are served; none named: all of them.
 
-    Raises BadFrame that names the symbol and lists those that are there, or says that `most` were too few.
+    The reverse of a symbol that is served can be named, too. Raises BadFrame that names the symbol and lists
+    those that are there, or says that `most` were too few.
     """
     if len(texts) > most:
         raise BadFrame(f"{len(texts)} symbols are too many, name {most} at most")
@@ -300,11 +307,16 @@ def select(texts: Sequence[str], symbols: tuple[Pair, ...], *, most: int = 200) 
         wanted = {Pair.parse(text) for text in texts}
     except ValueError as error:
         raise BadFrame(str(error)) from None
-    if unknown := wanted - set(symbols):
+    pairs = both_ways(symbols)
+    if unknown := wanted - pairs.keys():
         names = ", ".join(sorted(map(str, unknown)))
         raise BadFrame(f"{names} is not served here; there are {', '.join(map(str, symbols))}")
-    chosen = tuple(symbol for symbol in symbols if symbol in wanted) if wanted else symbols
-    return Selection(symbols=chosen, tag=0 if chosen == symbols else _tag(chosen))
+    chosen = tuple(pair for pair in pairs if pair in wanted) if wanted else symbols
+    return Selection(
+        symbols=chosen,
+        tag=0 if chosen == symbols else _tag(chosen),
+        has_reversed=any(pairs[pair] != pair for pair in chosen),
+    )
 
 
 # A cursor also says for which selection it is good: a client that comes back asking for more
@@ -326,10 +338,11 @@ def read_cursor(text: str, selection: Selection) -> Cursor | None:
     """
     The place that a client has reached; None if its cursor is unusable for this selection.
 
-    A cursor of everything is good for every selection; any other only for its own.
+    A cursor of everything is good for every selection of configured symbols; any other only for its own.
     """
     place = read_place(text)
-    if place is None or Cursor.parse(text).sequence >> _TAG_SHIFT not in (0, selection.tag):
+    good = (selection.tag,) if selection.has_reversed else (0, selection.tag)
+    if place is None or Cursor.parse(text).sequence >> _TAG_SHIFT not in good:
         return None
     return place
 

@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Literal
 
 from ticker import assets
-from ticker.rates.model import EXACT, Quote
+from ticker.rates.model import Quote
 
 Direction = Literal["up", "down", "flat", ""]
 
@@ -21,7 +21,6 @@ MOST_DIGITS = 12
 """The decimals that a reader may ask for."""
 
 _WIDE = Context(prec=100, rounding=ROUND_HALF_UP)
-_NINE = Context(prec=9, rounding=ROUND_HALF_UP)
 _TAG = re.compile(r"([A-Za-z]{2,3}|[A-Za-z]{5,8})((?:-[A-Za-z0-9]{1,8})*)", re.ASCII)
 _SCRIPT = re.compile(r"-([a-z]{4})(?=-|$)")
 _FROM_THE_RIGHT = frozenset(("ar", "arc", "ckb", "dv", "fa", "he", "iw", "ks", "ps", "sd", "ug", "ur", "yi"))
@@ -117,15 +116,6 @@ def direction(text: str) -> Direction:
     if not text:
         return ""
     return "up" if text[0] == "+" else "down" if text[0] == "-" else "flat"
-
-
-def inverted_percent(quote: Quote) -> Decimal | None:
-    """The change of the price the other way round, of which the bank's own figure is `inverse`."""
-    if not quote.previous:
-        return None
-    before = _NINE.divide(Decimal(1), quote.previous)
-    change = EXACT.divide(quote.inverse, before) - 1
-    return _rounded(change * 100, 2)
 
 
 def day(at: date, locale: Locale) -> str:

@@ -9,14 +9,16 @@ import logging
 import os
 import re
 import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import date, datetime
 from email.utils import formatdate
 from functools import cache, lru_cache
 from http import HTTPStatus
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
-from aiohttp import web
+from aiohttp import web, web_response
 from pydantic import BaseModel
 from websockets.datastructures import Headers
 from websockets.http11 import Request
@@ -36,6 +38,7 @@ from ticker.answers import (
     VerdictAnswer,
 )
 from ticker.config import Settings
+from ticker.edge import query
 from ticker.edge.admission import Refused, retry_after
 from ticker.edge.packed import NotAcceptable, Packed, Shelf, asset, digest
 from ticker.edge.port import EVENT_STREAM, Port, Visit, come_back, event_head
@@ -43,7 +46,7 @@ from ticker.edge.scripts import SCRIPT, Scripts
 from ticker.edge.stream import EVENTS, WEBSOCKET, Broadcast, Framing, retry_event
 from ticker.health import Verdict, judge
 from ticker.metrics import Count, Facts
-from ticker.rates.model import NOWHERE, Fixing, Pair, Quote, Selection
+from ticker.rates.model import NOWHERE, Fixing, Pair, Quote, Selection, both_ways
 from ticker.rates.source import Outcome, Source
 from ticker.rates.tables import published
 from ticker.store import UNAVAILABLE, Store
@@ -76,7 +79,10 @@ LINES = {
 }
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD",
-    "Access-Control-Allow-Headers": "If-None-Match, Last-Event-ID, Cache-Control",
+    # The last three are what client libraries add by themselves.
+    "Access-Control-Allow-Headers": (
+        "If-None-Match, Last-Event-ID, Cache-Control, X-Requested-With, Content-Type, Authorization"
+    ),
     "Access-Control-Max-Age": "86400",
 }
 EXPOSED = "Age, Date, ETag, Retry-After"
@@ -87,6 +93,9 @@ PAGES_BYTES = 1 << 20
 _PLACEHOLDER = re.compile(r"<!--notice-->|\{\{(?:origin|script|integrity)\}\}")
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?|\[[0-9A-Fa-f:.]+\](:[0-9]+)?")
 DOCUMENTS = {"/openapi.json": schemas.openapi, "/asyncapi.json": schemas.asyncapi}
+
+# Here, as aiohttp also answers by itself, to a request that is no HTTP. A version helps only attackers.
+web_response.SERVER_SOFTWARE = "ticker"  # type: ignore[attr-defined]
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -199,10 +208,7 @@ class Routes:
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """The same stream as Server-Sent Events; `Last-Event-ID` is the cursor."""
-        try:
-            self._selection(request)
-        except BadFrame as error:
-            raise _problem(400, str(error)) from None
+        self._selection(_parameters(request, "/v1/events"))
         return await self._subscribe(request, event_head(self._reader(request)) + retry_event(), EVENTS)
 
     async def _subscribe(self, request: web.Request, preface: bytes, framing: Framing) -> web.StreamResponse:
@@ -235,20 +241,18 @@ class Routes:
             raise _away(f"no more connections fit in here: {error.strerror}") from None
         return _HandedOver()
 
-    def _selection(self, request: web.Request) -> Selection:
+    def _selection(self, asked: Mapping[str, str]) -> Selection:
         """The symbols of the query: `?symbols=KGS,TJS/USD`. Raises BadFrame."""
-        return self._port.selection(request.query.get("symbols", ""))
+        return self._port.selection(asked.get("symbols", ""))
 
     # Quotes.
 
     async def quotes(self, request: web.Request) -> web.Response:
         """The newest quotes; ETag is the cursor, and tells which quotes are late."""
+        asked = _parameters(request, "/v1/quotes")
         if not self._broadcast.loaded:
             raise _away("no quotes were read from Redis yet")
-        try:
-            selection = self._selection(request)
-        except BadFrame as error:
-            raise _problem(400, str(error)) from None
+        selection = self._selection(asked)
         version = self._broadcast.mirror.version
         # Hashing every symbol of the usual question would take half as long as all the rest here.
         key = selection.symbols if selection.tag else None
@@ -259,12 +263,13 @@ class Routes:
         delta = mirror.since(None, selection.symbols)
         cursor = wire.stamp(delta.cursor, selection)
         text = answers.encode_quotes(cursor, delta.items)
-        late = self._broadcast.mask(mirror.late.intersection(selection.symbols))
+        late = self._broadcast.mask(filter(mirror.is_late, selection.symbols))
         tag = f'"{cursor}-{late:x}"' if late else f'"{cursor}"'
         return Packed(text.encode(), JSON, tag=tag, cache=QUOTES_CACHE)
 
     async def quote(self, request: web.Request) -> web.Response:
         """The newest quote of one symbol."""
+        _parameters(request, "/v1/quotes/{symbol}")
         symbol = self._symbol(request)
         text = self._broadcast.mirror.get(symbol)
         if text is None:
@@ -274,16 +279,34 @@ class Routes:
 
     async def history(self, request: web.Request) -> web.Response:
         """What one source said of a symbol, by day: `?from=&to=` (inclusive) and `source=`."""
-        symbol = self._symbol(request)
-        first, last = _day(request, "from", date.min), _day(request, "to", date.max)
-        source = request.query.get("source") or self._source_of(symbol)
+        part = self._part(request)
         # A history may also grow without a publication, by what an archive says; that is always an event.
-        asked = symbol, source, first, last, await self._last_event()
+        key = part, await self._last_event()
         async with self._reading:
-            kept = self._histories.find(self._broadcast.mirror.cursor, asked)
+            kept = self._histories.find(self._broadcast.mirror.cursor, key)
             if kept is None:
-                kept = self._histories.keep(asked, await self._read_history(symbol, source, first, last))
+                kept = self._histories.keep(key, await self._read_history(part))
         return kept.answer(request)
+
+    def _part(self, request: web.Request) -> _Part:
+        """The part of a history that a request asks for."""
+        asked = _parameters(request, "/v1/history/{symbol}")
+        symbol = self._symbol(request)
+        first, last = _day(asked, "from", date.min), _day(asked, "to", date.max)
+        if first > last:
+            raise _problem(400, f"from={first} is after to={last}")
+        source = asked.get("source", "")
+        if source and self._key(source) not in (PEG, *self._sources):
+            there = ", ".join(self._sources)
+            raise _problem(404, f"there is no source {source[: query.LONGEST_NAME]!r}; there are {there}")
+        source = source or self._source_of(symbol)
+        known = self._sources.get(self._key(source))
+        today = self._broadcast.clock().astimezone(ZoneInfo(known.timezone)).date() if known else None
+        return _Part(symbol, source, first, last, today)
+
+    def _key(self, source: str) -> str:
+        """The key of a source as a quote names it: `demo:nbkr` is nbkr."""
+        return source.removeprefix(f"{self._settings.label}:" if self._settings.label else "")
 
     async def _last_event(self) -> int:
         try:
@@ -291,15 +314,15 @@ class Routes:
         except UNAVAILABLE as error:
             raise _history_is_away(error) from None
 
-    async def _read_history(self, symbol: Pair, source: str, first: date, last: date) -> Packed:
-        key = source.removeprefix(f"{self._settings.label}:" if self._settings.label else "")
-        rows = []
+    async def _read_history(self, part: _Part) -> Packed:
+        symbol, source, key = part.symbol, part.source, self._key(part.source)
+        origin, rows = both_ways(self._broadcast.symbols)[symbol], []
         try:
-            fixings = await self._store.fixings([symbol], since=first, until=last, source=key)
+            fixings = await self._store.fixings([origin], since=part.first, until=part.last, source=key)
         except UNAVAILABLE as error:
             raise _history_is_away(error) from None
         for number, fixing in enumerate(fixings):
-            rows.append(_history_row(fixing))
+            rows.append(_history_row(fixing if origin == symbol else fixing.inverted, part.today))
             if not number % ROWS_AT_ONCE:
                 await asyncio.sleep(0)
         answer = HistoryAnswer(symbol=str(symbol), source=source, fixings=rows or self._peg_row(symbol, key))
@@ -312,14 +335,15 @@ class Routes:
         quote = json.loads(text) if text else {}
         if source != PEG or not str(quote.get("source")).endswith(PEG):
             return []
-        return [FixingAnswer(**{name: quote[name] for name in FixingAnswer.model_fields})]
+        names = FixingAnswer.model_fields.keys() & quote.keys()
+        return [FixingAnswer(**{name: quote[name] for name in names}, announced=False)]
 
     def _symbol(self, request: web.Request) -> Pair:
         try:
             symbol = Pair.parse(request.match_info["symbol"])
         except ValueError as error:
             raise _problem(400, str(error)) from None
-        if symbol not in self._broadcast.symbols:
+        if symbol not in both_ways(self._broadcast.symbols):
             raise _problem(404, f"{symbol} is not served here")
         return symbol
 
@@ -331,11 +355,8 @@ class Routes:
 
     async def standing(self, request: web.Request) -> web.Response:
         """The line as a page or a picture, in the order of `?symbols=`, as it looks best to this reader."""
-        try:
-            selection = self._selection(request)
-        except BadFrame as error:
-            raise _problem(400, str(error)) from None
-        look = line.look(request.query)
+        selection = self._selection(request.query)
+        look = line.look(request.query, faults=query.unknown(request.query, request.path))
         if not self._broadcast.loaded:
             return self._waiting_line(request.path, look)
         symbols = _in_their_order(request.query.get("symbols", ""), selection)
@@ -348,7 +369,7 @@ class Routes:
         """What a reader sees in a frame while there is nothing to show: words for a program are a riddle."""
         kind, draw, policy = LINES[path]
         headers = {"Content-Type": kind, "Cache-Control": "no-store", "Retry-After": str(retry_after())}
-        headers |= _rules(policy)
+        headers |= _rules(policy, look)
         return web.Response(body=draw((), look).encode(), status=503, headers=headers)
 
     def _pack_line(self, path: str, symbols: tuple[Pair, ...], look: line.Look) -> Packed:
@@ -358,12 +379,12 @@ class Routes:
         body = draw(quotes, look, attributions=self._attributions(quotes)).encode()
         if framers := " ".join(self._settings.server.origins):
             policy += f"; frame-ancestors 'self' {framers}"
-        return Packed(body, kind, tag=digest(body), cache=QUOTES_CACHE, rules=_rules(policy))
+        return Packed(body, kind, tag=digest(body), cache=QUOTES_CACHE, rules=_rules(policy, look))
 
     def _attributions(self, quotes: Iterable[Quote]) -> str:
         """What the publishers of these quotes want to be said of them."""
         label = f"{self._settings.label}:" if self._settings.label else ""
-        keys = dict.fromkeys(quote.source.removeprefix(label) for quote in quotes)
+        keys = dict.fromkeys(self._key(quote.source) for quote in quotes)
         said = "; ".join(self._sources[key].attribution for key in keys if key in self._sources)
         # What the demo says no bank has said.
         return f"{label} {said}".strip() if said else ""
@@ -372,6 +393,7 @@ class Routes:
 
     async def sources(self, request: web.Request) -> web.Response:
         """Every source: who, on what terms, and how its last poll went."""
+        _parameters(request, "/v1/sources")
         # While Redis is away, what it said last is nearer to the truth than nothing.
         with suppress(*UNAVAILABLE):
             self._outcomes = await self._store.outcomes(list(self._sources))
@@ -647,8 +669,15 @@ def _come_back(detail: str, seconds: int) -> web.Response:
     return web.Response(body=come_back(detail, seconds), headers=headers)
 
 
-def _rules(policy: str) -> dict[str, str]:
+def _parameters(request: web.Request, route: str) -> dict[str, str]:
+    """What the query of a request says. Raises BadFrame if the route does not know one of its names."""
+    return query.read(request.rel_url.raw_query_string, route)
+
+
+def _rules(policy: str, look: line.Look) -> dict[str, str]:
     """What the line may do; a page that is isolated frames only those who say that they are, too."""
+    if look.faults:
+        policy += f"; script-src {line.CONSOLE_SOURCE}"
     return {"Content-Security-Policy": policy, "Cross-Origin-Embedder-Policy": "require-corp"}
 
 
@@ -658,7 +687,19 @@ def _in_their_order(asked: str, selection: Selection) -> tuple[Pair, ...]:
     return tuple(named) or selection.symbols
 
 
-def _history_row(fixing: Fixing) -> FixingAnswer:
+class _Part(NamedTuple):
+    """The part of a history that is asked for."""
+
+    symbol: Pair
+    source: str
+    """As quotes name it; empty if the symbol has no quote and none was asked for."""
+    first: date
+    last: date
+    today: date | None
+    """The day at the source; None if it is no bank's or market's."""
+
+
+def _history_row(fixing: Fixing, today: date | None) -> FixingAnswer:
     leg = fixing.legs[0] if len(fixing.legs) == 1 else None
     return FixingAnswer(
         as_of=fixing.as_of.isoformat(),
@@ -668,6 +709,7 @@ def _history_row(fixing: Fixing) -> FixingAnswer:
         nominal=leg.nominal if leg else None,
         direction=str(leg.pair) if leg else None,
         corrected=fixing.corrected,
+        announced=today is not None and fixing.day > today,
     )
 
 
@@ -681,8 +723,8 @@ def _moment(at: datetime | None) -> str | None:
     return at.isoformat(timespec="seconds").replace("+00:00", "Z") if at else None
 
 
-def _day(request: web.Request, name: str, default: date) -> date:
-    text = request.query.get(name)
+def _day(asked: Mapping[str, str], name: str, default: date) -> date:
+    text = asked.get(name)
     try:
         return date.fromisoformat(text) if text else default
     except ValueError:
@@ -733,6 +775,8 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
         return await handler(request)
     except _Problem as problem:
         status, detail, headers = problem.status, problem.detail, problem.headers
+    except BadFrame as error:
+        status, detail, headers = 400, str(error), {}
     except NotAcceptable as error:
         status, detail, headers = 406, str(error), {"Vary": "Accept-Encoding"}
     except web.HTTPException as error:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Literal, TypeVar
 
 from ticker.rates.late import is_late
-from ticker.rates.model import NOWHERE, Cursor, Pair
+from ticker.rates.model import NOWHERE, Cursor, Pair, both_ways
 
 Item = TypeVar("Item")
 
@@ -44,11 +44,17 @@ class Mirror(Generic[Item]):
     The newest item of every symbol, the cursor at which it was published, and which of them are late.
 
     Snapshot, update, resume and conflation are four names for `since(cursor)`; nothing is queued. That an
-    item becomes late has no cursor of its own: each process finds it out by its clock.
+    item becomes late has no cursor of its own: each process finds it out by its clock. What is published of a
+    symbol can also be read as its reverse.
     """
 
-    def __init__(self, symbols: Sequence[Pair]) -> None:
+    def __init__(self, symbols: Sequence[Pair], invert: Callable[[Item], Item]) -> None:
+        """`invert` gives the item of a symbol the other way round."""
         self.symbols = tuple(symbols)
+        self._invert = invert
+        self._origins = both_ways(self.symbols)
+        self._inverted: dict[Pair, tuple[Item, Item]] = {}
+        """By symbol, the item that was inverted last and what came of it."""
         self.cursor = NOWHERE
         self.late: frozenset[Pair] = frozenset()
         """The symbols that are late."""
@@ -112,11 +118,14 @@ class Mirror(Generic[Item]):
         is empty if there is nothing new. A cursor does not tell whether its reader knows what is late, so
         an update has that, too.
         """
-        known = [symbol for symbol in symbols or self.symbols if symbol in self._rows]
+        known = [symbol for symbol in symbols or self.symbols if self._origins[symbol] in self._rows]
         if cursor is None or cursor.epoch != self.cursor.epoch or cursor > self.cursor:
             return Delta("snapshot", self.cursor, self._told(known))
-        new = [symbol for symbol in known if self._rows[symbol].at > cursor or symbol in self._turned]
+        new = [symbol for symbol in known if self._is_new(self._origins[symbol], cursor)]
         return Delta("update", self.cursor, self._told(new))
+
+    def _is_new(self, symbol: Pair, cursor: Cursor) -> bool:
+        return self._rows[symbol].at > cursor or symbol in self._turned
 
     def current(self, symbols: Iterable[Pair]) -> Delta[Item]:
         """These symbols as they are now, for whoever has everything else."""
@@ -124,8 +133,24 @@ class Mirror(Generic[Item]):
 
     def get(self, symbol: Pair) -> Item | None:
         """The newest item of one symbol."""
-        row = self._rows.get(symbol)
-        return row.told(late=symbol in self.late) if row else None
+        return self._item(symbol) if self._origins[symbol] in self._rows else None
+
+    def is_late(self, symbol: Pair) -> bool:
+        """Whether the item of a symbol is late."""
+        return self._origins[symbol] in self.late
 
     def _told(self, symbols: Iterable[Pair]) -> tuple[Item, ...]:
-        return tuple(self._rows[symbol].told(late=symbol in self.late) for symbol in symbols)
+        return tuple(map(self._item, symbols))
+
+    def _item(self, symbol: Pair) -> Item:
+        origin = self._origins[symbol]
+        item = self._rows[origin].told(late=origin in self.late)
+        return item if origin == symbol else self._other_way_round(symbol, item)
+
+    def _other_way_round(self, symbol: Pair, item: Item) -> Item:
+        """The item inverted, once for all who read it."""
+        known, made = self._inverted.get(symbol, (None, item))
+        if known is not item:
+            made = self._invert(item)
+            self._inverted[symbol] = item, made
+        return made

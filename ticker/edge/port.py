@@ -26,11 +26,11 @@ from http import HTTPStatus
 from ipaddress import ip_address
 from itertools import chain
 from typing import NamedTuple
-from urllib.parse import parse_qsl
 
 from ticker import wire
 from ticker.config import LimitSettings, ServerSettings
 from ticker.edge import handshake, proxy
+from ticker.edge import query as queries
 from ticker.edge.admission import Refused, retry_after
 from ticker.edge.stream import WEBSOCKET, Broadcast, Framing, Subscriber
 from ticker.metrics import Count
@@ -493,12 +493,12 @@ class Port:
         return self._kept_wish(query, last_event_id)
 
     def _read_wish(self, query: str, last_event_id: str) -> Wish:
-        asked = dict(parse_qsl(query))
         try:
+            asked = queries.read(query, "/v1/stream")
             selection = self.selection(asked.get("symbols", ""))
         except BadFrame as error:
             return Wish(self._everything, fault=str(error))
-        text = last_event_id or asked.get("cursor", "")
+        text = last_event_id or asked.get("lastEventId") or asked.get("cursor", "")
         return Wish(selection, wire.read_cursor(text, selection), wire.read_place(text))
 
     def adopt(

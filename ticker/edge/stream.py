@@ -30,7 +30,7 @@ from ticker.edge.admission import Admission
 from ticker.edge.mirror import Delta, Mirror, Row
 from ticker.edge.sockets import Sockets
 from ticker.metrics import Count, Tally
-from ticker.rates.model import Cursor, Pair, Selection
+from ticker.rates.model import Cursor, Pair, Selection, both_ways
 from ticker.wire import BadFrame, CloseCode
 
 TICK_SECONDS = 0.1
@@ -216,8 +216,11 @@ class Broadcast:
         self.tally = tally
         self.admission = Admission(server, limits, tally)
         self.sockets = Sockets()
-        self.mirror: Mirror[str] = Mirror(symbols)
-        self._bits = {symbol: 1 << number for number, symbol in enumerate(symbols)}
+        self.mirror: Mirror[str] = Mirror(symbols, wire.encode_inverted)
+        self._origins = both_ways(symbols)
+        # Configured symbols first, so that the ETags of their quotes are the same for every version.
+        pairs = dict.fromkeys((*symbols, *self._origins))
+        self._bits = {pair: 1 << number for number, pair in enumerate(pairs)}
         self._kept_bytes = 0
         self.loaded = False
         """Whether what Redis holds was read once; before that there is nothing to say to anybody."""
@@ -292,7 +295,7 @@ class Broadcast:
         """Send these symbols to every subscriber, all of whom have what was published until `before`."""
         self._kept_bytes = delivered = 0
         self._told_time = NEVER
-        news = [(symbol, bit) for symbol, bit in self._bits.items() if symbol in changed]
+        news = [(pair, self._bits[pair]) for pair, symbol in self._origins.items() if symbol in changed]
         mask = sum(bit for _, bit in news)
         for group in list(self._groups.values()):
             group.changed()

@@ -10,7 +10,7 @@ from ticker.poll.current import CurrentDesk
 from ticker.poll.feed import Feed
 from ticker.poll.outbox import Outbox
 from ticker.poll.schedule import Schedule
-from ticker.rates.model import Pair
+from ticker.rates.model import Pair, both_ways
 from ticker.store import Done, Order, Store
 
 log = logging.getLogger(__name__)
@@ -53,11 +53,12 @@ class Orders:
                 return self._fill_all(int(order.subject), schedule)
             if order.verb not in _NOTHING:
                 raise ValueError(repr(order.verb))
-            symbol = Pair.parse(order.subject)
+            asked = Pair.parse(order.subject)
         except ValueError as error:
             return Done(f"not understood: {error}", done=False)
-        if symbol not in self._settings.symbols:
-            return Done(f"{symbol} is not served here", done=False)
+        symbol = both_ways(self._settings.symbols).get(asked)
+        if symbol is None:
+            return Done(f"{asked} is not served here", done=False)
         try:
             return self._decide(order.verb, symbol)
         except Exception as error:  # answered all the same, or it would break again at every start

@@ -232,7 +232,7 @@ def quote_of(basis: Basis, *, label: str, now: datetime) -> Quote:
         price=price,
         inverse=published(fixing, inverse=True),
         previous=published(previous) if previous else None,
-        change=change(fixing, previous, price) if previous else None,
+        change=change(fixing.price, previous.price, price) if previous else None,
         change_percent=change_percent(fixing.price, previous.price) if previous else None,
         as_of=fixing.as_of,
         source=label + fixing.source,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import lru_cache
 from typing import Literal, NamedTuple, Self
 
 Status = Literal["live", "pegged", "unconfirmed", "stale", "fallback"]
@@ -18,6 +19,7 @@ DERIVED = Context(prec=10, rounding=ROUND_HALF_UP)
 
 _ONE = Decimal(1)
 _CODE = re.compile(r"[A-Z]{3}")
+_SPELLING = re.compile(r"([A-Z]{3})(?:[/-]?([A-Z]{3}))?", re.ASCII | re.IGNORECASE)
 
 
 class _Codes(NamedTuple):
@@ -50,12 +52,33 @@ class Pair(_Codes):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `KGS/USD`; a bare `KGS` means `KGS/USD`. Raises ValueError that names the text."""
-        base, _, quote = text.strip().upper().partition("/")
-        try:
-            return cls(base, quote or "USD")
-        except ValueError as error:
-            raise ValueError(f"{text!r} is not a symbol like KGS or KGS/USD: {error}") from None
+        """
+        Read `KGS/USD`, `KGS-USD` or `KGSUSD`; a bare `KGS` means `KGS/USD`. Capitals don't matter.
+
+        Raises ValueError that names the text.
+        """
+        found = _SPELLING.fullmatch(text.strip())
+        if not found:
+            raise ValueError(
+                f"{text!r} is not a symbol like KGS or KGS/USD: give one or two codes of three letters"
+            )
+        return cls(found[1].upper(), (found[2] or "USD").upper())
+
+
+@lru_cache(maxsize=16)
+def both_ways(symbols: tuple[Pair, ...]) -> Mapping[Pair, Pair]:
+    """
+    Every pair whose price the symbols give, in their order, and the symbol that gives it.
+
+    A symbol gives its own price and that of its reverse, unless the reverse is a symbol itself.
+    """
+    own = frozenset(symbols)
+    return {
+        pair: symbol
+        for symbol in symbols
+        for pair in (symbol, symbol.inverse)
+        if pair == symbol or pair not in own
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +156,11 @@ class Fixing:
     @property
     def _fraction(self) -> Fraction:
         return fraction(self.symbol, [(leg.pair, leg.value, leg.nominal) for leg in self.legs])
+
+    @property
+    def inverted(self) -> Fixing:
+        """What the source said, as the price of the reverse symbol."""
+        return replace(self, symbol=self.symbol.inverse, legs=self.legs[::-1])
 
     @property
     def is_direct(self) -> bool:
@@ -260,8 +288,10 @@ NOWHERE = Cursor(0, 0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """The symbols that a subscriber wants, in the order of the configuration."""
+    """The symbols that a subscriber wants, or reverses of symbols, in the order of the configuration."""
 
     symbols: tuple[Pair, ...]
     tag: int = 0
     """0 where everything is selected, else a number that only this selection has."""
+    has_reversed: bool = False
+    """Whether one of the symbols is not configured, but its reverse is."""

@@ -152,10 +152,10 @@ def change_percent(price: Decimal, previous: Decimal) -> Decimal:
     return share.scaleb(2).quantize(_CENT, rounding=ROUND_HALF_UP) + Decimal("0.00")
 
 
-def change(fixing: Fixing, previous: Fixing, price: Decimal) -> Decimal:
-    """Price - previous at full precision, rounded to the places that `price` is published with."""
-    exact = EXACT.subtract(fixing.price, previous.price)
-    places = Decimal((0, (1,), min(0, int(price.as_tuple().exponent))))
+def change(price: Decimal, previous: Decimal, published: Decimal) -> Decimal:
+    """Price - previous, rounded to the places of the price as it is published."""
+    exact = EXACT.subtract(price, previous)
+    places = Decimal((0, (1,), min(0, int(published.as_tuple().exponent))))
     return exact.quantize(places, rounding=ROUND_HALF_UP) if exact else Decimal(0)
 
 

@@ -2,6 +2,7 @@
 /** One quote of the line: its words, and the nodes that show them. */
 
 import { currency, day, direction, exactly, labels, percent, price, sourceName } from "./format.js";
+import { inverted } from "./inverted.js";
 import { element } from "./parts.js";
 import { mark, set, write } from "./write.js";
 
@@ -41,39 +42,25 @@ const SPARE_CHARACTERS = 1;
  * @returns {Wording}
  */
 export function wording(quote, { locale, digits, invert, format }, chart) {
+  if (invert) quote = inverted(quote);
   const words = labels(locale);
-  const of = invert ? "inverse" : "price";
-  const codes = quote.symbol.split("/");
-  if (invert) codes.reverse();
   const source = sourceName(quote);
   const note = words[quote.status] ?? (quote.status === "fallback" ? `${words.source}: ${source}` : "");
   const lines = [
-    `${codes.join("/")} = ${exactly(quote[of], locale)}`,
+    `${quote.symbol} = ${exactly(quote.price, locale)}`,
     `${words.source}: ${source}, ${day(quote.as_of, locale)}`,
     words[quote.status],
-    quote.next && `${day(quote.next.as_of, locale)}: ${exactly(quote.next[of], locale)}`,
+    quote.next && `${day(quote.next.as_of, locale)}: ${exactly(quote.next.price, locale)}`,
   ];
   return {
-    name: name(codes, format, locale),
-    price: price(quote[of], { locale, digits }),
-    change: percent(invert ? inverseChange(quote) : quote.change_percent, locale),
+    name: name(quote.symbol.split("/"), format, locale),
+    price: price(quote.price, { locale, digits }),
+    change: percent(quote.change_percent, locale),
     status: quote.status,
     note,
     title: lines.filter(Boolean).join("\n"),
     chart,
   };
-}
-
-/**
- * The change of the inverse in percent.
- *
- * The quotient's ten digits end in noise; nine are the bank's own figure of the publication before.
- *
- * @param {Quote} quote
- */
-function inverseChange({ inverse, previous }) {
-  const before = previous && +(1 / +previous).toPrecision(9);
-  return before ? ((+inverse / before - 1) * 100).toFixed(9) : null;
 }
 
 /**

@@ -4,6 +4,7 @@
  * elements read it. It comes back by itself, and proves with the cursor that nothing was missed.
  */
 
+import { inverted, reverse } from "./inverted.js";
 import { BAD_REQUEST, WAYS } from "./ways.js";
 
 /**
@@ -165,7 +166,7 @@ function connect(server) {
     else if (close && !covers(subscriber.symbols)) openIn(0);
     subscriber.status(state, "");
     queueMicrotask(() => {
-      if (known.size && subscribers.has(subscriber)) subscriber.receive(judged([...known.values()]), true);
+      if (known.size && subscribers.has(subscriber)) tell(subscriber, [...known.values()], true);
     });
     return () => {
       subscribers.delete(subscriber);
@@ -344,7 +345,22 @@ function connect(server) {
     clearTimeout(looking);
     looking = setTimeout(look, Math.min(LOOK_MS, ...quotes.map(left).filter((ms) => ms > 0)));
     if (!complete && !news.length) return;
-    for (const subscriber of [...subscribers]) subscriber.receive(judged(news), complete);
+    for (const subscriber of [...subscribers]) tell(subscriber, news, complete);
+  }
+
+  /**
+   * Tell a reader what it wants of these quotes. Where everything was asked for, the reverse of a symbol is not
+   * among it.
+   *
+   * @param {Subscriber} subscriber
+   * @param {readonly Quote[]} quotes
+   * @param {boolean} complete
+   */
+  function tell({ symbols, receive }, quotes, complete) {
+    const both = judged(quotes).flatMap((quote) =>
+      symbols && !known.has(reverse(quote.symbol)) ? [quote, inverted(quote)] : quote,
+    );
+    receive(both.filter(({ symbol }) => symbols?.includes(symbol) ?? true), complete);
   }
 
   /**

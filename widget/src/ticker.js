@@ -73,7 +73,7 @@ const text = (name) => ({
 /**
  * A line of quotes, live from the ticker's stream.
  *
- * Attributes, each with a property of its name: `symbols` (`KGS KZT/USD`, all without it), `src` (the
+ * Attributes, each with a property of its name: `symbols` (`KGS USD/KZT`, all without it), `src` (the
  * server), `speed` (px per second), `direction` (`reverse`), `theme` (`light`, `dark`), `locale` (else
  * the page's `lang`), `digits` (decimals), `format` (`compact`, `names`), `link` (an address with
  * `{symbol}`, `{base}`, `{quote}` in it), `attribution` (id of the page's element for it); `invert`,
@@ -296,13 +296,12 @@ export class CurrencyTicker extends HTMLElement {
    * @param {boolean} complete
    */
   #receive(quotes, complete) {
-    const wanted = quotes.filter(({ symbol }) => this.#symbols?.includes(symbol) ?? true);
     const first = !this.#quotes.size;
     if (complete) this.#quotes.clear();
-    for (const quote of wanted) this.#quotes.set(quote.symbol, quote);
+    for (const quote of quotes) this.#quotes.set(quote.symbol, quote);
     if (first) this.#refresh();
     else this.#schedule();
-    for (const detail of wanted) this.#emit("ticker-quote", detail);
+    for (const detail of quotes) this.#emit("ticker-quote", detail);
   }
 
   /** Nothing is written where nobody sees it: that is done when the line comes into sight. */
@@ -380,13 +379,14 @@ const symbolOf = (target) =>
   /** @type {Element} */ (target).closest("[data-symbol]")?.getAttribute("data-symbol") ?? "";
 
 /**
- * `KGS kzt/usd,TJS` as symbols; null, which is all, where there is none.
+ * `KGS kzt/usd,TJS-USD USDUZS` as symbols; null, which is all, where there is none.
  *
  * @param {string | null} text
  */
 function symbols(text) {
-  const found = text?.toUpperCase().match(/\b[A-Z]{3}\b(\/[A-Z]{3}\b)?/g);
-  return found ? [...new Set(found.map((symbol) => (symbol[3] ? symbol : `${symbol}/USD`)))] : null;
+  const found = text?.toUpperCase().match(/\b[A-Z]{3}([/-]?[A-Z]{3})?\b/g);
+  const whole = found?.map((symbol) => `${symbol.slice(0, 3)}/${symbol[3] ? symbol.slice(-3) : "USD"}`);
+  return whole ? [...new Set(whole)] : null;
 }
 
 /**
