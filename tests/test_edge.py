@@ -526,7 +526,7 @@ async def test_whoever_comes_gets_the_newest_snapshot(
 async def test_queries_that_clients_make_up_do_not_fill_the_memory(site: Site) -> None:
     kept = site.edge._port._kept_wish.cache_info
     for number in range(20):
-        for target in ("/v1/stream?symbols=KGS", f"/v1/stream?symbols=KGS&x={number:0300}"):
+        for target in ("/v1/stream?symbols=KGS", f"/v1/stream?symbols=KGS&_={number:0300}"):
             async with client(site, target) as reader:
                 assert (await reader.receive())["type"] == "snapshot"
 
