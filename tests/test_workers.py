@@ -305,8 +305,8 @@ async def test_where_the_kernel_does_not_spread_connections_all_accept_from_one_
     folder: Path, redis_url: str, publisher: Any, quote_of: QuoteOf
 ) -> None:
     # As on macOS, where a shared port leads to the last who bound it.
-    program = "import sys\nfrom ticker.edge import port\nport.SPREADS = False\nfrom ticker import workers\n"
-    program += "workers.SPREADS = False\nfrom ticker import cli\nsys.exit(cli.main())"
+    program = "import sys\nfrom ticker.edge import listening\nlistening.SPREADS = False\n"
+    program += "from ticker import cli, workers\nworkers.SPREADS = False\nsys.exit(cli.main())"
     await publisher.say(quote_of("KGS", "80"))
     async with running(folder, redis_url, program=program) as service, crowd(service, 2 * CROWD) as readers:
         os.kill(service.workers[1], signal.SIGKILL)

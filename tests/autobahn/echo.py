@@ -24,7 +24,8 @@ from websockets.frames import Frame, Opcode
 
 from ticker.config import LimitSettings, ServerSettings
 from ticker.edge import port, utc_now
-from ticker.edge.port import Port, listeners
+from ticker.edge.listening import listeners
+from ticker.edge.port import Port
 from ticker.edge.stream import NOTHING, Broadcast, Subscriber
 from ticker.metrics import Tally
 from ticker.rates.model import Cursor, Pair

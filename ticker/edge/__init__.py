@@ -21,8 +21,9 @@ from aiohttp.http import HttpProcessingError
 from ticker import wire
 from ticker.config import Settings
 from ticker.edge.http import Routes
+from ticker.edge.listening import SPREADS, PortBusy, address_of, listeners, rebound
 from ticker.edge.mirror import Row
-from ticker.edge.port import SPREADS, Port, PortBusy, address_of, listeners, rebound
+from ticker.edge.port import Port
 from ticker.edge.stream import Broadcast
 from ticker.metrics import Tally
 from ticker.rates.late import status_at

@@ -12,8 +12,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import date, datetime
-from email.utils import formatdate
-from functools import cache, lru_cache
+from functools import cache
 from http import HTTPStatus
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -40,10 +39,20 @@ from ticker.answers import (
 from ticker.config import Settings
 from ticker.edge import query
 from ticker.edge.admission import Refused, retry_after
+from ticker.edge.framing import (
+    EVENT_STREAM,
+    EVENTS,
+    WEBSOCKET,
+    Framing,
+    come_back,
+    event_head,
+    retry_event,
+)
+from ticker.edge.handshake import http_date
 from ticker.edge.packed import NotAcceptable, Packed, Shelf, asset, digest
-from ticker.edge.port import EVENT_STREAM, Port, Visit, come_back, event_head
+from ticker.edge.port import Port, Visit
 from ticker.edge.scripts import SCRIPT, Scripts
-from ticker.edge.stream import EVENTS, WEBSOCKET, Broadcast, Framing, retry_event
+from ticker.edge.stream import Broadcast
 from ticker.health import Verdict, judge
 from ticker.metrics import Count, Facts
 from ticker.rates.model import NOWHERE, Fixing, Pair, Quote, Selection, both_ways
@@ -590,7 +599,7 @@ class Routes:
         headers = response.headers
         headers["Access-Control-Expose-Headers"] = EXPOSED
         # By the clock that decides what is late: a reader compares `due_at` with it.
-        headers["Date"] = _http_date(int(self._broadcast.clock().timestamp()))
+        headers["Date"] = http_date(int(self._broadcast.clock().timestamp()))
         # For sites that let nothing in but what says so (Cross-Origin-Embedder-Policy).
         headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         if reader := self._reader(request):
@@ -711,12 +720,6 @@ def _history_row(fixing: Fixing, today: date | None) -> FixingAnswer:
         corrected=fixing.corrected,
         announced=today is not None and fixing.day > today,
     )
-
-
-@lru_cache(maxsize=1)
-def _http_date(seconds: int) -> str:
-    """Seconds since 1970 as HTTP tells them (RFC 9110, 5.6.7)."""
-    return formatdate(seconds, usegmt=True)
 
 
 def _moment(at: datetime | None) -> str | None:

@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import cast
 
 from websockets.frames import Frame, Opcode
@@ -27,6 +26,7 @@ from websockets.server import ServerProtocol
 from ticker import wire
 from ticker.config import LimitSettings, ServerSettings
 from ticker.edge.admission import Admission
+from ticker.edge.framing import EVENTS, WEBSOCKET, Framing, frame
 from ticker.edge.mirror import Delta, Mirror, Row
 from ticker.edge.sockets import Sockets
 from ticker.metrics import Count, Tally
@@ -41,11 +41,7 @@ AHEAD_SECONDS = 10.0
 """How long a client that has seen more than we have waits for us."""
 CROWD_PER_SECOND = 1000
 """Goodbyes a second that a site takes without noticing; only a larger crowd is spread over the drain."""
-RETRY_MS = 2_000, 10_000
-"""Within which time an EventSource comes back; drawn, so that they do not come together."""
 MOST_BAD_FRAMES = 3
-MOST_REASON_BYTES = 123
-"""A control frame has at most 125 bytes, and two are the code."""
 READ_BYTES = 65536
 KEPT_BYTES = 16 << 20
 """What all encoded frames may take between two publications: clients choose their selections as they like."""
@@ -58,55 +54,6 @@ _ANSWERED = frozenset({Opcode.PING, Opcode.CLOSE})
 """What the parser answers by a frame of its own."""
 _OURS = frozenset({CloseCode.GOING_AWAY, CloseCode.TRY_AGAIN_LATER, CloseCode.SILENT})
 """Ends that are no fault of what the client sent."""
-
-
-# The two framings.
-
-
-@dataclass(frozen=True, slots=True)
-class Framing:
-    """How the messages of stream protocol 1 travel."""
-
-    message: Callable[[str, str], bytes]
-    """The bytes of a message; its cursor (none: empty) and its JSON text."""
-    ping: bytes
-    """What asks the client for a sign of life, if it can give one."""
-    goodbye: Callable[[int, str], bytes]
-    """The last bytes: a close code and its reason."""
-
-
-def frame(text: str) -> bytes:
-    """A text frame as it goes over the wire, unmasked."""
-    return Frame(Opcode.TEXT, text.encode()).serialize(mask=False)
-
-
-@lru_cache(maxsize=256)
-def _close_frame(code: int, reason: str) -> bytes:
-    text = reason.encode()[:MOST_REASON_BYTES].decode(errors="ignore")
-    return Frame(Opcode.CLOSE, code.to_bytes(2, "big") + text.encode()).serialize(mask=False)
-
-
-def event(cursor: str, text: str) -> bytes:
-    """A message as a server-sent event; its id is what comes back as `Last-Event-ID`."""
-    return (f"id: {cursor}\ndata: {text}\n\n" if cursor else f"data: {text}\n\n").encode()
-
-
-def retry_event() -> bytes:
-    """When an EventSource comes back after the end of this connection, in ms."""
-    return f"retry: {random.randint(*RETRY_MS)}\n\n".encode()  # noqa: S311 - spreads load, guards nothing
-
-
-def _come_back(code: int, reason: str) -> bytes:
-    """An event stream has no close code; a comment says why it ends, `retry` when to come back."""
-    return f": {code} {reason}\n".encode() + retry_event()
-
-
-WEBSOCKET = Framing(
-    message=lambda _, text: frame(text),
-    ping=Frame(Opcode.PING, b"").serialize(mask=False),
-    goodbye=_close_frame,
-)
-EVENTS = Framing(message=event, ping=b"", goodbye=_come_back)
 
 
 class Group:
