@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import reduce
 from operator import getitem
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+from urllib.parse import urljoin
 
 import pytest
-from jsonschema import Draft202012Validator, ValidationError
+from jsonschema import Draft7Validator, Draft202012Validator, ValidationError
 from openapi_spec_validator import validate
 from stage import answer_holds_to_the_schema, frame_holds_to_the_schema
 
-from ticker import schemas, wire
+from ticker import __version__, assets, schemas, wire
 from ticker.answers import FixingAnswer, HistoryAnswer, ProblemAnswer, encode
 from ticker.edge import query
+from ticker.line import NARROWEST, WIDEST, Form, Theme
 from ticker.wire import BadFrame, CloseCode
+from ticker.wording import MOST_DIGITS
 
 if TYPE_CHECKING:
     from tests.conftest import QuoteOf
 
+SPECS = Path(__file__).parent.parent / "widget" / "node_modules" / "@asyncapi" / "specs" / "schemas"
 JSON = {"Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store"}
 TIME = "2026-05-21T10:02:11.250Z"
 TAGGED = JSON | {"ETag": '"1-1"', "Vary": "Accept-Encoding"}
@@ -34,6 +40,30 @@ def refs(item: Any) -> list[str]:
 
 def test_the_document_of_http_is_openapi() -> None:
     validate(schemas.openapi())
+
+
+def test_the_document_of_the_stream_is_asyncapi() -> None:
+    rules = json.loads((SPECS / "3.0.0-without-$id.json").read_text())
+
+    Draft7Validator(rules).validate(schemas.asyncapi())
+
+
+def test_the_documents_say_which_server_they_speak_of() -> None:
+    [server] = schemas.openapi()["servers"]
+
+    # Relative to the document, as the service may live below a prefix.
+    assert urljoin("https://host/prefix/openapi.json", server["url"]) == "https://host/prefix/"
+    assert schemas.openapi()["info"]["version"] == schemas.asyncapi()["info"]["version"] == __version__
+
+
+def test_what_the_code_knows_of_a_parameter_is_in_the_document() -> None:
+    parameters = schemas.openapi()["components"]["parameters"]
+
+    assert parameters["digits"]["schema"] == {"type": "integer", "minimum": 0, "maximum": MOST_DIGITS}
+    assert parameters["width"]["schema"] == {"type": "integer", "minimum": NARROWEST, "maximum": WIDEST}
+    assert re.fullmatch(parameters["fingerprint"]["schema"]["pattern"], assets.fingerprint(b""))
+    assert parameters["theme"]["schema"]["enum"] == [*get_args(Theme)]
+    assert parameters["format"]["schema"]["enum"] == [*get_args(Form)]
 
 
 def test_every_reference_leads_somewhere_and_every_schema_is_used() -> None:
