@@ -254,7 +254,7 @@ def test_the_log_has_no_line_for_every_client_and_every_poll(started: Started) -
 
     assert not logging.getLogger("websockets.server").isEnabledFor(logging.INFO)
     assert not logging.getLogger("apscheduler.scheduler").isEnabledFor(logging.WARNING)
-    assert not logging.getLogger("apscheduler.executors.default").isEnabledFor(logging.ERROR)
+    assert not logging.getLogger("apscheduler.executors.default").isEnabledFor(logging.WARNING)
     assert logging.getLogger(cli.__name__).getEffectiveLevel() <= logging.WARNING
 
 
