@@ -46,9 +46,6 @@ SETTINGS = {
     "daemonize": "no",
     "appendonly": "yes",
     # Costs 0.65 instead of 0.31 ms a publication (2026-11), and what was acknowledged is on the disk.
-    # Its own chores twice a second: ten times cost 0.23 % of a core, with nothing to do (2026-11). It also
-    # takes half a second at most to notice that it shall end.
-    "hz": "2",
     "appendfsync": "always",
     "save": "",
     "maxmemory": "256mb",
