@@ -35,9 +35,10 @@ from websockets.frames import Frame, Opcode
 import ticker.edge
 import ticker.edge.stream
 import ticker.store
+from ticker import wire
 from ticker.config import LimitSettings, ServerSettings, Settings
 from ticker.edge import Edge, PortBusy, utc_now
-from ticker.edge.stream import Broadcast, Subscriber, whole_frames
+from ticker.edge.stream import Broadcast, State, Subscriber
 from ticker.embedded import EmbeddedServer, embedded
 from ticker.rates.events import Asked, Entry
 from ticker.rates.model import Cursor, Pair, Rate
@@ -772,16 +773,6 @@ async def test_frames_come_in_any_pieces(site: Site, publisher: Publisher, quote
         assert [digest(await reader.receive())[1] for _ in range(2)] == [{"KGS": "87"}, {"KZT": "471"}]
 
 
-@pytest.mark.parametrize("length", [0, 1, 125, 126, 300, 65_536])
-def test_frames_are_counted_whole_wherever_they_are_cut(length: int) -> None:
-    frames = masked(b"x" * length) + masked(b"")
-    first = len(masked(b"x" * length))
-
-    for cut in {*range(20), *range(first - 9, first + 7)} & set(range(len(frames) + 1)):
-        whole = len(frames) if cut == len(frames) else first if cut >= first else 0
-        assert whole_frames(frames[:cut], 70_000, 9)[0] == whole
-
-
 async def test_a_frame_may_come_right_behind_the_handshake(
     site: Site, publisher: Publisher, quote_of: QuoteOf
 ) -> None:
@@ -1223,7 +1214,7 @@ async def test_a_reader_that_stays_blocked_is_told_to_come_back_later_and_cut_of
         blocked(site, publisher, quote_of) as (asleep, one),
         blocked(site, publisher, quote_of) as (awakening, two),
     ):
-        await until(lambda: one._closing and two._closing)
+        await until(lambda: {one.state, two.state} <= {State.LEAVING, State.GONE})
         assert (await awakening.goodbye())[0] == 1013
         awakening.writer.write_eof()
         await awakening.ended()
@@ -1392,6 +1383,20 @@ async def test_a_port_that_is_taken_is_said_in_words(site: Site, store: Store) -
 def alive(kind: type) -> list[Any]:
     gc.collect()
     return [each for each in gc.get_objects() if isinstance(each, kind)]
+
+
+async def test_who_is_gone_is_not_listened_to_any_more(site: Site) -> None:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    site.broadcast.admission.enter("")
+    subscriber = Subscriber(site.broadcast, ours, wire.select(["KGS"], FIVE))
+    subscriber.start(b"", None, None)
+    theirs.close()
+    subscriber.received(b"".join(masked(json.dumps(subscribe(code)).encode()) for code in ("KZT", "TJS")))
+
+    assert subscriber.state is State.GONE
+    assert not site.broadcast._groups
+    assert not site.broadcast.size
 
 
 async def test_nobody_who_left_is_remembered(store: Store, publisher: Publisher, quote_of: QuoteOf) -> None:

@@ -24,11 +24,13 @@ from websockets.frames import Frame, Opcode
 
 from ticker.config import LimitSettings, ServerSettings
 from ticker.edge import port, utc_now
+from ticker.edge.conversation import Conversation, Message
 from ticker.edge.listening import listeners
 from ticker.edge.port import Port
 from ticker.edge.stream import NOTHING, Broadcast, Subscriber
 from ticker.metrics import Tally
 from ticker.rates.model import Cursor, Pair
+from ticker.wire import CloseCode
 
 LARGEST = 1 << 24
 """Bytes of the largest message that the suite sends."""
@@ -37,36 +39,28 @@ LARGEST = 1 << 24
 class Echo(Subscriber):
     """A subscriber that is sent what it says, and nothing else."""
 
-    __slots__ = ("_opcode",)
+    __slots__ = ()
 
     def catch_up(self, cursor: Cursor | None, *, preface: bytes = NOTHING) -> None:
         """Only the answer to the handshake: nothing is published here."""
         if preface:
             self.write(preface)
 
-    def _received(self, speech, event: Frame) -> None:  # type: ignore[no-untyped-def]
-        if event.opcode in (Opcode.TEXT, Opcode.BINARY):
-            self._opcode = event.opcode
-        super()._received(speech, event)
-
-    def binary(self, speech, event: Frame) -> None:  # type: ignore[no-untyped-def]
-        self._message(speech, bytes(event.data), last=event.fin)
-
-    def _message(self, speech, data: bytes, *, last: bool) -> None:  # type: ignore[no-untyped-def]
-        if self._opcode is Opcode.TEXT:
-            super()._message(speech, data, last=last)
+    def message(self, talk: Conversation, message: Message) -> None:
+        if not message.is_whole:
             return
-        speech.parts = None if last else data
-        if last:
-            self.write(Frame(Opcode.BINARY, data).serialize(mask=False))
+        if message.is_text:
+            try:
+                message.data.decode()
+            except UnicodeDecodeError:
+                self.close(CloseCode.INVALID_DATA, "text that is not UTF-8")
+                return
+        opcode = Opcode.TEXT if message.is_text else Opcode.BINARY
+        self.write(Frame(opcode, message.data).serialize(mask=False))
 
-    def message(self, text: str) -> None:
-        self.write(Frame(Opcode.TEXT, text.encode()).serialize(mask=False))
-
-    def _answer(self, data: bytes) -> None:
+    def answer(self, data: bytes) -> None:
         """Unlike the stream's, an echo's answers are queued while the kernel takes no more."""
-        if data and not self._closing:
-            self.write(data)
+        self.write(data)
 
 
 async def serve(number: int) -> None:

@@ -3,8 +3,8 @@ The subscribers of the stream: one frame per selection, written straight to ever
 
 A delivery is one send() of bytes that were made once for all. A socket that does not take them leaves
 the round and gets `since(cursor)` when it can be written again, so there is no queue for it anywhere. An
-idle subscriber owns a socket and a few words of memory; the Sans-I/O protocol of `websockets` is made
-when its client speaks. WebSocket and Server-Sent Events differ in their framing alone.
+idle subscriber owns a socket and a few words of memory; its conversation is made when its client speaks.
+WebSocket and Server-Sent Events differ in their framing alone.
 """
 
 from __future__ import annotations
@@ -17,15 +17,12 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
-
-from websockets.frames import Frame, Opcode
-from websockets.protocol import OPEN
-from websockets.server import ServerProtocol
+from enum import Enum, auto
 
 from ticker import wire
 from ticker.config import LimitSettings, ServerSettings
 from ticker.edge.admission import Admission
+from ticker.edge.conversation import Conversation, Departed, Event, Message, Reply
 from ticker.edge.framing import EVENTS, WEBSOCKET, Framing, frame
 from ticker.edge.mirror import Delta, Mirror, Row
 from ticker.edge.sockets import Sockets
@@ -50,8 +47,6 @@ LONGEST_TICK_SECONDS = 1.0
 NOTHING = b""
 NEVER = -1.0, ""
 
-_ANSWERED = frozenset({Opcode.PING, Opcode.CLOSE})
-"""What the parser answers by a frame of its own."""
 _OURS = frozenset({CloseCode.GOING_AWAY, CloseCode.TRY_AGAIN_LATER, CloseCode.SILENT})
 """Ends that are no fault of what the client sent."""
 
@@ -271,6 +266,35 @@ class Broadcast:
             if wait := self.ahead.pop(subscriber, None):
                 subscriber.go_on(wait.cursor)
 
+    def wait(self, subscriber: Subscriber, place: Cursor, cursor: Cursor | None) -> None:
+        """Let a subscriber wait for `place`, which it has seen; then it gets what is new since `cursor`."""
+        self.ahead[subscriber] = Ahead(place, cursor, self.now)
+        self.lost.set()
+
+    def block(self, subscriber: Subscriber) -> None:
+        """The kernel takes no more bytes of a subscriber: it is told when it does."""
+        self.blocked[subscriber] = self.now
+        self.tally.set(Count.BLOCKED, len(self.blocked))
+        self.sockets.change(subscriber.sock, writing=True)
+
+    def unblock(self, subscriber: Subscriber) -> None:
+        """The kernel takes bytes again."""
+        self.blocked.pop(subscriber, None)
+        self.tally.set(Count.BLOCKED, len(self.blocked))
+        self.sockets.change(subscriber.sock, writing=False)
+
+    def dismiss(self, subscriber: Subscriber) -> None:
+        """Goodbye was said: it is told nothing more, and cut off if it stays."""
+        subscriber.group.caught_up.discard(subscriber)
+        self.ahead.pop(subscriber, None)
+        self.leaving[subscriber] = self.now
+
+    def is_flood(self, subscriber: Subscriber, frames: int) -> bool:
+        """Whether with so many frames more a subscriber has said too much in this second."""
+        self.spoken[subscriber] = count = self.spoken.get(subscriber, 0) + frames
+        self.tally.add(Count.MESSAGES, frames)
+        return count > self.limits.messages_per_second
+
     def join(self, subscriber: Subscriber) -> None:
         """Take a subscriber in: its socket is read, its heartbeats come."""
         slot = self._wheel[self._slot - 1]
@@ -290,6 +314,7 @@ class Broadcast:
             return
         subscriber.slot.discard(subscriber)
         subscriber.slot = None
+        subscriber.state = State.GONE
         subscriber.group.caught_up.discard(subscriber)
         self.part(subscriber.group)
         self.blocked.pop(subscriber, None)
@@ -391,22 +416,34 @@ def _older(some: dict[Subscriber, float], moment: float) -> list[Subscriber]:
     return found
 
 
-class _Speech:
-    """What a client is in the middle of saying."""
+class State(Enum):
+    """
+    Where a subscriber stands.
 
-    __slots__ = ("bad_frames", "deaf", "parser", "parts", "pending")
+        JOINING ───┬──────────────> CAUGHT_UP <───> BEHIND
+                   └──> AHEAD ──────────┴──────────────┘
 
-    def __init__(self) -> None:
-        self.pending = NOTHING
-        """The beginning of a frame."""
-        self.parser: ServerProtocol | None = None
-        self.parts: bytes | None = None
-        self.bad_frames = 0
-        self.deaf = False
-        """The client broke the protocol and is not listened to any more."""
+        from any of these to LEAVING and then GONE, or at once to GONE where the connection ends
 
-    def is_over(self) -> bool:
-        return not (self.pending or self.parser or self.bad_frames or self.deaf)
+    CAUGHT_UP becomes BEHIND by a write that the kernel does not take whole, and again CAUGHT_UP once it has
+    taken the rest. Bytes may also wait for the kernel in AHEAD, which ends in BEHIND then, and in LEAVING.
+    """
+
+    JOINING = auto()
+    """Its handshake was not answered yet."""
+    AHEAD = auto()
+    """It has seen more than we have, and is told nothing until we have that, too."""
+    CAUGHT_UP = auto()
+    """It has everything, and is in the round."""
+    BEHIND = auto()
+    """It reads too slowly; when its kernel takes bytes again, it gets what is new since `_cursor`."""
+    LEAVING = auto()
+    """We have said goodbye, and say nothing more."""
+    GONE = auto()
+    """Its socket is closed."""
+
+
+_OVER = frozenset({State.LEAVING, State.GONE})
 
 
 class Subscriber:
@@ -414,15 +451,15 @@ class Subscriber:
 
     __slots__ = (
         "_broadcast",
-        "_closing",
         "_cursor",
         "_seen",
-        "_speech",
+        "_talk",
         "_unsent",
         "address",
         "group",
         "slot",
         "sock",
+        "state",
     )
 
     def __init__(
@@ -438,14 +475,17 @@ class Subscriber:
         self.sock = sock
         self.group = broadcast.enroll(selection, framing)
         self.slot: set[Subscriber] | None = None
+        """Where it is on the wheel of heartbeats."""
         self.address = address
         """Whom it counts for; who makes a subscriber has admitted it."""
+        self.state = State.JOINING
         self._cursor: Cursor | None = None
+        """From where it is told what is new, once it is not BEHIND any more."""
         self._unsent: bytes | None = None
         """What the kernel did not take; None while it takes everything."""
         self._seen = broadcast.now
-        self._speech: _Speech | None = None
-        self._closing = False
+        self._talk: Conversation | None = None
+        """Made when the client speaks, and forgotten when nothing of it need be remembered."""
 
     # Writing.
 
@@ -458,8 +498,8 @@ class Subscriber:
         """
         self._broadcast.join(self)
         if place and place > self._broadcast.mirror.cursor:
-            self._broadcast.ahead[self] = Ahead(place, cursor, self._broadcast.now)
-            self._broadcast.lost.set()
+            self.state = State.AHEAD
+            self._broadcast.wait(self, place, cursor)
             self.write(preface)
         else:
             self.catch_up(cursor, preface=preface)
@@ -469,7 +509,7 @@ class Subscriber:
         if self._unsent is None:
             self.catch_up(cursor)
         else:
-            self._cursor = cursor
+            self.state, self._cursor = State.BEHIND, cursor
 
     def refuse(self, preface: bytes, reason: str) -> None:
         """Shake hands only to say what was wrong: a browser's script can't read an HTTP error."""
@@ -481,8 +521,12 @@ class Subscriber:
     def catch_up(self, cursor: Cursor | None, *, preface: bytes = NOTHING) -> None:
         """Send what is new since `cursor` and join the round."""
         self._broadcast.tally.add(Count.DELIVERIES)
-        self.group.caught_up.add(self)
+        self._join_the_round()
         self.write(preface + self.group.since(cursor))
+
+    def _join_the_round(self) -> None:
+        self.state = State.CAUGHT_UP
+        self.group.caught_up.add(self)
 
     def write(self, data: bytes) -> None:
         """Write bytes that belong together; what the kernel does not take is kept, and the reader is slow."""
@@ -508,11 +552,11 @@ class Subscriber:
 
     def block(self, unsent: bytes, cursor: Cursor) -> None:
         """The client reads too slowly: out of the round, until the kernel takes bytes again."""
-        self.group.caught_up.discard(self)
+        if self.state is State.CAUGHT_UP:
+            self.state = State.BEHIND
+            self.group.caught_up.discard(self)
         self._unsent, self._cursor = unsent, cursor
-        self._broadcast.blocked[self] = self._broadcast.now
-        self._broadcast.tally.set(Count.BLOCKED, len(self._broadcast.blocked))
-        self._broadcast.sockets.change(self.sock, writing=True)
+        self._broadcast.block(self)
 
     def writable(self) -> None:
         """The kernel takes bytes: the rest of the old ones, then one frame with what is new."""
@@ -527,28 +571,25 @@ class Subscriber:
             return
         self._unsent = self._unsent[sent:]
         if not self._unsent:
-            self._unblock()
+            self._unsent = None
+            self._broadcast.unblock(self)
+            self._unblocked()
 
-    def _unblock(self) -> None:
-        self._unsent, cursor = None, self._cursor
-        self._broadcast.blocked.pop(self, None)
-        self._broadcast.tally.set(Count.BLOCKED, len(self._broadcast.blocked))
-        self._broadcast.sockets.change(self.sock, writing=False)
-        if self._closing:
+    def _unblocked(self) -> None:
+        """What was written is out."""
+        if self.state is State.LEAVING:
             self._hang_up()
-            return
-        if self in self._broadcast.ahead:
-            return
-        delta = self.group.delta(cursor)
-        if delta.kind == "snapshot" or delta.items:
-            self._broadcast.tally.add(Count.CONFLATED)
-            self.catch_up(cursor)
-        else:
-            self.group.caught_up.add(self)
+        elif self.state is State.BEHIND:
+            delta = self.group.delta(self._cursor)
+            if delta.kind == "snapshot" or delta.items:
+                self._broadcast.tally.add(Count.CONFLATED)
+                self.catch_up(self._cursor)
+            else:
+                self._join_the_round()
 
     def beat(self) -> None:
         """A heartbeat and a ping; or the end, if the last ones were not answered."""
-        if self._closing or self._unsent is not None or self in self._broadcast.ahead:
+        if self.state is not State.CAUGHT_UP:
             return
         framing = self.group.framing
         if framing.ping and self._broadcast.now - self._seen > self._broadcast.server.silent_seconds:
@@ -559,7 +600,7 @@ class Subscriber:
 
     def close(self, code: CloseCode, reason: str) -> None:
         """Say why and end; the client has a second to answer before it is cut off."""
-        if self._closing:
+        if self.state is State.LEAVING:
             return
         if code not in _OURS:
             self._broadcast.tally.add(Count.CLOSED_BAD)
@@ -573,18 +614,17 @@ class Subscriber:
 
         Closed with bytes unread, the kernel would send a reset, which eats what was written last.
         """
-        is_deaf = self._speech is not None and self._speech.deaf
-        if (is_deaf or self.group.framing is EVENTS) and self._unsent is None and self.slot is not None:
+        is_deaf = self._talk is not None and self._talk.deaf
+        is_open = self._unsent is None and self.state is not State.GONE
+        if (is_deaf or self.group.framing is EVENTS) and is_open:
             with suppress(OSError):
                 self.sock.shutdown(socket.SHUT_WR)
 
     def _end(self) -> None:
         """Out of the round for good. Whoever has not closed in a second, or does not read, is cut off."""
-        if not self._closing and self.slot is not None:
-            self._closing = True
-            self.group.caught_up.discard(self)
-            self._broadcast.ahead.pop(self, None)
-            self._broadcast.leaving[self] = self._broadcast.now
+        if self.state not in _OVER:
+            self.state = State.LEAVING
+            self._broadcast.dismiss(self)
 
     # Reading.
 
@@ -608,55 +648,37 @@ class Subscriber:
         """Take bytes of the client, in any pieces."""
         self._seen = self._broadcast.now
         # The answer to our ping, alone, as nearly always.
-        if self.group.framing is EVENTS or (len(data) == 6 and data[:2] == b"\x8a\x80" and not self._speech):
+        if self.group.framing is EVENTS or (len(data) == 6 and data[:2] == b"\x8a\x80" and not self._talk):
             return
-        speech = self._speech or _Speech()
-        if not speech.deaf:
-            self._speech = speech
-            self._listen(speech, data)
-            if speech.is_over():
-                self._speech = None
-
-    def _listen(self, speech: _Speech, data: bytes) -> None:
-        most = self._broadcast.limits.message_bytes
-        data = speech.pending + data
-        ready, frames = whole_frames(data, most, self._broadcast.limits.messages_per_second)
-        speech.pending = data[ready:]
-        if self._is_flood(frames):
+        limits = self._broadcast.limits
+        talk = self._talk or Conversation(limits.message_bytes, limits.messages_per_second)
+        if talk.deaf:
+            return
+        self._talk = talk
+        if self._broadcast.is_flood(self, talk.receive(data)):
             self._broadcast.tally.add(Count.CLOSED_BAD)
-            speech.deaf, speech.pending = True, NOTHING
+            talk.deafen()
             self.close(CloseCode.TRY_AGAIN_LATER, "too many messages a second")
-        elif ready:
-            parser = speech.parser or ServerProtocol(state=OPEN, max_size=most)
-            parser.receive_data(data[:ready])
-            self._take(speech, parser)
+        else:
+            for event in talk.events():
+                self.heard(talk, event)
+        if talk.is_over:
+            self._talk = None
 
-    def _is_flood(self, frames: int) -> bool:
-        spoken = self._broadcast.spoken
-        spoken[self] = count = spoken.get(self, 0) + frames
-        self._broadcast.tally.add(Count.MESSAGES, frames)
-        return count > self._broadcast.limits.messages_per_second
-
-    def _take(self, speech: _Speech, parser: ServerProtocol) -> None:
-        """Act on what the parser made of whole frames; keep it only half way through a message."""
-        answers = iter(parser.data_to_send())
-        for event in cast(list[Frame], parser.events_received()):
-            if event.opcode in _ANSWERED:
-                self._answer(next(answers))
-            else:
-                self._received(speech, event)
-        for answer in answers:
-            self._answer(answer)
-        speech.parser = parser if speech.parts is not None else None
-        if parser.close_expected():
-            if parser.parser_exc is None:
-                self._depart()
-            else:
-                speech.deaf, speech.pending = True, NOTHING
-                if not self._closing:
-                    self._broadcast.tally.add(Count.CLOSED_BAD)
-                    self._end()
-                    self._hang_up()
+    def heard(self, talk: Conversation, event: Event) -> None:
+        """Act on what the client said."""
+        if isinstance(event, Departed):
+            self._depart()
+        elif self.state in _OVER:
+            return
+        elif isinstance(event, Reply):
+            self.answer(event.data)
+        elif isinstance(event, Message):
+            self.message(talk, event)
+        else:
+            self._broadcast.tally.add(Count.CLOSED_BAD)
+            self._end()
+            self._hang_up()
 
     def _depart(self) -> None:
         """Both have said goodbye: close, as soon as ours is out."""
@@ -665,45 +687,28 @@ class Subscriber:
         else:
             self._end()
 
-    def _answer(self, data: bytes) -> None:
+    def answer(self, data: bytes) -> None:
         """
-        Answer (by a pong, an error, a close frame), unless we have said goodbye already.
+        Answer by a pong, an error, a close frame.
 
         A client that does not read gets no answers either: they would pile up.
         """
-        if data and not self._closing and self._unsent is None:
+        if self._unsent is None:
             self.write(data)
 
-    def _received(self, speech: _Speech, event: Frame) -> None:
-        if self._closing:
-            return
-        if event.opcode is Opcode.BINARY:
-            self.binary(speech, event)
-        elif event.opcode is Opcode.TEXT:
-            self._message(speech, bytes(event.data), last=event.fin)
-        elif event.opcode is Opcode.CONT and speech.parts is not None:
-            self._message(speech, speech.parts + bytes(event.data), last=event.fin)
-
-    def binary(self, speech: _Speech, event: Frame) -> None:
-        """A binary frame, of which this protocol has none."""
-        self.close(CloseCode.BAD_REQUEST, "frames of this protocol are JSON text")
-
-    def _message(self, speech: _Speech, data: bytes, *, last: bool) -> None:
-        speech.parts = None if last else data
-        if not last:
-            return
-        try:
-            self.message(data.decode())
-        except UnicodeDecodeError:
-            self.close(CloseCode.INVALID_DATA, "text that is not UTF-8")
-        except BadFrame as error:
-            self.complain(speech, str(error))
-        else:
-            speech.bad_frames = 0
-
-    def message(self, text: str) -> None:
-        """A whole message of the client. Raises BadFrame."""
-        self.subscribe(wire.decode_subscribe(text))
+    def message(self, talk: Conversation, message: Message) -> None:
+        """A message of the client, as far as it has come."""
+        if not message.is_text:
+            self.close(CloseCode.BAD_REQUEST, "frames of this protocol are JSON text")
+        elif message.is_whole:
+            try:
+                self.subscribe(wire.decode_subscribe(message.data.decode()))
+            except UnicodeDecodeError:
+                self.close(CloseCode.INVALID_DATA, "text that is not UTF-8")
+            except BadFrame as error:
+                self.complain(talk, str(error))
+            else:
+                talk.bad_frames = 0
 
     def subscribe(self, texts: tuple[str, ...]) -> None:
         """Replace the selection; answered by a snapshot. Raises BadFrame."""
@@ -712,41 +717,15 @@ class Subscriber:
         self.group = self._broadcast.enroll(selection, old.framing)
         old.caught_up.discard(self)
         self._broadcast.part(old)
-        if wait := self._broadcast.ahead.get(self):
-            wait.cursor = None
-        elif self._unsent is None:
+        self._cursor = None
+        if self.state is State.AHEAD:
+            self._broadcast.ahead[self].cursor = None
+        elif self.state is State.CAUGHT_UP:
             self.catch_up(None)
-        else:
-            self._cursor = None
 
-    def complain(self, speech: _Speech, message: str) -> None:
+    def complain(self, talk: Conversation, message: str) -> None:
         """Say what was wrong; three in a row and the client is a stranger to the protocol."""
-        speech.bad_frames += 1
-        self._answer(frame(wire.encode_error("bad_request", message)))
-        if speech.bad_frames >= MOST_BAD_FRAMES:
+        talk.bad_frames += 1
+        self.answer(frame(wire.encode_error("bad_request", message)))
+        if talk.bad_frames >= MOST_BAD_FRAMES:
             self.close(CloseCode.BAD_REQUEST, "three bad frames in a row")
-
-
-def whole_frames(data: bytes, most: int, count: int) -> tuple[int, int]:
-    """
-    How many bytes at the start of `data` are whole frames of a client, and how many frames.
-
-    So a parser never waits half way through a frame and can be dropped between two. A frame that
-    claims more than `most` bytes counts as whole: the parser refuses it by its head alone. Counting ends
-    one frame after `count`.
-    """
-    at = frames = 0
-    while len(data) - at >= 2 and frames <= count:
-        length, head = data[at + 1] & 0x7F, 2
-        if length >= 126:
-            size = 2 if length == 126 else 8
-            if len(data) - at < 2 + size:
-                break
-            length, head = int.from_bytes(data[at + 2 : at + 2 + size], "big"), 2 + size
-        if length > most or not data[at + 1] & 0x80:
-            return len(data), frames + 1
-        if len(data) - at < head + 4 + length:
-            break
-        at += head + 4 + length
-        frames += 1
-    return at, frames
