@@ -1271,7 +1271,7 @@ async def test_a_reader_that_has_not_read_its_earlier_answers_is_subscribed_when
 async def test_a_reader_that_never_takes_its_earlier_answers_is_cut_off(
     store: Store, publisher: Publisher, quote_of: QuoteOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ticker.edge.http, "WRITTEN_SECONDS", 0.3)
+    monkeypatch.setattr(ticker.edge.handover, "WRITTEN_SECONDS", 0.3)
     await flood(publisher, quote_of, 1)
     async with running(store, MANY) as site:
         slow = await stuffed(site)

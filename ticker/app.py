@@ -149,7 +149,8 @@ class _Front:
         """Begin to answer, until `port` is closed; gives the address and the jobs to run meanwhile."""
         port.callback(os.close, self._memory)
         if admin := self._settings.server.admin:
-            log.info("admin: %s", await port.enter_async_context(administering(self._edge, admin)))
+            application = self._edge.administration()
+            log.info("admin: %s", await port.enter_async_context(administering(application, admin)))
         if self._alone:
             address = await port.enter_async_context(self._edge.serving())
             return address, [self._edge.follow(), self._edge.beat()]

@@ -1,24 +1,146 @@
-"""An address for operators alone: `/metrics` and the detailed `/health`, not for the public."""
+"""What operators are told: `/metrics`, `/health` and the like, and an address for them alone."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from aiohttp import web
+from pydantic import BaseModel
 
-from ticker.edge import Edge, PortBusy
+from ticker import __version__, answers, metrics, wire
+from ticker.answers import AliveAnswer, HealthAnswer, ReadyAnswer, SourceHealth, VerdictAnswer
+from ticker.config import Settings
+from ticker.edge.listening import PortBusy
+from ticker.edge.stream import Broadcast
+from ticker.health import Verdict, judge
+from ticker.metrics import Count, Facts
+from ticker.rates.source import Outcome
+from ticker.store import UNAVAILABLE, Store
 
 CLOSE_SECONDS = 0.5
+LAG_SECONDS = 1.0
+"""How long a publication may be under way from Redis to the subscribers."""
+
+
+class Operators:
+    """Answers how the service does."""
+
+    def __init__(
+        self, broadcast: Broadcast, store: Store, settings: Settings, enabled: frozenset[str]
+    ) -> None:
+        self._broadcast = broadcast
+        self._store = store
+        self._settings = settings
+        self._enabled = enabled
+
+    async def alive(self, request: web.Request) -> web.Response:
+        """The process runs."""
+        return json_answer(AliveAnswer(), cache="no-store")
+
+    async def ready(self, request: web.Request) -> web.Response:
+        """The process can serve: it has read what Redis holds, and is not about to leave."""
+        fit = self._broadcast.loaded and not self._broadcast.closing
+        answer = ReadyAnswer(status="pass" if fit else "fail")
+        return json_answer(answer, status=200 if fit else 503, cache="no-store")
+
+    async def health(self, request: web.Request) -> web.Response:
+        """Every source, Redis and the quotes; 503 only when the quotes can't be trusted."""
+        facts = await self._facts()
+        verdict, reasons = self._judge(facts)
+        return json_answer(
+            HealthAnswer(
+                status=verdict,
+                version=__version__,
+                label=self._settings.label or None,
+                notes=reasons,
+                cursor=str(self._broadcast.mirror.cursor),
+                subscribers=self._broadcast.tally.total(Count.SUBSCRIBERS),
+                redis=facts.redis_error or "pass",
+                quotes={str(each.symbol): each.status for each in facts.quotes},
+                sources={
+                    each.source: SourceHealth(
+                        status=each.status, message=each.message(facts.now), as_of=each.as_of or None
+                    )
+                    for each in facts.outcomes
+                },
+            ),
+            status=503 if verdict == "fail" else 200,
+            cache="no-store",
+            content_type="application/health+json",
+        )
+
+    async def verdict(self, request: web.Request) -> web.Response:
+        """The verdict of the health and nothing else, where operators have an address of their own."""
+        verdict, _ = self._judge(await self._facts())
+        return json_answer(
+            VerdictAnswer(status=verdict),
+            status=503 if verdict == "fail" else 200,
+            cache="no-store",
+            content_type="application/health+json",
+        )
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """What Prometheus reads: the counts of all processes, sources and quotes."""
+        body = metrics.exposition(self._broadcast.tally, await self._facts())
+        headers = {"Content-Type": metrics.CONTENT_TYPE, "Cache-Control": "no-store"}
+        return web.Response(body=body, headers=headers)
+
+    async def _facts(self) -> Facts:
+        """What is known now, whether Redis answers or not."""
+        outcomes: dict[str, Outcome] = {}
+        lag, redis_error = None, ""
+        try:
+            outcomes = await self._store.outcomes(sorted(self._enabled))
+            lag = await self._lag()
+        except UNAVAILABLE as error:
+            redis_error = f"{type(error).__name__} {error}".strip()[:200]
+        mirror = self._broadcast.mirror
+        return Facts(
+            now=self._broadcast.clock(),
+            symbols=mirror.symbols,
+            quotes=tuple(wire.decode_quote(text) for text in mirror.since(None).items),
+            outcomes=tuple(outcomes.values()),
+            redis_error=redis_error,
+            lag=lag,
+        )
+
+    async def _lag(self) -> int:
+        """How many publications Redis had LAG_SECONDS ago that are not in the mirror yet; none: at once."""
+        newest, mirror = (await self._store.snapshot()).cursor, self._broadcast.mirror
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAG_SECONDS):
+                while mirror.cursor < newest:  # noqa: ASYNC110 - the mirror moves several times a second
+                    await asyncio.sleep(0.05)
+        return metrics.lag(mirror.cursor, newest)
+
+    def _judge(self, facts: Facts) -> tuple[Verdict, list[str]]:
+        return judge(
+            now=facts.now,
+            redis_error=facts.redis_error,
+            symbols=len(facts.symbols),
+            quotes=facts.quotes,
+            outcomes=facts.outcomes,
+            lag=facts.lag or 0,
+        )
+
+
+def json_answer(
+    answer: BaseModel, *, cache: str, status: int = 200, content_type: str = "application/json"
+) -> web.Response:
+    """A model as JSON."""
+    headers = {"Cache-Control": cache}
+    return web.Response(
+        text=answers.encode(answer), status=status, content_type=content_type, headers=headers
+    )
 
 
 @asynccontextmanager
-async def administering(edge: Edge, address: str) -> AsyncIterator[str]:
-    """Answer operators on `HOST:PORT` with what the edge knows; gives the address. Raises PortBusy."""
+async def administering(application: web.Application, address: str) -> AsyncIterator[str]:
+    """Answer operators on `HOST:PORT`; gives the address. Raises PortBusy."""
     host, _, port = address.rpartition(":")
-    runner = web.AppRunner(
-        edge.administration(), access_log=None, handle_signals=False, shutdown_timeout=CLOSE_SECONDS
-    )
+    runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=CLOSE_SECONDS)
     await runner.setup()
     try:
         try:

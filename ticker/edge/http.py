@@ -6,9 +6,7 @@ import asyncio
 import html
 import json
 import logging
-import os
 import re
-import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import date, datetime
@@ -17,27 +15,22 @@ from http import HTTPStatus
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from aiohttp import web, web_response
-from pydantic import BaseModel
+from aiohttp import web
 from websockets.datastructures import Headers
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-from ticker import __version__, answers, assets, line, metrics, schemas, wire
+from ticker import answers, assets, line, schemas, wire
 from ticker.answers import (
-    AliveAnswer,
     FixingAnswer,
-    HealthAnswer,
     HistoryAnswer,
     ProblemAnswer,
-    ReadyAnswer,
     SourceAnswer,
-    SourceHealth,
     SourcesAnswer,
-    VerdictAnswer,
 )
 from ticker.config import Settings
-from ticker.edge import query
+from ticker.edge import handover, query
+from ticker.edge.admin import Operators, json_answer
 from ticker.edge.admission import Refused, retry_after
 from ticker.edge.framing import (
     EVENT_STREAM,
@@ -53,8 +46,6 @@ from ticker.edge.packed import NotAcceptable, Packed, Shelf, asset, digest
 from ticker.edge.port import Port, Visit
 from ticker.edge.scripts import SCRIPT, Scripts
 from ticker.edge.stream import Broadcast
-from ticker.health import Verdict, judge
-from ticker.metrics import Count, Facts
 from ticker.rates.model import NOWHERE, Fixing, Pair, Quote, Selection, both_ways
 from ticker.rates.source import Outcome, Source
 from ticker.rates.tables import published
@@ -67,10 +58,6 @@ HISTORY_CACHE = "public, no-cache"
 """A history grows while an archive is asked, so a cached copy is revalidated before every use."""
 ROWS_AT_ONCE = 20
 """Rows of a history that are made before the loop's other work gets its turn: about a millisecond."""
-LAG_SECONDS = 1.0
-"""How long a publication may be under way from Redis to the subscribers."""
-WRITTEN_SECONDS = 5.0
-"""How long a pipelining client may take to read earlier answers before its upgrade."""
 PEG = "peg"
 """The source of a rate that a country has fixed."""
 ASSETS = {
@@ -102,9 +89,6 @@ PAGES_BYTES = 1 << 20
 _PLACEHOLDER = re.compile(r"<!--notice-->|\{\{(?:origin|script|integrity)\}\}")
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?|\[[0-9A-Fa-f:.]+\](:[0-9]+)?")
 DOCUMENTS = {"/openapi.json": schemas.openapi, "/asyncapi.json": schemas.asyncapi}
-
-# Here, as aiohttp also answers by itself, to a request that is no HTTP. A version helps only attackers.
-web_response.SERVER_SOFTWARE = "ticker"  # type: ignore[attr-defined]
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -145,6 +129,7 @@ class Routes:
         # One at a time: a history of years is a thousand times the work of other answers.
         self._reading = asyncio.Semaphore(1)
         self._outcomes: dict[str, Outcome] = {}
+        self._operators = Operators(broadcast, store, settings, enabled)
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[_problems], client_max_size=16384)
@@ -156,13 +141,13 @@ class Routes:
         for path, handler in self._shared().items():
             app.router.add_get(path, handler, allow_head=path != "/v1/events")
             app.router.add_options(path, self.preflight)
-        app.router.add_get("/healthz", self.alive)
-        app.router.add_get("/readyz", self.ready)
+        app.router.add_get("/healthz", self._operators.alive)
+        app.router.add_get("/readyz", self._operators.ready)
         if self._settings.server.admin:
-            app.router.add_get("/health", self.verdict)
+            app.router.add_get("/health", self._operators.verdict)
         else:
-            app.router.add_get("/health", self.health)
-            app.router.add_get("/metrics", self.metrics)
+            app.router.add_get("/health", self._operators.health)
+            app.router.add_get("/metrics", self._operators.metrics)
         return app
 
     def _shared(self) -> dict[str, Handler]:
@@ -181,9 +166,9 @@ class Routes:
     def administration(self) -> web.Application:
         """What `server.admin` answers: the details that are not for the public then."""
         app = web.Application(middlewares=[_problems])
-        app.router.add_get("/healthz", self.alive)
-        app.router.add_get("/health", self.health)
-        app.router.add_get("/metrics", self.metrics)
+        app.router.add_get("/healthz", self._operators.alive)
+        app.router.add_get("/health", self._operators.health)
+        app.router.add_get("/metrics", self._operators.metrics)
         return app
 
     # The stream.
@@ -235,20 +220,22 @@ class Routes:
         )
         try:
             self._port.check(visit)
-            await _written(transport)
+            await handover.written(transport)
             # Its descriptor may be another connection's by now.
             if transport.is_closing():
                 raise _away("the connection has ended")
-            sock, tail = _taken(request, transport)
+            sock, tail = handover.taken(request, transport)
             self._port.adopt(sock, preface, visit, framing=framing, tail=tail)
         except Refused as refused:
             if visit.is_event_source and refused.retry_seconds:
                 return _come_back(refused.detail, refused.retry_seconds)
             retry = {"Retry-After": str(refused.retry_seconds)} if refused.retry_seconds else {}
             raise _problem(refused.status, refused.detail, headers=retry) from None
+        except TimeoutError as error:
+            raise _away(str(error)) from None
         except OSError as error:
             raise _away(f"no more connections fit in here: {error.strerror}") from None
-        return _HandedOver()
+        return handover.HandedOver()
 
     def _selection(self, asked: Mapping[str, str]) -> Selection:
         """The symbols of the query: `?symbols=KGS,TJS/USD`. Raises BadFrame."""
@@ -408,7 +395,7 @@ class Routes:
             self._outcomes = await self._store.outcomes(list(self._sources))
         now = self._broadcast.clock()
         rows = [self._source_row(source, now) for source in self._sources.values()]
-        return _json(SourcesAnswer(label=self._settings.label or None, sources=rows), cache="no-cache")
+        return json_answer(SourcesAnswer(label=self._settings.label or None, sources=rows), cache="no-cache")
 
     def _source_row(self, source: Source, now: datetime) -> SourceAnswer:
         known = self._outcomes.get(source.key) or Outcome(source=source.key)
@@ -441,96 +428,6 @@ class Routes:
             attribution=source.attribution,
             terms=source.terms,
             coverage=source.coverage,
-        )
-
-    async def alive(self, request: web.Request) -> web.Response:
-        """The process runs."""
-        return _json(AliveAnswer(), cache="no-store")
-
-    async def ready(self, request: web.Request) -> web.Response:
-        """The process can serve: it has read what Redis holds, and is not about to leave."""
-        fit = self._broadcast.loaded and not self._broadcast.closing
-        answer = ReadyAnswer(status="pass" if fit else "fail")
-        return _json(answer, status=200 if fit else 503, cache="no-store")
-
-    async def health(self, request: web.Request) -> web.Response:
-        """Every source, Redis and the quotes; 503 only when the quotes can't be trusted."""
-        facts = await self._facts()
-        verdict, reasons = self._judge(facts)
-        return _json(
-            HealthAnswer(
-                status=verdict,
-                version=__version__,
-                label=self._settings.label or None,
-                notes=reasons,
-                cursor=str(self._broadcast.mirror.cursor),
-                subscribers=self._broadcast.tally.total(Count.SUBSCRIBERS),
-                redis=facts.redis_error or "pass",
-                quotes={str(each.symbol): each.status for each in facts.quotes},
-                sources={
-                    each.source: SourceHealth(
-                        status=each.status, message=each.message(facts.now), as_of=each.as_of or None
-                    )
-                    for each in facts.outcomes
-                },
-            ),
-            status=503 if verdict == "fail" else 200,
-            cache="no-store",
-            content_type="application/health+json",
-        )
-
-    async def verdict(self, request: web.Request) -> web.Response:
-        """The verdict of the health and nothing else, where operators have an address of their own."""
-        verdict, _ = self._judge(await self._facts())
-        return _json(
-            VerdictAnswer(status=verdict),
-            status=503 if verdict == "fail" else 200,
-            cache="no-store",
-            content_type="application/health+json",
-        )
-
-    async def metrics(self, request: web.Request) -> web.Response:
-        """What Prometheus reads: the counts of all processes, sources and quotes."""
-        body = metrics.exposition(self._broadcast.tally, await self._facts())
-        headers = {"Content-Type": metrics.CONTENT_TYPE, "Cache-Control": "no-store"}
-        return web.Response(body=body, headers=headers)
-
-    async def _facts(self) -> Facts:
-        """What is known now, whether Redis answers or not."""
-        outcomes: dict[str, Outcome] = {}
-        lag, redis_error = None, ""
-        try:
-            outcomes = await self._store.outcomes(sorted(self._enabled))
-            lag = await self._lag()
-        except UNAVAILABLE as error:
-            redis_error = f"{type(error).__name__} {error}".strip()[:200]
-        mirror = self._broadcast.mirror
-        return Facts(
-            now=self._broadcast.clock(),
-            symbols=mirror.symbols,
-            quotes=tuple(wire.decode_quote(text) for text in mirror.since(None).items),
-            outcomes=tuple(outcomes.values()),
-            redis_error=redis_error,
-            lag=lag,
-        )
-
-    async def _lag(self) -> int:
-        """How many publications Redis had LAG_SECONDS ago that are not in the mirror yet; none: at once."""
-        newest, mirror = (await self._store.snapshot()).cursor, self._broadcast.mirror
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LAG_SECONDS):
-                while mirror.cursor < newest:  # noqa: ASYNC110 - the mirror moves several times a second
-                    await asyncio.sleep(0.05)
-        return metrics.lag(mirror.cursor, newest)
-
-    def _judge(self, facts: Facts) -> tuple[Verdict, list[str]]:
-        return judge(
-            now=facts.now,
-            redis_error=facts.redis_error,
-            symbols=len(facts.symbols),
-            quotes=facts.quotes,
-            outcomes=facts.outcomes,
-            lag=facts.lag or 0,
         )
 
     # Files.
@@ -619,60 +516,6 @@ class Routes:
         return origin if origin in origins else ""
 
 
-class _HandedOver(web.Response):
-    """Stands for a response that somebody else has written."""
-
-    async def prepare(self, request: web.BaseRequest) -> None:
-        return None
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        return None
-
-
-class _Tail:
-    """Takes what a client sent right behind its request."""
-
-    def __init__(self) -> None:
-        self.data = b""
-
-    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        self.data += data
-        return False, b""
-
-    def feed_eof(self) -> None:
-        return None
-
-
-async def _written(transport: asyncio.Transport) -> None:
-    """Wait until earlier answers are out, to a client that pipelines its requests."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(WRITTEN_SECONDS):
-            while transport.get_write_buffer_size():  # noqa: ASYNC110 - aiohttp has the protocol's callbacks
-                await asyncio.sleep(0.02)
-            return
-    transport.abort()
-    raise _away("earlier answers were not read")
-
-
-def _taken(request: web.Request, transport: asyncio.Transport) -> tuple[socket.socket, bytes]:
-    """
-    The socket of a request and what came behind it; aiohttp and the loop know nothing of it any more.
-
-    Raises OSError, with everything as it was, when no more files can be opened.
-    """
-    sock = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
-    sock.setblocking(False)
-    tail = _Tail()
-    transport.pause_reading()
-    request.protocol.set_parser(tail)  # type: ignore[arg-type]
-    request.protocol.transport = None
-    request.protocol.connection_lost(None)
-    transport.set_protocol(asyncio.Protocol())
-    # Closes its own descriptor without a word to the client, as ours keeps the connection open.
-    transport.abort()
-    return sock, tail.data
-
-
 def _come_back(detail: str, seconds: int) -> web.Response:
     headers = {"Content-Type": EVENT_STREAM, "Cache-Control": "no-store"}
     return web.Response(body=come_back(detail, seconds), headers=headers)
@@ -742,15 +585,6 @@ def _pack_quote(text: str) -> Packed:
 @cache
 def _document(path: str) -> Packed:
     return asset(json.dumps(DOCUMENTS[path](), separators=(",", ":")).encode(), JSON, ASSETS_CACHE)
-
-
-def _json(
-    answer: BaseModel, *, cache: str, status: int = 200, content_type: str = "application/json"
-) -> web.Response:
-    headers = {"Cache-Control": cache}
-    return web.Response(
-        text=answers.encode(answer), status=status, content_type=content_type, headers=headers
-    )
 
 
 class _Problem(Exception):

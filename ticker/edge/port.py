@@ -30,6 +30,7 @@ from ticker.edge import handshake, proxy
 from ticker.edge import query as queries
 from ticker.edge.admission import Refused, retry_after
 from ticker.edge.framing import EVENT_STREAM, WEBSOCKET, Framing, come_back, event_head
+from ticker.edge.handover import First
 from ticker.edge.listening import BACKLOG
 from ticker.edge.stream import Broadcast, Subscriber
 from ticker.metrics import Count
@@ -321,7 +322,7 @@ class Port:
     async def _handed(self, sock: socket.socket, data: bytes) -> None:
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: _First(self._handler(), data), sock
+                lambda: First(self._handler(), data), sock
             )
         except OSError as error:
             log.debug("port: a connection ended before it was served: %s", error)
@@ -424,19 +425,6 @@ class Port:
         """The symbols of a query: `KGS,TJS/USD`; empty: all. Raises BadFrame."""
         texts = [each for each in text.replace(" ", ",").split(",") if each]
         return wire.select(texts, self._broadcast.symbols, most=self.limits.symbols)
-
-
-class _First(asyncio.Protocol):
-    """Gives the bytes that came first to who takes the connection over, before any other."""
-
-    def __init__(self, handler: asyncio.Protocol, data: bytes) -> None:
-        self._handler = handler
-        self._data = data
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.set_protocol(self._handler)
-        self._handler.connection_made(transport)
-        self._handler.data_received(self._data)
 
 
 def _problem(status: int, detail: str, retry_seconds: int = 0) -> bytes:
