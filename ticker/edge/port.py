@@ -32,7 +32,7 @@ from ticker.edge.admission import Refused, retry_after
 from ticker.edge.framing import EVENT_STREAM, WEBSOCKET, Framing, come_back, event_head
 from ticker.edge.handover import First
 from ticker.edge.listening import BACKLOG
-from ticker.edge.stream import Broadcast, Subscriber
+from ticker.edge.stream import Broadcast, State, Subscriber
 from ticker.metrics import Count
 from ticker.rates.model import Cursor, Selection
 from ticker.wire import BadFrame
@@ -113,7 +113,11 @@ class _Opening:
 
 
 class Port:
-    """The listening side: from a connection to a request, and from a request to a subscriber."""
+    """
+    The listening side: from a connection to a request, and from a request to a subscriber.
+
+    It is long because every way into the service is here, with its limits.
+    """
 
     def __init__(self, broadcast: Broadcast, server: ServerSettings, limits: LimitSettings) -> None:
         self.limits = limits
@@ -391,7 +395,7 @@ class Port:
             subscriber.refuse(preface, wish.fault)
         else:
             subscriber.start(preface, wish.cursor, wish.place)
-        if tail and subscriber.slot is not None:
+        if tail and subscriber.state is not State.GONE:
             subscriber.received(tail)
 
     def _wish(self, query: str, last_event_id: str) -> Wish:

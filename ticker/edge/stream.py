@@ -13,11 +13,12 @@ import asyncio
 import math
 import random
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
+from itertools import chain
 
 from ticker import wire
 from ticker.config import LimitSettings, ServerSettings
@@ -139,8 +140,55 @@ class Ahead:
     since: float
 
 
+class Wheel:
+    """
+    When each subscriber is greeted: a slot every TICK_SECONDS, once around in the time between heartbeats.
+
+    So a heartbeat needs no task and no timer of its subscriber's.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._slots: list[set[Subscriber]] = [set() for _ in range(round(seconds / TICK_SECONDS))]
+        self._at = 0
+
+    def __iter__(self) -> Iterator[Subscriber]:
+        return chain.from_iterable(self._slots)
+
+    def add(self, subscriber: Subscriber) -> None:
+        """Greet a subscriber for the first time after a whole turn."""
+        subscriber.slot = self._slots[self._at - 1]
+        subscriber.slot.add(subscriber)
+
+    def turn(self) -> tuple[Subscriber, ...]:
+        """Go on by one slot; gives who is to be greeted."""
+        due = tuple(self._slots[self._at])
+        self._at = (self._at + 1) % len(self._slots)
+        return due
+
+
 class Broadcast:
-    """Everything published, to every subscriber, in order and once."""
+    """
+    Everything published, to every subscriber, in order and once.
+
+    It is long because all that subscribers share is kept here, and written nowhere else.
+    """
+
+    loaded: bool
+    """Whether what Redis holds was read once; before that there is nothing to say to anybody."""
+    now: float
+    """Seconds that this process has run, as of the last tick; while it stood still they hardly count."""
+    blocked: dict[Subscriber, float]
+    """Who reads too slowly, since when, the longest first."""
+    leaving: dict[Subscriber, float]
+    """Whom goodbye was said, when, the longest first."""
+    ahead: dict[Subscriber, Ahead]
+    """Who waits for the mirror, the longest first."""
+    spoken: dict[Subscriber, int]
+    """Frames that came from each within this second."""
+    occupied: asyncio.Event
+    """Set while there are subscribers."""
+    lost: asyncio.Event
+    """Set when somebody begins to wait for the mirror."""
 
     def __init__(
         self,
@@ -164,34 +212,16 @@ class Broadcast:
         pairs = dict.fromkeys((*symbols, *self._origins))
         self._bits = {pair: 1 << number for number, pair in enumerate(pairs)}
         self._kept_bytes = 0
-        self.loaded = False
-        """Whether what Redis holds was read once; before that there is nothing to say to anybody."""
-        self.closing = False
+        self.loaded = self.closing = False
         self.size = 0
         self.now = 0.0
-        """Seconds that this process has run, as of the last tick; while it stood still they hardly count."""
         self.clock = clock
         self._told_time = NEVER
-        self.blocked: dict[Subscriber, float] = {}
-        """Who reads too slowly, since when, the longest first."""
-        self.leaving: dict[Subscriber, float] = {}
-        """Whom goodbye was said, when, the longest first."""
-        self.ahead: dict[Subscriber, Ahead] = {}
-        """Who waits for the mirror, the longest first."""
-        self.spoken: dict[Subscriber, int] = {}
-        """Frames that came from each within this second."""
+        self.blocked, self.leaving, self.ahead, self.spoken = {}, {}, {}, {}
         self.buffer = bytearray(READ_BYTES)
-        self.occupied = asyncio.Event()
-        """Set while there are subscribers."""
-        self.lost = asyncio.Event()
-        """Set when somebody begins to wait for the mirror."""
-        self._emptied = asyncio.Event()
+        self.occupied, self.lost, self._emptied = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._groups: dict[tuple[Framing, tuple[Pair, ...]], Group] = {}
-        # Each slot is greeted once in heartbeat_seconds: no task and no timer per subscriber.
-        self._wheel: list[set[Subscriber]] = [
-            set() for _ in range(round(server.heartbeat_seconds / TICK_SECONDS))
-        ]
-        self._slot = 0
+        self._wheel = Wheel(server.heartbeat_seconds)
 
     def open(self) -> None:
         """Begin to read, in the running loop."""
@@ -199,7 +229,7 @@ class Broadcast:
 
     @property
     def subscribers(self) -> set[Subscriber]:
-        return set().union(*self._wheel)
+        return set(self._wheel)
 
     @property
     def time(self) -> str:
@@ -297,9 +327,7 @@ class Broadcast:
 
     def join(self, subscriber: Subscriber) -> None:
         """Take a subscriber in: its socket is read, its heartbeats come."""
-        slot = self._wheel[self._slot - 1]
-        slot.add(subscriber)
-        subscriber.slot = slot
+        self._wheel.add(subscriber)
         if not self.size:
             self._told_time = NEVER  # the wheel stood still
             self.occupied.set()
@@ -362,9 +390,8 @@ class Broadcast:
             before = now
             if int(self.now) != second:
                 self.spoken.clear()
-            for subscriber in tuple(self._wheel[self._slot]):
+            for subscriber in self._wheel.turn():
                 subscriber.beat()
-            self._slot = (self._slot + 1) % len(self._wheel)
             for subscriber in _older(self.blocked, self.now - self.server.slow_seconds):
                 del self.blocked[subscriber]
                 self.tally.add(Count.CLOSED_SLOW)
@@ -447,7 +474,11 @@ _OVER = frozenset({State.LEAVING, State.GONE})
 
 
 class Subscriber:
-    """One client of the stream; owns its socket from the handshake on."""
+    """
+    One client of the stream; owns its socket from the handshake on.
+
+    It is long because every change of its state is here.
+    """
 
     __slots__ = (
         "_broadcast",
