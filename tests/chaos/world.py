@@ -26,6 +26,7 @@ from ticker import embedded, wire
 from ticker.config import RedisSettings, ServerSettings, Settings
 from ticker.metrics import Count, Tally, shared_memory
 from ticker.poll import Poller
+from ticker.poll.clock import WallClock
 from ticker.rates.model import Pair, Rate
 from ticker.rates.tables import tables_of
 from ticker.rules import new_desk
@@ -224,7 +225,7 @@ async def world(dice: random.Random, *, workers: int) -> AsyncIterator[World]:
             settings,
             store,
             new_desk=lambda: new_desk(settings, ()),
-            clock=lambda: datetime.now(UTC),
+            clock=WallClock(),
             owner="chaos",
             alone=True,
         )
