@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from chaos.judge import Connection, Message, Truth, faults
-from chaos.rounds import play, storms
-from chaos.world import world
+from tools.chaos.judge import Connection, Message, Truth, faults
+from tools.chaos.rounds import play, storms
+from tools.chaos.world import world
 
 from ticker import wire
 from ticker.rates.model import Cursor, Pair

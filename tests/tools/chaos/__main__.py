@@ -1,4 +1,4 @@
-"""`python -m tests.chaos [--rounds 200] [--seconds 5] [--readers 100] [--workers 3] [--seed N]`."""
+"""`python -m tests.tools.chaos [--rounds 200] [--seconds 5] [--readers 100] [--workers 3] [--seed N]`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def soak(seed: int, given: argparse.Namespace) -> bool:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.tools.chaos", description=__doc__)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=1.0, help="how long each storm is")
     parser.add_argument("--readers", type=int, default=100)

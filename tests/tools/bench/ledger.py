@@ -21,7 +21,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from tests.bench.report import Table, Target, mb, ms
+from tests.tools.bench.report import Table, Target, mb, ms
 from ticker.config import Settings
 from ticker.embedded import embedded
 from ticker.fetch import Answer

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.bench.report import Table, Target
+from tests.tools.bench.report import Table, Target
 from ticker.demo import Banks
 
 CODES = ("USD", "KGS", "KZT", "TJS", "UZS", "TMT", "EUR", "RUB", "CNY", "TRY", "GBP")
@@ -58,7 +58,7 @@ def _started(path: Path, urls: Mapping[str, str], count: int, ahead: timedelta) 
     ]
     (path / "config.toml").write_text("\n".join(lines))
     (path / "ahead").write_bytes(struct.pack("q", ahead // timedelta(microseconds=1) * 1000))
-    native = Path(__file__).parents[1] / "native" / "clock.c"
+    native = Path(__file__).parents[2] / "native" / "clock.c"
     subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-pthread", "-o", path / "clock.so", native], check=True)
     moved = {"LD_PRELOAD": f"{path}/clock.so", "CLOCK_AHEAD": f"{path}/ahead"}
     return subprocess.Popen(

@@ -16,11 +16,11 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from tests.bench.chromium import Browser, Tab, chromium
-from tests.bench.machine import LOAD_CORE, SERVER_CORE, program, said
-from tests.bench.pages import site
-from tests.bench.peers import PLAIN, ROOT
-from tests.bench.servers import store_of
+from tests.tools.bench.chromium import Browser, Tab, chromium
+from tests.tools.bench.machine import LOAD_CORE, SERVER_CORE, program, said
+from tests.tools.bench.pages import site
+from tests.tools.bench.peers import PLAIN, ROOT
+from tests.tools.bench.servers import store_of
 from ticker.embedded import embedded
 from ticker.rates.model import NOWHERE, Pair, Quote
 from ticker.store import Batch, Store
@@ -166,7 +166,7 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
         bank = await Bank.elected(store)
         await bank.publish(len(FIRST))
         argument = json.dumps({"url": redis.url, "settings": PLAIN})
-        command = (sys.executable, "-m", "tests.bench.servers", "ours", argument)
+        command = (sys.executable, "-m", "tests.tools.bench.servers", "ours", argument)
         log = folder / "ours.log"
         async with program(*command, core=LOAD_CORE, log=log, folder=ROOT) as process:
             server = f"http://127.0.0.1:{(await said(process, log))[1]}/"

@@ -8,11 +8,11 @@ from collections import defaultdict
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from tests.bench.lab import Lab, median, median_ratio
-from tests.bench.load import Delivered, Load
-from tests.bench.machine import cpu_seconds
-from tests.bench.peers import LIMIT, NCHAN, OURS, WEBSOCKETS, Server
-from tests.bench.report import Table, Target, ms, times
+from tests.tools.bench.lab import Lab, median, median_ratio
+from tests.tools.bench.load import Delivered, Load
+from tests.tools.bench.machine import cpu_seconds
+from tests.tools.bench.peers import LIMIT, NCHAN, OURS, WEBSOCKETS, Server
+from tests.tools.bench.report import Table, Target, ms, times
 
 SUBSCRIBERS, UPDATES = 5_000, 60
 CROWD, CROWD_UPDATES = 20_000, 10

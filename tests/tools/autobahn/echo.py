@@ -1,18 +1,4 @@
-"""
-The project's own WebSocket connection as an echo server, for Autobahn's fuzzing client.
-
-The client is the PyPI package `autobahntestsuite`, which needs Python 2.7 and is no part of the test run:
-
-    root=$PWD; python -m tests.autobahn.echo --port 9001 &
-    cd "$(mktemp -d)"
-    virtualenv --python=python2.7 client     # a virtualenv before 20.22
-    client/bin/pip install autobahntestsuite
-    client/bin/wstest --mode=fuzzingclient --spec="$root/tests/autobahn/fuzzingclient.json"
-    python "$root/tests/autobahn/summary.py" reports/index.json
-
-It takes two minutes, and one more for the installation. Cases 12 and 13 are left out: they compress, and
-we offer no compression.
-"""
+"""The project's own WebSocket connection as an echo server."""
 
 from __future__ import annotations
 
@@ -83,7 +69,7 @@ async def serve(number: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--port", type=int, default=9001)
+    parser.add_argument("--port", type=int, required=True)
     # Whoever comes in through the project's port becomes an echo.
     port.Subscriber = Echo  # type: ignore[attr-defined]
     asyncio.run(serve(parser.parse_args().port))

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from tests.bench.load import Load, load
-from tests.bench.machine import LOAD_CORE, compiled
-from tests.bench.peers import Peers, Publisher, Server
-from tests.bench.servers import store_of
+from tests.tools.bench.load import Load, load
+from tests.tools.bench.machine import LOAD_CORE, compiled
+from tests.tools.bench.peers import Peers, Publisher, Server
+from tests.tools.bench.servers import store_of
 from ticker.embedded import embedded
 
 ROUNDS = 5

@@ -1,4 +1,4 @@
-"""`python -m tests.bench [fanout|handshake|idle|slow|widget|ledger|rest|all] [--quick]`."""
+"""`python -m tests.tools.bench [fanout|handshake|idle|slow|widget|ledger|rest|all] [--quick]`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import sys
 import time
 from collections.abc import Awaitable
 
-from tests.bench import ledger, rest, widget
-from tests.bench.lab import laboratory
-from tests.bench.machine import BenchError
-from tests.bench.report import Table
+from tests.tools.bench import ledger, rest, widget
+from tests.tools.bench.lab import laboratory
+from tests.tools.bench.machine import BenchError
+from tests.tools.bench.report import Table
 
 OF_THE_EDGE = ("fanout", "handshake", "idle", "slow")
 BENCHMARKS = (*OF_THE_EDGE, "widget", "ledger", "rest")
@@ -27,7 +27,7 @@ async def benchmark(names: tuple[str, ...], *, quick: bool) -> list[Table]:
             for name, why in lab.peers.absent.items():
                 print(f"left out: {name}: {why}")
             for name in of_the_edge:
-                bench = importlib.import_module(f"tests.bench.{name}")
+                bench = importlib.import_module(f"tests.tools.bench.{name}")
                 found += await printed(name, bench.tables(lab))
     if "widget" in names:
         found += await printed("widget", widget.tables(quick=quick))
@@ -48,7 +48,7 @@ async def printed(name: str, measuring: Awaitable[list[Table]]) -> list[Table]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.tools.bench", description=__doc__)
     parser.add_argument("name", nargs="?", default="all", choices=(*BENCHMARKS, "all"))
     parser.add_argument("--quick", action="store_true", help="one round with few subscribers: does it run?")
     given = parser.parse_args()

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.machine import LOAD_CORE, BenchError, program, said
+from tests.tools.bench.machine import LOAD_CORE, BenchError, program, said
 
 AT_ONCE = 256
 ANSWER_SECONDS = 120

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from tests.bench.lab import Lab, median, median_ratio
-from tests.bench.machine import Late, resident_bytes
-from tests.bench.peers import OURS, QUIET
-from tests.bench.report import Table, Target, mb, ms, times
+from tests.tools.bench.lab import Lab, median, median_ratio
+from tests.tools.bench.machine import Late, resident_bytes
+from tests.tools.bench.peers import OURS, QUIET
+from tests.tools.bench.report import Table, Target, mb, ms, times
 
 READERS, UPDATES, STALL_EVERY = 900, 200, 10
 SYMBOLS = 100

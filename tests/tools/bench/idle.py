@@ -7,10 +7,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from tests.bench.lab import Lab, median
-from tests.bench.machine import kernel_bytes, resident_bytes
-from tests.bench.peers import OURS, Server
-from tests.bench.report import Table, Target, kb, mb, times
+from tests.tools.bench.lab import Lab, median
+from tests.tools.bench.machine import kernel_bytes, resident_bytes
+from tests.tools.bench.peers import OURS, Server
+from tests.tools.bench.report import Table, Target, kb, mb, times
 
 FIRST, ALL = 1_000, 10_000
 HEARTBEAT_SECONDS = 2

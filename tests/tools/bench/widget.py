@@ -39,10 +39,10 @@ from pathlib import Path
 import aiohttp
 import brotli
 
-from tests.bench.chromium import Event, Metrics, main_thread_of, own_seconds
-from tests.bench.machine import LOAD_CORE, BenchError
-from tests.bench.report import Table, Target, kb
-from tests.bench.scene import FULL, TEXT, Scene, Stage, stage
+from tests.tools.bench.chromium import Event, Metrics, main_thread_of, own_seconds
+from tests.tools.bench.machine import LOAD_CORE, BenchError
+from tests.tools.bench.report import Table, Target, kb
+from tests.tools.bench.scene import FULL, TEXT, Scene, Stage, stage
 
 ROUNDS, SECONDS, LOADS = 3, 12.0, 9
 QUICK_SECONDS = 2.0

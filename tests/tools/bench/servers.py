@@ -1,5 +1,5 @@
 """
-The Python servers, each in a process of its own: `python -m tests.bench.servers NAME ARGUMENT`.
+The Python servers, each in a process of its own: `python -m tests.tools.bench.servers NAME ARGUMENT`.
 
 Each prints `ready PORT`. A line on the standard input is an update to everybody; its end is the end. All run
 on the loop that `ticker serve` runs on, so that what is compared is not the loop.

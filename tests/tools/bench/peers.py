@@ -22,12 +22,12 @@ from typing import Any
 
 from websockets.asyncio.client import connect
 
-from tests.bench.load import STREAM
-from tests.bench.machine import HERE, SERVER_CORE, BenchError, compiled, program, run, said
+from tests.tools.bench.load import STREAM
+from tests.tools.bench.machine import HERE, SERVER_CORE, BenchError, compiled, program, run, said
 from ticker.rates.model import NOWHERE, Pair, Quote
 from ticker.store import Batch, Store
 
-ROOT = HERE.parent.parent
+ROOT = HERE.parents[2]
 OURS, LIMIT, NCHAN, NODE, WEBSOCKETS, AIOHTTP = (
     "ours",
     "C limit",
@@ -189,7 +189,7 @@ class Peers:
         if symbols > 1:
             settings = {**settings, "symbols": SYMBOLS[:symbols]}
         argument = json.dumps({"url": self._url, "settings": settings})
-        command = (sys.executable, "-m", "tests.bench.servers", "ours", argument)
+        command = (sys.executable, "-m", "tests.tools.bench.servers", "ours", argument)
         update = self._updates.setdefault(symbols, partial(self._publisher.update, symbols))
         async with self._by_input(OURS, *command) as server:
             yield replace(server, greeted=True, update=update)
@@ -205,7 +205,7 @@ class Peers:
         return lambda payload: self._by_python(AIOHTTP, "aiohttp", payload)
 
     def _by_python(self, name: str, server: str, payload: str) -> AbstractAsyncContextManager[Server]:
-        return self._by_input(name, sys.executable, "-m", "tests.bench.servers", server, payload)
+        return self._by_input(name, sys.executable, "-m", "tests.tools.bench.servers", server, payload)
 
     async def _node(self) -> Start:
         for each in ("node", "npm"):

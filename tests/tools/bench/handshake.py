@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from tests.bench.lab import Lab, median, median_ratio
-from tests.bench.load import STREAM, Load, Opened
-from tests.bench.machine import cpu_seconds
-from tests.bench.peers import LIMIT, NODE, OURS, PLAIN, QUIET, Server
-from tests.bench.report import Table, Target, ms, times
+from tests.tools.bench.lab import Lab, median, median_ratio
+from tests.tools.bench.load import STREAM, Load, Opened
+from tests.tools.bench.machine import cpu_seconds
+from tests.tools.bench.peers import LIMIT, NODE, OURS, PLAIN, QUIET, Server
+from tests.tools.bench.report import Table, Target, ms, times
 
 HANDSHAKES = 5_000
 STORM, OTHERS = 10_000, 500
