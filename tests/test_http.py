@@ -405,7 +405,7 @@ async def test_selections_that_clients_think_of_do_not_fill_the_memory(
 
 
 async def test_names_that_clients_give_the_host_do_not_fill_the_memory(site: Site) -> None:
-    shelf = site.routes._pages
+    shelf = site.routes._pages.shelf
     shelf.most_bytes = most = 400_000
 
     for number in range(20):
@@ -601,7 +601,7 @@ async def test_while_redis_is_away_only_other_versions_scripts_are(open_store: O
 
 
 async def test_the_page_names_the_script_of_exactly_these_bytes(site: Site) -> None:
-    site.routes._page = "{{script}} {{integrity}} {{script}} {{origin}} {{more}}"
+    site.routes._pages._page = "{{script}} {{integrity}} {{script}} {{origin}} {{more}}"
     _, _, body = await site.get("/", Host="{{integrity}}.example")
 
     own = base64.b64encode(hashlib.sha384(SCRIPT).digest()).decode()
@@ -689,7 +689,7 @@ async def test_only_sites_on_the_list_may_frame_the_line(
 async def test_looks_that_clients_think_of_do_not_fill_the_memory(
     site: Site, five: Cursor, publisher: Publisher, quote_of: QuoteOf
 ) -> None:
-    shelf = site.routes._lines
+    shelf = site.routes._lines.shelf
     shelf.most_bytes = 60_000
     for number in range(80, 140):
         await site.get(f"/v1/line.svg?width={number}&symbols=KGS")

@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from ticker import __version__, app, watch, workers
 from ticker.config import ConfigError, Settings, load
@@ -17,6 +18,8 @@ from ticker.workers import WorkerFailed
 log = logging.getLogger(__name__)
 
 FAILED, MISUSED = 1, 2
+_CONFIG_HELP = "the service's TOML file"
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,14 +72,27 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--host", help="the address to listen on (127.0.0.1)")
         command.add_argument("--port", type=int, help="the port to listen on (8080); 0 takes a free one")
 
+    _add_questions(commands)
+    _add_orders(commands)
+    # Not for people, and so without help: `serve` starts its workers by it.
+    worker = commands.add_parser("worker")
+    worker.add_argument("number", type=int)
+    worker.set_defaults(run=_worker)
+    return parser
+
+
+def _add_questions(commands: Commands) -> None:
     quotes = commands.add_parser("quotes", help="print the line of a running service once")
     quotes.add_argument("--url", default="http://127.0.0.1:8080/", help="the service (%(default)s)")
     quotes.add_argument("--digits", type=int, choices=range(13), metavar="N", help="exactly N decimals")
     quotes.set_defaults(run=_quotes)
 
     check = commands.add_parser("check", help="ask every enabled source once and compare what they say")
+    check.add_argument("--config", type=Path, metavar="FILE", help=_CONFIG_HELP)
     check.set_defaults(run=_check)
 
+
+def _add_orders(commands: Commands) -> None:
     backfill = commands.add_parser("backfill", help="fill the histories from the banks' own archives")
     backfill.add_argument("--days", type=int, metavar="N", help="so many days back (history.backfill_days)")
     backfill.set_defaults(run=_backfill)
@@ -87,14 +103,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("symbol", help="KGS, or EUR/KGS")
         command.set_defaults(run=_decide)
 
-    for command in (check, backfill, confirm, hold):
-        command.add_argument("--config", type=Path, metavar="FILE", help="the service's TOML file")
-
-    # Not for people, and so without help: `serve` starts its workers by it.
-    worker = commands.add_parser("worker")
-    worker.add_argument("number", type=int)
-    worker.set_defaults(run=_worker)
-    return parser
+    for command in (backfill, confirm, hold):
+        command.add_argument("--config", type=Path, metavar="FILE", help=_CONFIG_HELP)
 
 
 def _serve(options: argparse.Namespace) -> None:

@@ -602,11 +602,17 @@ class Store(_Leases, _Orders, _Scripts, _Quotes, _Ledger):
             "length": self._length,
             "days": self._days,
         }
-        keys = ["stream", "latest", "leader", "fence", "ledger", "documents", "documents:about", "memory"]
-        keys += [f"history:{symbol}" for symbol in symbols]
-        keys += [f"source:{outcome.source}" for outcome in batch.outcomes]
         bodies = [document.body for document in batch.documents]
+        keys = _written_keys(batch, symbols)
         return Cursor.parse(await self._run(_WRITE, keys, [json.dumps(order), *bodies]))
+
+
+def _written_keys(batch: Batch, symbols: Sequence[str]) -> list[str]:
+    return [
+        *("stream", "latest", "leader", "fence", "ledger", "documents", "documents:about", "memory"),
+        *(f"history:{symbol}" for symbol in symbols),
+        *(f"source:{outcome.source}" for outcome in batch.outcomes),
+    ]
 
 
 def _order(batch: Batch, symbols: Sequence[str]) -> dict[str, Any]:

@@ -16,6 +16,11 @@ from aiohttp import web
 
 Coding = Literal["br", "gzip", "identity"]
 
+JSON = "application/json; charset=utf-8"
+QUOTES_CACHE = "public, max-age=5, stale-while-revalidate=25, stale-if-error=3600"
+SHELF_BYTES = 4 << 20
+"""What the packed answers of a kind to all the selections that clients think of may take."""
+
 SMALL_BYTES = 1024
 """What fits into one packet with its head comes no sooner for being packed."""
 QUICKLY, TIGHTLY = 5, 11

@@ -34,7 +34,11 @@ from ticker.rates.witnesses import Key, Witnesses
 
 
 class Book:
-    """The state that follows from the events and from the settings `rules` and `guard`."""
+    """
+    The state that follows from the events and from the settings `rules` and `guard`.
+
+    It is long because an event may change any of it, and nobody else does.
+    """
 
     def __init__(self, rules: Iterable[Rule], *, sources: Mapping[str, Source], guard: Guard) -> None:
         self.rules = {rule.symbol: rule for rule in rules}

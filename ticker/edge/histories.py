@@ -1,0 +1,145 @@
+"""`/v1/history/{symbol}`: what one source said of a symbol, by day."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from ticker import answers, wire
+from ticker.answers import FixingAnswer, HistoryAnswer
+from ticker.edge import query
+from ticker.edge.packed import JSON, SHELF_BYTES, Packed, Shelf, digest
+from ticker.edge.problems import Problem, away, parameters, symbol_of
+from ticker.edge.stream import Broadcast
+from ticker.rates.model import Fixing, Pair, both_ways
+from ticker.rates.source import Source
+from ticker.rates.tables import published
+from ticker.store import UNAVAILABLE, Store
+
+CACHE = "public, no-cache"
+"""A history grows while an archive is asked, so a cached copy is revalidated before every use."""
+ROWS_AT_ONCE = 20
+"""Rows that are made before the loop's other work gets its turn: about a millisecond."""
+PEG = "peg"
+"""The source of a rate that a country has fixed."""
+
+
+class Part(NamedTuple):
+    """The part of a history that is asked for."""
+
+    symbol: Pair
+    source: str
+    """As quotes name it; empty if the symbol has no quote and none was asked for."""
+    first: date
+    last: date
+    today: date | None
+    """The day at the source; None if it is no bank's or market's."""
+
+
+class Histories:
+    """Reads histories from Redis, one at a time; each is kept until something new is known."""
+
+    def __init__(self, broadcast: Broadcast, store: Store, sources: dict[str, Source], *, label: str) -> None:
+        """`label` stands before the sources of all quotes: `demo:`."""
+        self._broadcast = broadcast
+        self._store = store
+        self._sources = sources
+        self._label = label
+        self.shelf = Shelf(SHELF_BYTES)
+        # One at a time: a history of years is a thousand times the work of other answers.
+        self._reading = asyncio.Semaphore(1)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """`?from=&to=` (inclusive) and `source=`."""
+        part = self._part(request)
+        # A history may also grow without a publication, by what an archive says; that is always an event.
+        key = part, await self._last_event()
+        async with self._reading:
+            kept = self.shelf.find(self._broadcast.mirror.cursor, key)
+            if kept is None:
+                kept = self.shelf.keep(key, await self._read(part))
+        return kept.answer(request)
+
+    def _part(self, request: web.Request) -> Part:
+        asked = parameters(request, "/v1/history/{symbol}")
+        symbol = symbol_of(request, both_ways(self._broadcast.symbols))
+        first, last = _day(asked, "from", date.min), _day(asked, "to", date.max)
+        if first > last:
+            raise Problem(400, f"from={first} is after to={last}")
+        source = asked.get("source", "")
+        if source and self._key(source) not in (PEG, *self._sources):
+            there = ", ".join(self._sources)
+            raise Problem(404, f"there is no source {source[: query.LONGEST_NAME]!r}; there are {there}")
+        source = source or self._quote(symbol).get("source", "")
+        known = self._sources.get(self._key(source))
+        today = self._broadcast.clock().astimezone(ZoneInfo(known.timezone)).date() if known else None
+        return Part(symbol, source, first, last, today)
+
+    def _key(self, source: str) -> str:
+        """The key of a source as a quote names it: `demo:nbkr` is nbkr."""
+        return source.removeprefix(self._label)
+
+    def _quote(self, symbol: Pair) -> dict[str, Any]:
+        """The newest quote as it travels; empty if there is none."""
+        return json.loads(self._broadcast.mirror.get(symbol) or "{}")  # type: ignore[no-any-return]
+
+    async def _last_event(self) -> int:
+        try:
+            return await self._store.last_event()
+        except UNAVAILABLE as error:
+            raise _out_of_reach(error) from None
+
+    async def _read(self, part: Part) -> Packed:
+        symbol, source, key = part.symbol, part.source, self._key(part.source)
+        origin, rows = both_ways(self._broadcast.symbols)[symbol], []
+        try:
+            fixings = await self._store.fixings([origin], since=part.first, until=part.last, source=key)
+        except UNAVAILABLE as error:
+            raise _out_of_reach(error) from None
+        for number, fixing in enumerate(fixings):
+            rows.append(_row(fixing if origin == symbol else fixing.inverted, part.today))
+            if not number % ROWS_AT_ONCE:
+                await asyncio.sleep(0)
+        answer = HistoryAnswer(symbol=str(symbol), source=source, fixings=rows or self._peg_row(symbol, key))
+        body = answers.encode(answer).encode()
+        return Packed(body, JSON, tag=digest(body), cache=CACHE)
+
+    def _peg_row(self, symbol: Pair, source: str) -> list[FixingAnswer]:
+        """The whole history of a peg: what is fixed, since when."""
+        quote = self._quote(symbol)
+        if source != PEG or not quote.get("source", "").endswith(PEG):
+            return []
+        names = FixingAnswer.model_fields.keys() & quote.keys()
+        return [FixingAnswer(**{name: quote[name] for name in names}, announced=False)]
+
+
+def _row(fixing: Fixing, today: date | None) -> FixingAnswer:
+    leg = fixing.legs[0] if len(fixing.legs) == 1 else None
+    return FixingAnswer(
+        as_of=fixing.as_of.isoformat(),
+        price=wire.plain(published(fixing)),
+        inverse=wire.plain(published(fixing, inverse=True)),
+        value=wire.plain(leg.value) if leg else None,
+        nominal=leg.nominal if leg else None,
+        direction=str(leg.pair) if leg else None,
+        corrected=fixing.corrected,
+        announced=today is not None and fixing.day > today,
+    )
+
+
+def _day(asked: Mapping[str, str], name: str, default: date) -> date:
+    text = asked.get(name)
+    try:
+        return date.fromisoformat(text) if text else default
+    except ValueError:
+        raise Problem(400, f"{name}={text!r:.40} is not a date like 2026-09-29") from None
+
+
+def _out_of_reach(error: BaseException) -> Problem:
+    return away(f"the history is out of reach: {type(error).__name__}")

@@ -1,0 +1,79 @@
+"""`/v1/line.html` and `/v1/line.svg`: the line for pages without scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from ticker import line, wire
+from ticker.edge import query
+from ticker.edge.admission import retry_after
+from ticker.edge.packed import QUOTES_CACHE, SHELF_BYTES, Packed, Shelf, digest
+from ticker.edge.stream import Broadcast
+from ticker.rates.model import Pair, Quote, Selection
+from ticker.rates.source import Source
+
+KINDS = {
+    "/v1/line.html": ("text/html; charset=utf-8", line.page, line.HTML_POLICY),
+    "/v1/line.svg": ("image/svg+xml", line.picture, line.SVG_POLICY),
+}
+
+
+class Lines:
+    """Draws the line; each drawing is kept until a quote changes."""
+
+    def __init__(
+        self, broadcast: Broadcast, sources: dict[str, Source], *, label: str, framers: tuple[str, ...]
+    ) -> None:
+        """`label` stands before the sources of all quotes (`demo:`); `framers` may frame the line."""
+        self._broadcast = broadcast
+        self._sources = sources
+        self._label = label
+        self._framers = f"; frame-ancestors 'self' {' '.join(framers)}" if framers else ""
+        self.shelf = Shelf(SHELF_BYTES)
+
+    def answer(self, request: web.Request, selection: Selection) -> web.Response:
+        """The line as a page or a picture, in the order of `?symbols=`, as it looks best to this reader."""
+        look = line.look(request.query, faults=query.unknown(request.query, request.path))
+        if not self._broadcast.loaded:
+            return self._waiting(request.path, look)
+        symbols = _in_their_order(request.query.get("symbols", ""), selection)
+        key = request.path, symbols, look
+        version = self._broadcast.mirror.version
+        return self.shelf.get(version, key, lambda: self._pack(request.path, symbols, look)).answer(request)
+
+    def _waiting(self, path: str, look: line.Look) -> web.Response:
+        """What a reader sees in a frame while there is nothing to show: words for a program are a riddle."""
+        kind, draw, policy = KINDS[path]
+        headers = {"Content-Type": kind, "Cache-Control": "no-store", "Retry-After": str(retry_after())}
+        headers |= _rules(policy, look)
+        return web.Response(body=draw((), look).encode(), status=503, headers=headers)
+
+    def _pack(self, path: str, symbols: tuple[Pair, ...], look: line.Look) -> Packed:
+        kind, draw, policy = KINDS[path]
+        texts = (self._broadcast.mirror.get(symbol) for symbol in symbols)
+        quotes = [wire.decode_quote(text) for text in texts if text]
+        body = draw(quotes, look, attributions=self._attributions(quotes)).encode()
+        rules = _rules(policy + self._framers, look)
+        return Packed(body, kind, tag=digest(body), cache=QUOTES_CACHE, rules=rules)
+
+    def _attributions(self, quotes: Iterable[Quote]) -> str:
+        """What the publishers of these quotes want to be said of them."""
+        keys = dict.fromkeys(quote.source.removeprefix(self._label) for quote in quotes)
+        said = "; ".join(self._sources[key].attribution for key in keys if key in self._sources)
+        # What the demo says no bank has said.
+        return f"{self._label} {said}".strip() if said else ""
+
+
+def _rules(policy: str, look: line.Look) -> dict[str, str]:
+    """What the line may do; a page that is isolated frames only those who say that they are, too."""
+    if look.faults:
+        policy += f"; script-src {line.CONSOLE_SOURCE}"
+    return {"Content-Security-Policy": policy, "Cross-Origin-Embedder-Policy": "require-corp"}
+
+
+def _in_their_order(asked: str, selection: Selection) -> tuple[Pair, ...]:
+    """The symbols as the reader named them, each once; all in the server's order if none was."""
+    named = dict.fromkeys(Pair.parse(each) for each in asked.replace(" ", ",").split(",") if each)
+    return tuple(named) or selection.symbols
