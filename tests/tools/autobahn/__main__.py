@@ -1,7 +1,7 @@
 """
-`python -m tests.tools.autobahn [--client FOLDER]`: 301 cases in three minutes, as a table for the README.
+`python -m tests.tools.autobahn [--python python2.7] [--client FOLDER]`: 301 cases in three minutes.
 
-The client is the PyPI package `autobahntestsuite`, which needs `python2.7`: so it is no part of the test run.
+The client is the PyPI package `autobahntestsuite`, which needs Python 2.7: so it is no part of the test run.
 It is installed in a folder of its own, which `--client` keeps for the next time.
 """
 
@@ -22,20 +22,19 @@ from shutil import which
 
 from .summary import summary
 
-PYTHON = "python2.7"
 START_SECONDS = 20
 
 
-def installed(folder: Path) -> Path:
+def installed(folder: Path, python: str) -> Path:
     """The fuzzing client, installed at the first time."""
     client = folder / "client" / "bin" / "wstest"
     if not client.exists():
-        if not which(PYTHON):
-            sys.exit(f"autobahn: no {PYTHON} here, which the fuzzing client needs")
+        if not which(python):
+            sys.exit(f"autobahn: no {python} here, which the fuzzing client needs")
         venv.create(folder / "maker", with_pip=True)
         # The last one that makes environments of Python 2.7.
         run(folder / "maker" / "bin" / "pip", "install", "--quiet", "virtualenv<20.22")
-        run(folder / "maker" / "bin" / "virtualenv", "--quiet", f"--python={PYTHON}", folder / "client")
+        run(folder / "maker" / "bin" / "virtualenv", "--quiet", f"--python={python}", folder / "client")
         run(folder / "client" / "bin" / "pip", "install", "--quiet", "autobahntestsuite")
     return client
 
@@ -87,9 +86,10 @@ def fuzz(client: Path, folder: Path, port: int) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.tools.autobahn", description=__doc__)
     parser.add_argument("--client", type=Path, help="where the client is, or is to be installed")
+    parser.add_argument("--python", default="python2.7", metavar="PROGRAM", help="(%(default)s)")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as path, echo() as port:
-        client = installed(given.client.resolve() if given.client else Path(path))
+        client = installed(given.client.resolve() if given.client else Path(path), given.python)
         table, faults = summary(fuzz(client, Path(path), port))
     print(table)
     if faults:
