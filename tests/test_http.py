@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ import pytest
 from redis.asyncio import Redis
 from stage import answer_holds_to_the_schema, until
 
+import ticker
 from ticker import assets, line, schemas
 from ticker.config import LimitSettings, ServerSettings, Settings
 from ticker.edge import Edge
@@ -43,6 +45,8 @@ SCRIPT = assets.built("ticker.js")
 OWN = assets.address(assets.fingerprint(SCRIPT))
 OLD = b"customElements.define('currency-ticker', class extends HTMLElement {});" * 30
 OLDER = assets.address(assets.fingerprint(OLD))
+NEWER = OLD + b"// as of tomorrow"
+RELEASED = Path(__file__).parents[1] / "widget" / "released"
 
 
 @dataclass
@@ -548,6 +552,50 @@ async def test_another_versions_script_is_served_by_all_who_share_a_redis(site: 
     assert await store.scripts() == {assets.fingerprint(SCRIPT), assets.fingerprint(OLD)}
 
 
+async def test_scripts_outlive_a_flush_and_an_upgrade(
+    site: Site, store: Store, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that was never asked for another version's script brings it back, too."""
+    monkeypatch.setattr(ticker.edge.scripts, "KEEP_SECONDS", 0.1)
+    await Scripts(store, OLD).keep()
+    scripts = Scripts(store, NEWER)
+    keeping = asyncio.create_task(scripts.keep_always())
+    try:
+        everything = {assets.fingerprint(each) for each in (SCRIPT, OLD, NEWER)}
+        await until(lambda: store_has(store, everything))
+        await until(lambda: scripts._others.keys() == everything - {scripts.fingerprint})
+
+        await redis.flushall()
+
+        await until(lambda: store_has(store, everything))
+        assert (await site.get(f"/{OLDER}"))[::2] == (200, OLD)
+    finally:
+        keeping.cancel()
+
+
+async def store_has(store: Store, fingerprints: set[str]) -> bool:
+    return await store.scripts() >= fingerprints
+
+
+def test_the_package_has_the_script_of_every_earlier_version_in_the_changelog() -> None:
+    changelog = (Path(ticker.__file__).parent / "docs" / "changelog.md").read_text()
+    versions = re.findall(r"^## ([0-9.]+)", changelog, re.MULTILINE)
+    assert versions[0] == ticker.__version__
+    assert sorted(each.name for each in RELEASED.iterdir()) == sorted(
+        f"ticker-{version}.js" for version in versions[1:]
+    )
+
+
+@pytest.mark.parametrize("script", assets.released())
+async def test_an_earlier_versions_script_is_served_though_redis_never_had_it(
+    script: bytes, site: Site
+) -> None:
+    status, headers, body = await site.get(f"/ticker.{assets.fingerprint(script)}.js")
+
+    assert (status, body) == (200, script)
+    assert headers["Cache-Control"].endswith("immutable")
+
+
 async def status_is(site: Site, path: str, status: int) -> bool:
     return (await site.get(path))[0] == status
 
@@ -577,7 +625,7 @@ async def test_a_flood_of_scripts_that_are_none_asks_redis_once_a_second(site: S
     took = time.monotonic() - start
 
     assert 1 <= await questions() - before <= 2 + took / LOOK_SECONDS
-    assert not site.routes.scripts._held
+    assert not site.routes.scripts._others
 
 
 async def test_while_redis_is_away_only_other_versions_scripts_are(open_store: OpenStore) -> None:

@@ -17,15 +17,25 @@ _STYLE = re.compile(r"<style[^>]*>(.*?)</style>", re.DOTALL | re.IGNORECASE)
 
 
 def _file(*places: str) -> Traversable:
-    """A file by its place in a wheel, or its place in a checkout, whichever is there."""
+    """A file or a folder by its place in a wheel, or its place in a checkout, whichever is there."""
     package = files("ticker")
     installed = package.joinpath("widget", places[0])
-    return installed if installed.is_file() else package.joinpath("..", "widget", *places[1:], places[0])
+    return (
+        installed
+        if installed.is_file() or installed.is_dir()
+        else package.joinpath("..", "widget", *places[1:], places[0])
+    )
 
 
 def built(name: str) -> bytes:
     """The bytes of a file that the widget's build writes, `ticker.js`."""
     return _file(name, "dist").read_bytes()
+
+
+def released() -> tuple[bytes, ...]:
+    """The `ticker.js` of every earlier version in the changelog: pages name their bytes for years."""
+    folder = _file("released")
+    return tuple(each.read_bytes() for each in sorted(folder.iterdir(), key=lambda each: each.name))
 
 
 def page() -> str:

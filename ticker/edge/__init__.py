@@ -120,6 +120,7 @@ class Edge:
         """Bring to the subscribers every publication, and which quotes are late, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch_the_clock())
+            group.create_task(self._routes.scripts.keep_always())
             await self._follow()
 
     async def _watch_the_clock(self) -> None:
@@ -146,8 +147,6 @@ class Edge:
                     log.info("stream: redis is back")
                 away = False
                 self._apply(snapshot.cursor, snapshot.rows)
-                # Again after a loss, as Redis may have lost it, too.
-                await self._routes.scripts.keep()
                 self._broadcast.loaded = True
                 self._loaded.set()
                 async with aclosing(self._store.follow(self._broadcast.mirror.cursor)) as publications:
