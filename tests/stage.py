@@ -73,7 +73,7 @@ def answer(body: bytes, status: int = 200, **headers: str) -> Handler:
     return handle
 
 
-async def until(fact: Callable[[], Awaitable[object] | object], seconds: float = 15) -> None:
+async def until(fact: Callable[[], Awaitable[object] | object], seconds: float = 60) -> None:
     """Wait until it is so; whoever asks in vain fails with a TimeoutError that shows the line."""
     async with asyncio.timeout(seconds):
         while True:

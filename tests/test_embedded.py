@@ -73,6 +73,8 @@ def service(data_dir: Path, binary: Path, *, watchdog: bool) -> Iterator[subproc
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A shell ignores it in what it starts in the background, and this would be inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         try:
             yield process

@@ -641,7 +641,7 @@ async def test_a_new_loop_of_the_recording_is_a_new_epoch_for_everybody(
                 await until(lambda: len(one.state) == 5)
                 old, epoch = one.state, place(one.cursor)[0]
                 old_cursor = one.cursor
-                await until(lambda: place(one.cursor)[0] > epoch, seconds=6)
+                await until(lambda: place(one.cursor)[0] > epoch)
                 new_snapshot = one.frames[-1]
                 await until(lambda: comes_news(one))
                 async with client(service, cursor=old_cursor) as late:

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ticker import check, workers
+from ticker import check, streams, workers
 from ticker.config import ConfigError, Settings, SourceSettings
 from ticker.demo import NOTICE, Banks, DemoClock
 from ticker.edge import Edge
@@ -104,7 +104,7 @@ async def serve(settings: Settings, *, replay: DemoClock | None = None, notice: 
 
         async def loaded() -> None:
             await front.loaded()
-            print(f"ready {address}", flush=True)
+            streams.say(f"ready {address}")
 
         await workers.attended(jobs, others, port, loaded)
 

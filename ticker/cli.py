@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from ticker import __version__, app, watch, workers
+from ticker import __version__, app, streams, watch, workers
 from ticker.config import ConfigError, Settings, load
 from ticker.edge import PortBusy
 from ticker.embedded import EmbeddedServerError
@@ -24,6 +24,7 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0 if it did its work, 1 if it could not, 2 if it was asked wrongly."""
+    streams.complete()
     options = _parser().parse_args(arguments)
     _start_logging(f"worker {options.number}: " if options.command == "worker" else "")
     try:
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         PortBusy,
         WorkerFailed,
         app.OrderFailed,
+        streams.Lost,
         watch.Unreachable,
     ) as error:
         print(f"ticker {options.command}: {error}", file=sys.stderr)
@@ -122,12 +124,12 @@ def _demo(options: argparse.Namespace) -> None:
 
 
 def _quotes(options: argparse.Namespace) -> None:
-    print(watch.line(app.run(watch.quotes(options.url)), digits=options.digits))
+    streams.tell(watch.line(app.run(watch.quotes(options.url)), digits=options.digits))
 
 
 def _check(options: argparse.Namespace) -> int:
     table, whole = app.run(app.checked(load(options.config)))
-    print(table)
+    streams.tell(table)
     return 0 if whole else FAILED
 
 
@@ -136,11 +138,11 @@ def _backfill(options: argparse.Namespace) -> None:
     days = settings.history.backfill_days if options.days is None else options.days
     if not 1 <= days <= settings.history.days:
         raise ConfigError(f"--days {days}: 1 to {settings.history.days} days are kept (history.days)")
-    print(app.run(app.backfill(settings, days)))
+    streams.tell(app.run(app.backfill(settings, days)))
 
 
 def _decide(options: argparse.Namespace) -> None:
-    print(app.run(app.order(load(options.config), options.command, options.symbol)))
+    streams.tell(app.run(app.order(load(options.config), options.command, options.symbol)))
 
 
 def _worker(options: argparse.Namespace) -> None:

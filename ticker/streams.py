@@ -1,0 +1,57 @@
+"""Standard input, output and error: there whoever starts us, and no fault of theirs ends a service."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+log = logging.getLogger(__name__)
+
+_STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
+
+
+class Lost(Exception):
+    """What a command was asked for can't be written. Says why."""
+
+
+def complete() -> None:
+    """
+    Put `/dev/null` in place of those that were closed at the start.
+
+    To be done first: whatever is opened next would get their numbers, a socket that of standard output.
+    """
+    for number, (name, mode) in enumerate(_STREAMS):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number is this one.
+            os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(number, True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 - for the whole process
+
+
+def say(line: str) -> None:
+    """Print a line for whoever started us; if it can't be written, the service goes on."""
+    try:
+        print(line, flush=True)
+    except OSError as error:
+        log.warning("standard output takes nothing: %s: %s", error.strerror, line)
+        _mute(sys.stdout.fileno())
+
+
+def tell(text: str) -> None:
+    """Print what a command was asked for. Raises Lost."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        _mute(sys.stdout.fileno())
+        raise Lost(f"its output can't be written: {error.strerror}") from None
+
+
+def _mute(number: int) -> None:
+    """Let what waits go nowhere: Python would try it again at its end, and fail."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, number)
+    os.close(nowhere)
