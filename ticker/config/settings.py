@@ -1,16 +1,11 @@
-"""The configuration: one TOML file, unknown keys refused, secrets from the environment."""
+"""The configuration as a value: every key with its type, its range and its default."""
 
 from __future__ import annotations
 
-import os
-import re
-import tomllib
-from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -19,17 +14,12 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from ticker.rates.model import Pair, both_ways
-
-
-class ConfigError(Exception):
-    """The configuration can't be used. Says which file, which key and why."""
 
 
 def _pair(value: object) -> Pair:
@@ -238,58 +228,3 @@ class Settings(_Section):
 
 
 _NOTHING_SAID = SourceSettings()
-
-
-def load(path: Path | None, *, environment: Mapping[str, str] = os.environ) -> Settings:
-    """
-    Read the file (none: the defaults). Secrets are the environment's: `TICKER_REDIS_URL` replaces
-    `redis.url`, as it may hold a password, and `TICKER_<SOURCE>_KEY` is the key of a source.
-
-    Raises ConfigError that names the file, the key and what is wrong.
-    """
-    where = str(path) if path else "the defaults"
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8")) if path else {}
-        if url := environment.get("TICKER_REDIS_URL"):
-            document["redis"] = {**document.get("redis", {}), "url": url}
-        _refuse_keys(document, where)
-        for name, key in environment.items():
-            if (match := _KEY_VARIABLE.fullmatch(name)) and key:
-                source = match[1].lower()
-                of_all = document.setdefault("sources", {})
-                of_all[source] = {**of_all.get(source, {}), "key": key}
-        # Numbers are read from their text, so that a band of 3.3 is not 3.29999.
-        return Settings.model_validate(_exact(document))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{where}: {error}") from None
-    except ValidationError as error:
-        raise ConfigError(f"{where}: {_in_words(error)}") from None
-
-
-_KEY_VARIABLE = re.compile(r"TICKER_([A-Z0-9]+)_KEY")
-
-
-def _refuse_keys(document: Mapping[str, Any], where: str) -> None:
-    """A file is copied and shown; a secret in it is refused. Raises ConfigError."""
-    sections = document.get("sources", {})
-    for source, section in sections.items() if isinstance(sections, dict) else ():
-        if isinstance(section, dict) and "key" in section:
-            raise ConfigError(
-                f"{where}: sources.{source}.key: a key is no setting; give it as TICKER_{source.upper()}_KEY"
-            )
-
-
-def _exact(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _exact(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_exact(item) for item in value]
-    return Decimal(repr(value)) if isinstance(value, float) else value
-
-
-def _in_words(error: ValidationError) -> str:
-    """Every fault as `server.port: ...`, without the values, which may be secrets."""
-    return "; ".join(
-        f"{'.'.join(str(part) for part in fault['loc']) or 'the file'}: {fault['msg']}"
-        for fault in error.errors(include_url=False, include_input=False)
-    )

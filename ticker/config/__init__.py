@@ -1,0 +1,31 @@
+"""The configuration: one TOML file, unknown keys refused, secrets from the environment."""
+
+from ticker.config.faults import ConfigError
+from ticker.config.load import load
+from ticker.config.settings import (
+    GuardSettings,
+    HistorySettings,
+    LimitSettings,
+    PegSettings,
+    Policy,
+    PollSettings,
+    RedisSettings,
+    ServerSettings,
+    Settings,
+    SourceSettings,
+)
+
+__all__ = [
+    "ConfigError",
+    "GuardSettings",
+    "HistorySettings",
+    "LimitSettings",
+    "PegSettings",
+    "Policy",
+    "PollSettings",
+    "RedisSettings",
+    "ServerSettings",
+    "Settings",
+    "SourceSettings",
+    "load",
+]
