@@ -27,8 +27,6 @@ from ticker.rates.source import Outcome
 from ticker.rates.tables import Figure, Table
 from ticker.records import Document
 from ticker.store import (
-    SCRIPT_DAYS,
-    SCRIPTS_KEPT,
     UNAVAILABLE,
     Behind,
     Done,
@@ -37,6 +35,7 @@ from ticker.store import (
     Publication,
     Store,
 )
+from ticker.store.widgets import SCRIPT_DAYS, SCRIPTS_KEPT
 
 if TYPE_CHECKING:
     from tests.conftest import FixingOf, OpenStore, Publisher, QuoteOf
@@ -473,7 +472,7 @@ async def test_a_long_history_is_written_and_read_in_time(
         publisher = await elected(store)
         start = time.monotonic()
         await publisher.say(fixings=[*many, *some])
-        assert time.monotonic() - start < ticker.store.COMMAND_TIMEOUT
+        assert time.monotonic() - start < ticker.store.connection.COMMAND_TIMEOUT
 
         assert len(await store.fixings([KGS, KZT])) == 3 * 1830
 
@@ -639,7 +638,7 @@ async def test_an_unreadable_event_is_left_out_and_said(
 async def test_a_long_ledger_is_read_while_others_go_on(
     store: Store, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ticker.store, "ENTRIES_AT_ONCE", 300)
+    monkeypatch.setattr(ticker.store.ledger, "ENTRIES_AT_ONCE", 300)
     entries = [said(number) for number in range(1, 1001)]
     await publisher.say(entries=entries)
     at_once, most, decode = 0, 0, ticker.records.decode_event
@@ -661,7 +660,7 @@ async def test_a_long_ledger_is_read_while_others_go_on(
         assert await store.ledger() == entries
         working.cancel()
 
-    assert 0 < most <= ticker.store.ROWS_AT_ONCE
+    assert 0 < most <= ticker.store.rows.ROWS_AT_ONCE
 
 
 # Documents.
@@ -700,7 +699,7 @@ async def test_forgotten_documents_are_gone(store: Store, redis: Redis, publishe
 async def test_many_documents_are_read_in_parts(
     store: Store, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ticker.store, "DOCUMENTS_AT_ONCE", 10)
+    monkeypatch.setattr(ticker.store.ledger, "DOCUMENTS_AT_ONCE", 10)
     some = [document(b"%d" % number) for number in range(25)]
     await publisher.say(documents=some)
 
@@ -827,7 +826,7 @@ async def test_a_quiet_stream_is_followed_over_one_connection(
     elected: Elected,
     quote_of: QuoteOf,
 ) -> None:
-    monkeypatch.setattr(ticker.store, "FOLLOW_BLOCK", 0.1)
+    monkeypatch.setattr(ticker.store.quotes, "FOLLOW_BLOCK", 0.1)
     async with open_store(redis_url) as store, asyncio.TaskGroup() as group:
         publisher = await elected(store)
         follower = group.create_task(following(store, NOWHERE, 1))
@@ -848,7 +847,7 @@ async def test_a_stopped_server_is_noticed_by_those_who_follow_it(
     elected: Elected,
     quote_of: QuoteOf,
 ) -> None:
-    monkeypatch.setattr(ticker.store, "FOLLOW_BLOCK", 0.2)
+    monkeypatch.setattr(ticker.store.quotes, "FOLLOW_BLOCK", 0.2)
     async with open_store(redis_url) as store:
         publisher = await elected(store)
         first = await publisher.say(quote_of("KGS", "87.45"))
@@ -885,7 +884,7 @@ async def test_a_stopped_server_holds_no_command_for_long(
     quote_of: QuoteOf,
     fixing_of: FixingOf,
 ) -> None:
-    monkeypatch.setattr(ticker.store, "COMMAND_TIMEOUT", 0.1)
+    monkeypatch.setattr(ticker.store.connection, "COMMAND_TIMEOUT", 0.1)
     quote, fixing = quote_of("KGS", "87.45"), fixing_of("KGS", "87.45", FRIDAY)
     async with open_store(redis_url) as store:
         publisher = await elected(store)
@@ -1022,7 +1021,7 @@ async def test_what_was_not_done_is_answered_so(store: Store) -> None:
 async def test_of_orders_and_answers_the_last_ones_are_a_record(
     store: Store, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ticker.store, "ORDERS_KEPT", 10)
+    monkeypatch.setattr(ticker.store.orders, "ORDERS_KEPT", 10)
     for number in range(250):
         order = Order(await store.order("confirm", f"{number}", "aigul@desk"), "confirm", f"{number}", "")
         await store.answer(order, Done("believed", done=True))

@@ -1,0 +1,82 @@
+"""
+All of Redis: write, snapshot, follow, ledger, history, scripts, lease. Redis 6.2 or later, or Valkey.
+
+One publication is one entry of the stream, written by one Lua script together with the latest quotes, the
+history and the events of the ledger that it follows from: no reader ever sees one without the others.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Literal
+
+from ticker.rates.model import Cursor
+from ticker.store import lua
+from ticker.store.batch import Batch, as_order, written_keys
+from ticker.store.connection import UNAVAILABLE, Behind, LeaseLost
+from ticker.store.leases import Leases
+from ticker.store.ledger import Ledger
+from ticker.store.orders import Done, Order, Orders
+from ticker.store.quotes import Publication, Quotes, Snapshot
+from ticker.store.widgets import Scripts
+
+__all__ = [
+    "UNAVAILABLE",
+    "Batch",
+    "Behind",
+    "Done",
+    "LeaseLost",
+    "Order",
+    "Publication",
+    "Snapshot",
+    "Store",
+]
+
+
+class Store(Leases, Orders, Scripts, Quotes, Ledger):
+    """Everything that the service reads and writes in Redis; `write` is the poller's one write."""
+
+    def __init__(self, url: str, *, prefix: str, stream_length: int, history_days: int) -> None:
+        super().__init__(url, prefix=prefix)
+        self._length = stream_length
+        self._days = history_days
+
+    async def write(
+        self,
+        batch: Batch,
+        *,
+        lease: str,
+        seen: Cursor,
+        now_ms: int,
+        mode: Literal["changes", "everything", "reset"] = "changes",
+    ) -> Cursor:
+        """
+        Write a batch in one atomic step. Returns the last cursor of the stream.
+
+        Idempotent: a quote that is the latest already is not published again, and an event that is in the
+        ledger already is not added. So a call may be repeated after a cancellation or a time-out, when it is
+        not known whether it was carried out. A repeated `reset` opens one more epoch, and readers get the
+        same snapshot again.
+
+        `mode`: `changes` adds to what is there. `everything` repairs a Redis that lost data, in a new epoch.
+        `reset` deletes the quotes, and the history of the symbols that the batch names, and opens a new
+        epoch. In the last two, `batch.anew` empties the ledger first; further parts come without it.
+
+        Raises LeaseLost; or Behind if the stream has less than `seen`, the highest cursor that the caller
+        knows, or the ledger less than `batch.after`. Then nothing was written.
+        """
+        named = {quote.symbol for quote in batch.quotes} | {
+            each.symbol for each in (*batch.fixings, *batch.gone)
+        }
+        symbols = sorted(map(str, named))
+        order = as_order(batch, symbols) | {
+            "lease": lease,
+            "seen": [seen.epoch, seen.sequence],
+            "now": now_ms,
+            "mode": mode,
+            "length": self._length,
+            "days": self._days,
+        }
+        bodies = [document.body for document in batch.documents]
+        keys = written_keys(batch, symbols)
+        return Cursor.parse(await self._run(lua.WRITE, keys, [json.dumps(order), *bodies]))

@@ -1,0 +1,73 @@
+"""What a poller writes in one step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ticker import records, wire
+from ticker.rates.events import Entry
+from ticker.rates.model import Fixing, Quote
+from ticker.rates.source import Outcome
+from ticker.records import Document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What is written in one step, or not at all."""
+
+    quotes: tuple[Quote, ...] = ()
+    fixings: tuple[Fixing, ...] = ()
+    """Rows of the history; each replaces its source's row of that day."""
+    gone: tuple[Fixing, ...] = ()
+    """Rows of the history to be deleted."""
+    entries: tuple[Entry, ...] = ()
+    """Events of the ledger, with rising numbers."""
+    after: int = 0
+    """The number of the last event that the caller knows to be written; 0 if it knows of none."""
+    dropped: tuple[int, ...] = ()
+    """The numbers of events to be deleted from the ledger."""
+    documents: tuple[Document, ...] = ()
+    """New documents, and known ones that were heard again."""
+    forgotten: tuple[str, ...] = ()
+    """The SHA-256 of documents to be deleted."""
+    outcomes: tuple[Outcome, ...] = ()
+    anew: bool = False
+    """Whether the ledger and the documents are emptied first: set in the first part of a rewrite."""
+    took_over: bool = False
+    """Whether the ledger now has what an earlier version remembered, so that its memory is deleted."""
+
+
+def written_keys(batch: Batch, symbols: Sequence[str]) -> list[str]:
+    """The names of the keys that a batch of these symbols touches, in the script's order."""
+    return [
+        *("stream", "latest", "leader", "fence", "ledger", "documents", "documents:about", "memory"),
+        *(f"history:{symbol}" for symbol in symbols),
+        *(f"source:{outcome.source}" for outcome in batch.outcomes),
+    ]
+
+
+def as_order(batch: Batch, symbols: Sequence[str]) -> dict[str, Any]:
+    """A batch for the script; a row of the history begins with the number of its symbol, from 1."""
+    place = {symbol: number for number, symbol in enumerate(symbols, 1)}
+    return {
+        "quotes": [[str(quote.symbol), wire.encode_quote(quote)] for quote in batch.quotes],
+        "fixings": [
+            [place[str(each.symbol)], each.day.toordinal(), each.source, _member(each)]
+            for each in batch.fixings
+        ],
+        "gone": [[place[str(each.symbol)], each.day.toordinal(), each.source] for each in batch.gone],
+        "entries": [[entry.number, records.encode_event(entry.event)] for entry in batch.entries],
+        "after": batch.after,
+        "dropped": batch.dropped,
+        "documents": [[each.sha256, records.encode_about(each)] for each in batch.documents],
+        "forgotten": batch.forgotten,
+        "outcomes": [outcome.model_dump_json() for outcome in batch.outcomes],
+        "anew": batch.anew,
+        "took_over": batch.took_over,
+    }
+
+
+def _member(fixing: Fixing) -> str:
+    return f"{fixing.source}|{records.encode_fixing(fixing)}"

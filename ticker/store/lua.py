@@ -1,0 +1,189 @@
+"""The scripts that run in Redis, each in one step: whoever reads sees all of it or nothing."""
+
+from __future__ import annotations
+
+# A lease is held while it is there, and also after it ran out until another process takes one: Redis's clock
+# may jump, and the process that polls may be stopped for a while. The fence tells, as every new lease and
+# every release raises it.
+HOLDS = """
+local function holds(leader, fence, lease)
+  local said = redis.call('GET', leader)
+  if said then return said == lease end
+  return redis.call('GET', fence) == string.match(lease, '^%d+')
+end
+"""
+
+# Checks everything first, then writes: neither MULTI nor Lua rolls back.
+# KEYS: stream, latest, leader, fence, ledger, documents, documents:about, memory, then one history key for
+# each symbol, then one key for each of `outcomes`. ARGV: the JSON object that Store.write builds, then the
+# bytes of each of its `documents`. Returns the cursor of the last publication.
+WRITE = (
+    HOLDS
+    + """
+local order = cjson.decode(ARGV[1])
+if not holds(KEYS[3], KEYS[4], order.lease) then
+  return redis.error_reply('LEASELOST another poller holds the lease')
+end
+local function ending(key)
+  local first, second, length = 0, 0, 0
+  if redis.call('EXISTS', key) == 1 then
+    local info = redis.call('XINFO', 'STREAM', key)
+    for i = 1, #info, 2 do
+      if info[i] == 'last-generated-id' then
+        local one, other = string.match(info[i + 1], '^(%d+)-(%d+)$')
+        first, second = tonumber(one), tonumber(other)
+      elseif info[i] == 'length' then
+        length = info[i + 1]
+      end
+    end
+  end
+  return first, second, length
+end
+local epoch, sequence, length = ending(KEYS[1])
+local behind = epoch < order.seen[1] or (epoch == order.seen[1] and sequence < order.seen[2])
+  or (length == 0 and order.seen[1] > 0)
+if behind and order.mode == 'changes' then
+  return redis.error_reply('BEHIND the stream ends at ' .. epoch .. '-' .. sequence)
+end
+local rewrite = order.anew and order.mode ~= 'changes'
+local written, _, events = ending(KEYS[5])
+if not rewrite and order.after > 0 and (written < order.after or events == 0) then
+  return redis.error_reply('BEHIND the ledger ends at ' .. written .. ' and has ' .. events .. ' events')
+end
+local anew = behind or order.mode == 'reset' or length == 0
+local texts, symbols = {}, {}
+for _, row in ipairs(order.quotes) do
+  local known = redis.call('HGET', KEYS[2], row[1])
+  local said = known and string.match(known, '^%S+ (.*)$')
+  if anew or said ~= row[2] then
+    texts[#texts + 1] = row[2]
+    symbols[#symbols + 1] = row[1]
+  end
+end
+local histories = #KEYS - #order.outcomes
+if order.mode == 'reset' then
+  for i = 9, histories do redis.call('DEL', KEYS[i]) end
+  redis.call('DEL', KEYS[2])
+end
+if #texts > 0 then
+  if anew then
+    epoch = math.max(order.now, order.seen[1] + 1, epoch + 1)
+    sequence = 0
+  end
+  sequence = sequence + 1
+  local id = string.format('%.0f-%.0f', epoch, sequence)
+  local list = '[' .. table.concat(texts, ',') .. ']'
+  redis.call('XADD', KEYS[1], 'MAXLEN', '~', order.length, id, 'quotes', list)
+  for i, symbol in ipairs(symbols) do
+    redis.call('HSET', KEYS[2], symbol, id .. ' ' .. texts[i])
+  end
+end
+local function forget(key, day, source, but)
+  local prefix = source .. '|'
+  for _, known in ipairs(redis.call('ZRANGEBYSCORE', key, day, day)) do
+    if known ~= but and string.sub(known, 1, #prefix) == prefix then redis.call('ZREM', key, known) end
+  end
+end
+local touched = {}
+for _, row in ipairs(order.gone) do forget(KEYS[8 + row[1]], row[2], row[3], nil) end
+for _, row in ipairs(order.fixings) do
+  local key = KEYS[8 + row[1]]
+  forget(key, row[2], row[3], row[4])
+  redis.call('ZADD', key, row[2], row[4])
+  touched[key] = true
+end
+for i = 9, histories do
+  local newest = touched[KEYS[i]] and redis.call('ZREVRANGE', KEYS[i], 0, 0, 'WITHSCORES')[2]
+  if newest then redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', '(' .. (newest - order.days)) end
+end
+if rewrite then
+  redis.call('DEL', KEYS[5], KEYS[6], KEYS[7])
+  written = 0
+end
+for _, row in ipairs(order.entries) do
+  if row[1] > written then
+    redis.call('XADD', KEYS[5], string.format('%.0f-0', row[1]), 'e', row[2])
+  end
+end
+for _, number in ipairs(order.dropped) do redis.call('XDEL', KEYS[5], string.format('%.0f-0', number)) end
+for i, row in ipairs(order.documents) do
+  redis.call('HSETNX', KEYS[6], row[1], ARGV[1 + i])
+  redis.call('HSET', KEYS[7], row[1], row[2])
+end
+for _, name in ipairs(order.forgotten) do
+  redis.call('HDEL', KEYS[6], name)
+  redis.call('HDEL', KEYS[7], name)
+end
+for i, outcome in ipairs(order.outcomes) do redis.call('SET', KEYS[histories + i], outcome) end
+if order.took_over then redis.call('DEL', KEYS[8]) end
+return string.format('%.0f-%.0f', epoch, sequence)
+"""
+)
+
+# KEYS: leader, fence. ARGV: owner, milliseconds, now in ms, force. Returns the lease or nil.
+# The fence only ever grows, also over a flush, as it is never below the clock. A lease that lasts longer than
+# any could is of before Redis's clock was set back: whoever holds it renews it, or it runs out.
+ACQUIRE = """
+local held = redis.call('GET', KEYS[1])
+if held and ARGV[4] ~= '1' then
+  if redis.call('PTTL', KEYS[1]) > tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+  return nil
+end
+local token = math.max(tonumber(ARGV[3]), tonumber(redis.call('GET', KEYS[2]) or '0') + 1)
+local lease = string.format('%.0f', token) .. ' ' .. ARGV[1]
+redis.call('SET', KEYS[2], string.format('%.0f', token))
+redis.call('SET', KEYS[1], lease, 'PX', ARGV[2])
+return lease
+"""
+
+# KEYS: leader, stream, fence. ARGV: lease, milliseconds. Returns the stream's last id ('' if it is gone).
+RENEW = (
+    HOLDS
+    + """
+if not holds(KEYS[1], KEYS[3], ARGV[1]) then
+  return redis.error_reply('LEASELOST another poller holds the lease')
+end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+local last = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)
+return last[1] and last[1][1] or ''
+"""
+)
+
+# KEYS: leader, fence. ARGV: lease.
+RELEASE = (
+    HOLDS
+    + """
+if not holds(KEYS[1], KEYS[2], ARGV[1]) then return end
+redis.call('INCR', KEYS[2])
+redis.call('DEL', KEYS[1])
+"""
+)
+
+# KEYS: answers, orders. Returns the orders after the last one that was answered. In one step, as it is asked
+# every two seconds.
+ORDERS = """
+local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
+return redis.call('XRANGE', KEYS[2], last[1] and '(' .. last[1][1] or '-', '+', 'COUNT', 100)
+"""
+
+# KEYS: scripts. ARGV: fingerprint, script, now in ms, how many are kept, for how many ms.
+# A field is `<ms of the last start> <script>`; the newest are kept, and this one in any case.
+KEEP_SCRIPT = """
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3] .. ' ' .. ARGV[2])
+local others = {}
+for _, name in ipairs(redis.call('HKEYS', KEYS[1])) do
+  if name ~= ARGV[1] then
+    local said = tonumber(string.match(redis.call('HGET', KEYS[1], name), '^(%d+) ')) or 0
+    others[#others + 1] = {name, said}
+  end
+end
+table.sort(others, function(one, other)
+  if one[2] ~= other[2] then return one[2] > other[2] end
+  return one[1] > other[1]
+end)
+for place, each in ipairs(others) do
+  if place >= tonumber(ARGV[4]) or each[2] < tonumber(ARGV[3]) - tonumber(ARGV[5]) then
+    redis.call('HDEL', KEYS[1], each[1])
+  end
+end
+"""

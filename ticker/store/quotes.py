@@ -1,0 +1,105 @@
+"""What every process reads: the quotes, the history, the outcomes of the sources."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from pydantic import ValidationError
+
+from ticker.rates.model import NOWHERE, Cursor, Fixing, Pair, Quote
+from ticker.rates.source import Outcome
+from ticker.store import rows
+from ticker.store.connection import Connected, in_time
+
+FOLLOW_BLOCK = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One entry of the stream: the quotes that changed together."""
+
+    cursor: Cursor
+    quotes: tuple[Quote, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The newest quotes, each with the cursor at which it changed, all as of one moment."""
+
+    cursor: Cursor
+    rows: tuple[tuple[Cursor, Quote], ...]
+
+
+class Quotes(Connected):
+    """What every process reads: the quotes, the history, the outcomes of the sources."""
+
+    async def snapshot(self) -> Snapshot:
+        """The latest quotes and the last cursor, read in one transaction. Unreadable rows are left out."""
+        async with in_time(), self._commands.pipeline(transaction=True) as pipeline:
+            pipeline.hgetall(self._key("latest"))
+            pipeline.xrevrange(self._key("stream"), count=1)
+            latest, last = await pipeline.execute()
+        cursor = Cursor.parse(last[0][0]) if last else NOWHERE
+        found = (rows.latest(symbol, text) for symbol, text in latest.items())
+        return Snapshot(cursor, tuple(row for row in found if row and row[0] <= cursor))
+
+    async def follow(self, position: Cursor) -> AsyncGenerator[Publication, None]:
+        """
+        Every publication after `position`, as it comes, without end. Raises UNAVAILABLE's errors.
+
+        The position is always explicit: `$` would lose what is published between two reads.
+        """
+        while True:
+            async with asyncio.timeout(FOLLOW_BLOCK + 2):
+                answer: Any = await self._follower.xread(
+                    {self._key("stream"): str(position)}, count=100, block=int(FOLLOW_BLOCK * 1000)
+                )
+            for entry, fields in (answer or {}).get(self._key("stream"), ()):
+                position = Cursor.parse(entry)
+                yield Publication(position, rows.quotes(entry, fields))
+
+    async def fixings(
+        self,
+        symbols: Iterable[Pair],
+        *,
+        since: date = date.min,
+        until: date = date.max,
+        source: str | None = None,
+    ) -> list[Fixing]:
+        """
+        What every source (or one) said of each symbol, by day, from `since` to `until`, both included.
+
+        Unreadable rows are left out.
+        """
+        found: list[Fixing] = []
+        for symbol in symbols:
+            key = self._key(f"history:{symbol}")
+            async with in_time():
+                members: Any = await self._commands.zrange(
+                    key, since.toordinal(), until.toordinal(), byscore=True
+                )
+            if source is not None:
+                members = [member for member in members if member.startswith(f"{source}|")]
+            for number, member in enumerate(members):
+                if fixing := rows.fixing(key, member, symbol):
+                    found.append(fixing)
+                # Five years take a tenth of a second; the loop's other work must not wait for that.
+                if not number % rows.ROWS_AT_ONCE:
+                    await asyncio.sleep(0)
+        return found
+
+    async def outcomes(self, sources: Sequence[str]) -> dict[str, Outcome]:
+        """How each source's last poll went, where that is known."""
+        async with in_time():
+            texts = await self._commands.mget([self._key(f"source:{source}") for source in sources])
+        found = {}
+        for source, text in zip(sources, texts, strict=True):
+            try:
+                found[source] = Outcome.model_validate_json(text) if text else Outcome(source=source)
+            except ValidationError:
+                found[source] = Outcome(source=source)
+        return found
