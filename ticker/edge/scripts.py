@@ -11,7 +11,8 @@ from typing import TypeVar
 
 from ticker import assets
 from ticker.edge.packed import Packed, asset
-from ticker.store import SCRIPTS_KEPT, UNAVAILABLE, Store
+from ticker.store import UNAVAILABLE, Store
+from ticker.store.widgets import SCRIPTS_KEPT
 
 log = logging.getLogger(__name__)
 
