@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from ticker.health import judge
+from ticker import board
+from ticker.board import Board, Polling, Trouble
+from ticker.health import Writing, judge
 from ticker.rates.model import Quote
 from ticker.rates.source import Outcome
 
@@ -157,3 +160,72 @@ def test_an_outcome_of_a_later_version_is_read() -> None:
     read = Outcome.model_validate_json(written.replace("{", '{"new": 1,', 1))
 
     assert (read.checked_at, read.failures) == (NOW, 2)
+
+
+# Who polls, and whether it can write
+
+
+def writing(silent: float | None = 0.5, **others: Any) -> Writing:
+    """A poller that wrote so many seconds ago (None: nobody ever polled), with leases of 6 s."""
+    polling = None if silent is None else Polling("one:1", since=NOW, wrote_at=NOW, silent_seconds=silent)
+    known: dict[str, Any] = {"lease_seconds": 6, "trouble": None, "tried_seconds": None}
+    return Writing(polling=polling, **known | others)
+
+
+REFUSED = Trouble(NOW, refused=True, words="NOREPLICAS Not enough good replicas to write.")
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (writing(), []),
+        (writing(12), []),
+        (writing(12.1), ["no process has written since 2026-05-21T12:00:00Z"]),
+        # Ours stands by, or its machine: another one is silent.
+        (writing(12.1, tried_seconds=0.3), ["no process has written since 2026-05-21T12:00:00Z"]),
+        (writing(12.1, tried_seconds=13), ["no process has polled since 2026-05-21T12:00:00Z"]),
+        # Ours was stopped, and another one has taken over.
+        (writing(0.5, tried_seconds=13), []),
+        (writing(None), ["no process has polled yet"]),
+        (
+            writing(0.5, trouble=REFUSED, tried_seconds=0.3),
+            [
+                "Redis has refused writes since 2026-05-21T12:00:00Z: "
+                "NOREPLICAS Not enough good replicas to write."
+            ],
+        ),
+        (
+            writing(0.5, trouble=replace(REFUSED, refused=False, words="timed out")),
+            ["Redis could not be written since 2026-05-21T12:00:00Z: timed out"],
+        ),
+    ],
+)
+def test_a_poller_that_can_not_write_is_no_secret(
+    told: Writing, words: list[str], quotes_of: Callable[..., list[Quote]]
+) -> None:
+    quotes = quotes_of("live", "live", "live", "live", "pegged")
+
+    assert verdict(quotes, writing=told) == ("warn" if words else "pass", words)
+
+
+def test_a_redis_that_is_away_is_told_once(quotes_of: Callable[..., list[Quote]]) -> None:
+    quotes = quotes_of("live", "live", "live", "live", "pegged")
+
+    assert verdict(quotes, writing=writing(60), redis_error="timed out") == ("warn", ["redis: timed out"])
+
+
+def test_the_board_tells_all_processes_why_nothing_is_written() -> None:
+    memory = memoryview(bytearray(board.SIZE))
+    one, other = Board(memory), Board(memory)
+    assert (other.trouble, other.silent_seconds) == (None, None)
+
+    one.tries()
+    assert other.trouble is None
+    assert other.silent_seconds is not None
+
+    one.fails("MISCONF " + "x" * 1000, refused=True, now=NOW)
+    one.fails("NOREPLICAS Not enough good replicas to write.", refused=True, now=NOW + timedelta(seconds=5))
+    assert other.trouble == REFUSED
+
+    one.works()
+    assert other.trouble is None

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from ticker import __version__
+from ticker.board import Polling
 from ticker.health import judge
 from ticker.metrics import CONTENT_TYPE, GAUGES, METRICS, Count, Facts, Tally, exposition, lag, shared_memory
 from ticker.rates.model import NOWHERE, Cursor, Pair, Quote
@@ -53,6 +55,7 @@ def facts(**others: Any) -> Facts:
         "outcomes": (),
         "redis_error": "",
         "lag": 0,
+        "polling": None,
     }
     return Facts(**known | others)
 
@@ -109,6 +112,24 @@ def test_who_only_reads_is_in_no_sum(shared: Shared) -> None:
         reader.add(count, 9)
 
     assert [reader.total(count) for count in Count] == [0] * len(Count)
+
+
+def test_the_highest_of_all_is_shown_in_seconds(shared: Shared) -> None:
+    shared.row(0).set(Count.LOOP_LAG, 250_000)
+    shared.row(1).set(Count.LOOP_LAG, 1_500_000)
+
+    assert samples(shared.reader(), facts())["ticker_loop_lag_seconds"] == 1.5
+
+
+def test_who_polls_and_what_runs_come_out(shared: Shared) -> None:
+    polling = Polling("one:1", since=NOW, wrote_at=NOW, silent_seconds=7.5)
+
+    found = samples(shared.reader(), facts(polling=polling))
+
+    assert found["ticker_last_write_timestamp_seconds"] == NOW.timestamp()
+    assert found["ticker_last_write_age_seconds"] == 7.5
+    assert found[f"ticker_build_info{{version={__version__}}}"] == 1
+    assert found["process_resident_memory_bytes"] > 1_000_000
 
 
 def test_a_number_beyond_32_bits_is_counted(shared: Shared) -> None:

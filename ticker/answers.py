@@ -136,6 +136,19 @@ class SourceHealth(_Answer):
     """The newest day that it has stated a table for."""
 
 
+class PollerHealth(_Answer):
+    """The process that polls, of whatever machine."""
+
+    owner: str
+    """Its host and process number, `host:pid`."""
+    since: Moment
+    """When it took over."""
+    wrote_at: Moment
+    """When it last wrote, by Redis's clock: `redis.lease_seconds` / 3 ago at most, if all is well."""
+    next_due: Moment | None
+    """When the next quote is due; null while none is."""
+
+
 class HealthAnswer(_Answer):
     """What to trust: every source, Redis and the quotes."""
 
@@ -152,8 +165,12 @@ class HealthAnswer(_Answer):
     """Subscribers of the stream at this moment."""
     redis: str
     """`pass`, or what is wrong with it."""
+    poller: PollerHealth | None
+    """Who polls, or polled last; null while Redis does not say."""
     quotes: dict[str, Status]
     """The status of each symbol's quote."""
+    due_at: dict[str, Moment | None]
+    """When each symbol's next quote is due; null if none is."""
     sources: dict[str, SourceHealth]
     """By key, the sources that are asked."""
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ticker import check, streams, workers
+from ticker.board import Board
 from ticker.config import ConfigError, Settings, SourceSettings
 from ticker.demo import NOTICE, Banks, DemoClock
 from ticker.edge import Edge
@@ -96,9 +97,9 @@ async def serve(settings: Settings, *, replay: DemoClock | None = None, notice: 
         if replay:
             await _resume(replay, store)
         clock = replay or WallClock()
-        poller = _poller(settings, store, sources, clock)
         enabled = frozenset(each.key for each in sources)
         front = _Front(settings, store, url, enabled, notice, replay.told if replay else clock.now)
+        poller = _poller(settings, store, sources, clock, front.tally.board)
         address, jobs = await front.open(port)
         others = [poller.run()] + ([_rounds(replay, poller)] if replay else [])
 
@@ -131,7 +132,7 @@ class _Front:
         self._memory = shared_memory(settings.server.workers)
         # Beside workers, ours is the row that only reads: this process has no subscriber.
         row = 0 if self._alone else settings.server.workers
-        self._tally = Tally.shared(self._memory, row, settings.server.workers)
+        self.tally = Tally.shared(self._memory, row, settings.server.workers)
 
     @cached_property
     def _edge(self) -> Edge:
@@ -141,7 +142,7 @@ class _Front:
             dict(SOURCES),
             enabled=self._enabled,
             notice=self._notice,
-            tally=self._tally,
+            tally=self.tally,
             clock=self._clock,
         )
 
@@ -160,7 +161,7 @@ class _Front:
             enabled=self._enabled,
             notice=self._notice,
             memory=self._memory,
-            tally=self._tally,
+            tally=self.tally,
         )
         address = await port.enter_async_context(front.serving())
         # What operators are told by this process, it has to know itself.
@@ -169,11 +170,15 @@ class _Front:
     async def loaded(self) -> None:
         """Wait until there is something to tell; workers have done so before they are open."""
         if self._alone:
-            await workers.load(self._edge, self._tally)
+            await workers.load(self._edge, self.tally)
 
 
 def _poller(
-    settings: Settings, store: Store, sources: Sequence[Source], clock: Clock | None = None
+    settings: Settings,
+    store: Store,
+    sources: Sequence[Source],
+    clock: Clock | None = None,
+    board: Board | None = None,
 ) -> Poller:
     return Poller(
         sources,
@@ -183,6 +188,7 @@ def _poller(
         clock=clock or WallClock(),
         owner=f"{socket.gethostname()}:{os.getpid()}",
         alone=settings.redis.url == "embedded",
+        board=board,
     )
 
 

@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from ticker import wire
+from ticker.board import Polling, Trouble
 from ticker.rates.late import is_late
 from ticker.rates.model import Quote
 from ticker.rates.source import Outcome
 
 Verdict = Literal["pass", "warn", "fail"]
+
+
+LEASES = 2
+"""After so many leases without a write nobody has taken over from the process that polled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writing:
+    """What is known of the process that polls, from Redis and from our own service."""
+
+    polling: Polling | None
+    lease_seconds: int
+    trouble: Trouble | None
+    """What keeps the polling process of our own service from writing."""
+    tried_seconds: float | None
+    """How long ago that process last tried; None if our service has none."""
 
 
 def judge(
@@ -22,12 +40,14 @@ def judge(
     quotes: Sequence[Quote],
     outcomes: Iterable[Outcome],
     lag: int = 0,
+    writing: Writing | None = None,
 ) -> tuple[Verdict, list[str]]:
     """
     The verdict and its reasons. `fail` only when quotes can't be trusted: no bank's word that holds.
 
     A lost Redis or a failing source is a warning: what is shown was true when it was published.
     A peg alone says nothing about the banks. `lag` counts publications that Redis has and readers not.
+    What is not known of the `writing` (None) is no reason.
     """
     reasons = []
     for each in outcomes:
@@ -36,6 +56,8 @@ def judge(
         reasons += [f"{each.source}: {words}" for words in told if words]
     if redis_error:
         reasons.append(f"redis: {redis_error}")
+    if writing and (words := _unwritten(writing)) and not redis_error:
+        reasons.append(words)
     if lag:
         reasons.append(f"stream: {lag} publication{'s' if lag > 1 else ''} behind Redis")
     if len(quotes) < symbols:
@@ -50,6 +72,22 @@ def judge(
     if symbols > len(pegged) and not trusted:
         return "fail", reasons
     return ("warn" if reasons else "pass"), reasons
+
+
+def _unwritten(writing: Writing) -> str:
+    """Why what is in Redis may be old, though it answers; nothing if it is being written."""
+    if writing.trouble:
+        since = wire.encode_time(writing.trouble.since)
+        what = "has refused writes" if writing.trouble.refused else "could not be written"
+        return f"Redis {what} since {since}: {writing.trouble.words}"
+    polling, patience = writing.polling, LEASES * writing.lease_seconds
+    if polling is None:
+        return "no process has polled yet"
+    if polling.silent_seconds <= patience:
+        return ""
+    # Ours would have said why it can't write.
+    ours = writing.tried_seconds is not None and writing.tried_seconds > patience
+    return f"no process has {'polled' if ours else 'written'} since {wire.encode_time(polling.wrote_at)}"
 
 
 def _lateness(quote: Quote, now: datetime) -> str:

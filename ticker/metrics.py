@@ -14,11 +14,13 @@ from datetime import datetime
 from enum import IntEnum, auto
 from typing import Literal, Self, get_args
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
+from ticker import __version__, board
+from ticker.board import Board, Polling
 from ticker.rates.model import Cursor, Pair, Quote, Status
 from ticker.rates.source import Outcome
 
@@ -66,9 +68,11 @@ class Count(IntEnum):
     """Starts of this process, the first one counted."""
     SERVING = auto()
     """Gauge: 1 while this process serves."""
+    LOOP_LAG = auto()
+    """Gauge: microseconds by which this process woke up late to serve, at most, in the last minute."""
 
 
-GAUGES = frozenset({Count.SUBSCRIBERS, Count.BLOCKED, Count.CONNECTIONS, Count.SERVING})
+GAUGES = frozenset({Count.SUBSCRIBERS, Count.BLOCKED, Count.CONNECTIONS, Count.SERVING, Count.LOOP_LAG})
 _ROW = 8 * len(Count)
 
 
@@ -81,7 +85,10 @@ class Tally:
     """
 
     def __init__(self, memory: mmap.mmap, row: int, rows: int) -> None:
-        self._all = memoryview(memory).cast("Q")
+        whole = memoryview(memory)
+        self.board = Board(whole[-board.SIZE :])
+        """What the polling process can't do, if one of those that share this memory polls."""
+        self._all = whole[: -board.SIZE].cast("Q")
         self._rows = rows
         start = row * len(Count)
         self._own = self._all[start : start + len(Count)]
@@ -90,7 +97,7 @@ class Tally:
     @classmethod
     def alone(cls) -> Self:
         """For a process that shares with nobody."""
-        return cls(mmap.mmap(-1, _ROW), 0, 1)
+        return cls(mmap.mmap(-1, _bytes(0)), 0, 1)
 
     @classmethod
     def shared(cls, descriptor: int, row: int, rows: int) -> Self:
@@ -99,7 +106,7 @@ class Tally:
 
         The row `rows`, one past the last, is for who only reads: it is in no sum.
         """
-        return cls(mmap.mmap(descriptor, (rows + 1) * _ROW), row, rows)
+        return cls(mmap.mmap(descriptor, _bytes(rows)), row, rows)
 
     def add(self, count: Count, amount: int = 1) -> None:
         """Count up."""
@@ -111,12 +118,23 @@ class Tally:
 
     def total(self, count: Count) -> int:
         """The sum over all processes."""
-        return sum(self._all[count : self._rows * len(Count) : len(Count)].tolist())
+        return sum(self._each(count))
+
+    def most(self, count: Count) -> int:
+        """The highest of all processes."""
+        return max(self._each(count))
+
+    def _each(self, count: Count) -> list[int]:
+        return self._all[count : self._rows * len(Count) : len(Count)].tolist()
 
     def lost(self, row: int) -> None:
         """The process of a row is gone: nothing that is now is there any more."""
         for gauge in GAUGES:
             self._all[row * len(Count) + gauge] = 0
+
+
+def _bytes(rows: int) -> int:
+    return (rows + 1) * _ROW + board.SIZE
 
 
 def shared_memory(rows: int) -> int:
@@ -126,7 +144,7 @@ def shared_memory(rows: int) -> int:
     else:
         with tempfile.TemporaryFile() as file:
             descriptor = os.dup(file.fileno())
-    os.ftruncate(descriptor, (rows + 1) * _ROW)
+    os.ftruncate(descriptor, _bytes(rows))
     return descriptor
 
 
@@ -142,6 +160,8 @@ class Metric:
     labels: tuple[str, ...] = ()
     counts: Mapping[str, Count] = field(default_factory=dict)
     """The counts that it shows, by the value of its one label (empty: it has none); none: see `_facts`."""
+    seconds: bool = False
+    """Whether it shows the highest of all processes in seconds, not their sum."""
 
     @property
     def kind(self) -> Literal["counter", "gauge"]:
@@ -228,6 +248,21 @@ METRICS = (
     ),
     Metric(name="ticker_redis_up", help="1 if Redis answers, 0 if not."),
     Metric(
+        name="ticker_last_write_timestamp_seconds",
+        help="When the polling process last wrote to Redis, by Redis's clock, in seconds since 1970.",
+    ),
+    Metric(
+        name="ticker_last_write_age_seconds",
+        help="How long ago that is; more than 2 x redis.lease_seconds if nobody polls or writes are refused.",
+    ),
+    Metric(name="ticker_build_info", help="1 for the version that runs.", labels=("version",)),
+    Metric(
+        name="ticker_loop_lag_seconds",
+        help="How late, at most, a process woke up to serve in the last minute; 0 without subscribers.",
+        counts={"": Count.LOOP_LAG},
+        seconds=True,
+    ),
+    Metric(
         name="ticker_stream_lag_publications",
         help="Publications that Redis had a second ago and that the process asked has not brought yet.",
     ),
@@ -272,12 +307,16 @@ class Facts:
     redis_error: str
     lag: int | None
     """Publications that Redis has and this process has not brought; None while Redis is away."""
+    polling: Polling | None
+    """Who polls, or polled last; None while Redis does not say."""
 
 
 def exposition(tally: Tally, facts: Facts) -> bytes:
     """Everything that is counted and known, in Prometheus's text format (`CONTENT_TYPE`)."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Everything(tally, facts))
+    # Of the process that is asked: its memory, CPU time, start and open files.
+    ProcessCollector(registry=registry)
     return generate_latest(registry)
 
 
@@ -298,7 +337,9 @@ class _Everything(Collector):
             make = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
             family = make(metric.name, metric.help, labels=metric.labels)
             for label, count in metric.counts.items():
-                family.add_metric([label] if label else [], self._tally.total(count))
+                tally = self._tally
+                value = tally.most(count) / 1_000_000 if metric.seconds else tally.total(count)
+                family.add_metric([label] if label else [], value)
             for labels, value in self._facts.get(metric.name, ()):
                 family.add_metric(labels, value)
             yield family
@@ -312,6 +353,10 @@ def _told(facts: Facts) -> Iterator[tuple[str, Samples]]:
     yield "ticker_redis_up", [((), not facts.redis_error)]
     if facts.lag is not None:
         yield "ticker_stream_lag_publications", [((), facts.lag)]
+    yield "ticker_build_info", [((__version__,), 1)]
+    if facts.polling:
+        yield "ticker_last_write_timestamp_seconds", [((), facts.polling.wrote_at.timestamp())]
+        yield "ticker_last_write_age_seconds", [((), facts.polling.silent_seconds)]
     yield "ticker_source_up", [((o.source,), o.status == "ok") for o in asked if o.status != "waiting"]
     yield "ticker_source_failures", [((o.source,), o.failures) for o in asked]
     yield (

@@ -5,19 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 
 from aiohttp import web
 from pydantic import BaseModel
 
 from ticker import __version__, answers, metrics, wire
-from ticker.answers import AliveAnswer, HealthAnswer, ReadyAnswer, SourceHealth, VerdictAnswer
+from ticker.answers import (
+    AliveAnswer,
+    HealthAnswer,
+    PollerHealth,
+    ReadyAnswer,
+    SourceHealth,
+    VerdictAnswer,
+)
 from ticker.config import Settings
 from ticker.edge.listening import PortBusy
 from ticker.edge.stream import Broadcast
-from ticker.health import Verdict, judge
+from ticker.health import Verdict, Writing, judge
 from ticker.metrics import Count, Facts
 from ticker.rates.source import Outcome
-from ticker.store import UNAVAILABLE, Store
+from ticker.store import UNAVAILABLE, Store, public
 
 CLOSE_SECONDS = 0.5
 LAG_SECONDS = 1.0
@@ -58,7 +66,9 @@ class Operators:
                 cursor=str(self._broadcast.mirror.cursor),
                 subscribers=self._broadcast.tally.total(Count.SUBSCRIBERS),
                 redis=facts.redis_error or "pass",
+                poller=_poller(facts),
                 quotes={str(each.symbol): each.status for each in facts.quotes},
+                due_at={str(each.symbol): moment(each.due_at) for each in facts.quotes},
                 sources={
                     each.source: SourceHealth(
                         status=each.status, message=each.message(facts.now), as_of=each.as_of or None
@@ -90,12 +100,13 @@ class Operators:
     async def _facts(self) -> Facts:
         """What is known now, whether Redis answers or not."""
         outcomes: dict[str, Outcome] = {}
-        lag, redis_error = None, ""
+        lag, polling, redis_error = None, None, ""
         try:
             outcomes = await self._store.outcomes(sorted(self._enabled))
+            polling = await self._store.polls()
             lag = await self._lag()
         except UNAVAILABLE as error:
-            redis_error = f"{type(error).__name__} {error}".strip()[:200]
+            redis_error = public(error)
         mirror = self._broadcast.mirror
         return Facts(
             now=self._broadcast.clock(),
@@ -104,6 +115,7 @@ class Operators:
             outcomes=tuple(outcomes.values()),
             redis_error=redis_error,
             lag=lag,
+            polling=polling,
         )
 
     async def _lag(self) -> int:
@@ -123,7 +135,30 @@ class Operators:
             quotes=facts.quotes,
             outcomes=facts.outcomes,
             lag=facts.lag or 0,
+            writing=Writing(
+                polling=facts.polling,
+                lease_seconds=self._settings.redis.lease_seconds,
+                trouble=self._broadcast.tally.board.trouble,
+                tried_seconds=self._broadcast.tally.board.silent_seconds,
+            ),
         )
+
+
+def _poller(facts: Facts) -> PollerHealth | None:
+    if facts.polling is None:
+        return None
+    coming = [each.due_at for each in facts.quotes if each.due_at and each.due_at > facts.now]
+    return PollerHealth(
+        owner=facts.polling.owner,
+        since=wire.encode_time(facts.polling.since),
+        wrote_at=wire.encode_time(facts.polling.wrote_at),
+        next_due=moment(min(coming, default=None)),
+    )
+
+
+def moment(at: datetime | None) -> str | None:
+    """A time as answers give it; None if there is none."""
+    return wire.encode_time(at) if at else None
 
 
 def json_answer(

@@ -8,7 +8,7 @@ from datetime import datetime
 from aiohttp import web
 
 from ticker.answers import SourceAnswer, SourcesAnswer
-from ticker.edge.admin import json_answer
+from ticker.edge.admin import json_answer, moment
 from ticker.edge.problems import parameters
 from ticker.edge.stream import Broadcast
 from ticker.rates.source import Outcome, Source
@@ -69,16 +69,12 @@ class Listing:
             held=list(known.held),
             history=known.history,
             gaps=known.gaps,
-            checked_at=_moment(known.checked_at),
-            succeeded_at=_moment(known.succeeded_at),
-            next_poll_at=_moment(known.next_poll_at) if enabled else None,
+            checked_at=moment(known.checked_at),
+            succeeded_at=moment(known.succeeded_at),
+            next_poll_at=moment(known.next_poll_at) if enabled else None,
             failures=known.failures,
             latency_ms=known.latency_ms,
             attribution=source.attribution,
             terms=source.terms,
             coverage=source.coverage,
         )
-
-
-def _moment(at: datetime | None) -> str | None:
-    return at.isoformat(timespec="seconds").replace("+00:00", "Z") if at else None

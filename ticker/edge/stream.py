@@ -45,6 +45,7 @@ KEPT_BYTES = 16 << 20
 """What all encoded frames may take between two publications: clients choose their selections as they like."""
 LONGEST_TICK_SECONDS = 1.0
 """What counts of a time in which this process stood still: meanwhile nobody could answer it."""
+LATENESS_SECONDS = 30.0
 NOTHING = b""
 NEVER = -1.0, ""
 
@@ -164,6 +165,20 @@ class Wheel:
         due = tuple(self._slots[self._at])
         self._at = (self._at + 1) % len(self._slots)
         return due
+
+
+class Lateness:
+    """How late, at most, the loop was in the last LATENESS_SECONDS, or up to twice that."""
+
+    def __init__(self) -> None:
+        self._since = self._most = self._most_before = 0.0
+
+    def note(self, seconds: float, now: float) -> int:
+        """Take how late it was this time; give the most, in microseconds."""
+        if now - self._since > LATENESS_SECONDS:
+            self._since, self._most_before, self._most = now, self._most, 0.0
+        self._most = max(self._most, seconds)
+        return int(max(self._most, self._most_before) * 1_000_000)
 
 
 class Broadcast:
@@ -377,14 +392,17 @@ class Broadcast:
     async def beat(self) -> None:
         """Heartbeats, pings and the end of those who are silent or stuck; runs until cancelled."""
         loop = asyncio.get_running_loop()
-        due = before = loop.time()
+        due, lateness = loop.time(), Lateness()
+        before = due
         while True:
             if not self.size:
+                self.tally.set(Count.LOOP_LAG, 0)
                 await self.occupied.wait()
                 due = before = loop.time()
             # Held up, it catches up by at most a second; what is later than that is not made good in a burst.
             due = max(due + TICK_SECONDS, loop.time() - LONGEST_TICK_SECONDS)
             await asyncio.sleep(due - loop.time())
+            self.tally.set(Count.LOOP_LAG, lateness.note(loop.time() - due, loop.time()))
             second, now = int(self.now), loop.time()
             self.now += min(now - before, LONGEST_TICK_SECONDS)
             before = now

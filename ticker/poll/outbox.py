@@ -17,6 +17,7 @@ from itertools import islice
 from typing import Any, Literal, TypeVar
 
 from ticker import wire
+from ticker.board import Board
 from ticker.fetch import in_words
 from ticker.poll.shelf import Papers
 from ticker.rates.desk import News
@@ -24,7 +25,7 @@ from ticker.rates.events import Entry
 from ticker.rates.model import NOWHERE, Cursor, Fixing, Pair, Quote
 from ticker.rates.source import Outcome
 from ticker.records import Document
-from ticker.store import UNAVAILABLE, Batch, Behind, LeaseLost, Store
+from ticker.store import UNAVAILABLE, Batch, Behind, LeaseLost, Store, public, refuses
 
 log = logging.getLogger(__name__)
 
@@ -106,19 +107,24 @@ def _settle(pending: dict[Any, Any], done: dict[Any, Any]) -> None:
 class Outbox:
     """Writes what waits to the store, in the name of the lease that it holds."""
 
-    def __init__(self, store: Store, *, owner: str, alone: bool, lease_seconds: int) -> None:
+    def __init__(
+        self, store: Store, *, owner: str, alone: bool, lease_seconds: int, board: Board | None = None
+    ) -> None:
+        """What can't be written is told on the board."""
         self.waiting = Waiting()
         self.seen: Cursor = NOWHERE
         """The highest cursor that this process knows."""
         self.written = 0
         """The number of the last event that this process knows to be in Redis."""
         self.mode: Literal["changes", "everything", "reset"] = "changes"
-        self.away = False
+        self.away = ""
+        """Why Redis takes nothing, in words; empty while it does."""
         self.took_over = False
         """Whether an earlier version's data was taken over, so that the next complete write deletes it."""
         self._store = store
         self._owner = owner
         self._alone = alone
+        self._board = board or Board.alone()
         self._seconds = lease_seconds
         self._lease = ""
         self._anew = False
@@ -199,16 +205,20 @@ class Outbox:
     @contextmanager
     def redis_may_be_away(self) -> Iterator[None]:
         """Log the first failure and the recovery; between them only try again."""
+        self._board.tries()
         try:
             yield
         except UNAVAILABLE as error:
-            if not self.away:
-                log.error("redis is away, quotes wait in memory: %s", in_words(error))
-            self.away = True
+            what = "refuses writes" if refuses(error) else "is away"
+            if self.away != what:
+                log.error("redis %s, quotes wait in memory: %s", what, in_words(error))
+            self.away = what
+            self._board.fails(public(error), refused=refuses(error), now=datetime.now(UTC))
         else:
             if self.away:
-                log.info("redis is back")
-            self.away = False
+                log.info("redis %s", "is back" if self.away == "is away" else "takes writes again")
+            self.away = ""
+            self._board.works()
 
     # Writing.
 

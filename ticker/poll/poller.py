@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
+from ticker.board import Board
 from ticker.config import Settings
 from ticker.fetch import Fetcher, session
 from ticker.poll import plan
@@ -33,6 +34,7 @@ class Poller:
     Polls the sources while it holds the lease; else stands by.
 
     `clock` is the desk's. The schedule and the outcomes have real time. `new_desk` makes an empty desk.
+    On the `board` it says why it can't write.
     """
 
     def __init__(
@@ -45,12 +47,15 @@ class Poller:
         clock: Clock,
         owner: str,
         alone: bool,
+        board: Board | None = None,
     ) -> None:
         self._settings = settings
         self._new_desk = new_desk
         self._clock = clock
         shelf = Shelf(sources)
-        self._outbox = Outbox(store, owner=owner, alone=alone, lease_seconds=settings.redis.lease_seconds)
+        self._outbox = Outbox(
+            store, owner=owner, alone=alone, lease_seconds=settings.redis.lease_seconds, board=board
+        )
         self.current = CurrentDesk(new_desk(), self._outbox, shelf, clock=clock)
         """The desk in use, whose news is published."""
         self._feeds = [
@@ -103,6 +108,9 @@ class Poller:
         )
         self.current.heard = alarm.news
         async with schedule.running(self._feeds):
+            if not self._feeds:
+                # Pegs need no bank, and no answer brings them.
+                self._ring()
             bell = asyncio.create_task(alarm.run())
             try:
                 await self._keep(schedule)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -10,6 +11,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import FullJitterBackoff, NoBackoff
 from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeout
 
 from ticker.store import lua
 
@@ -21,6 +23,25 @@ UNAVAILABLE = (RedisError, OSError, TimeoutError)
 def in_time() -> asyncio.Timeout:
     """The time that one command is given."""
     return asyncio.timeout(COMMAND_TIMEOUT)
+
+
+_PLACE = re.compile(r"\S*(?:\d+\.\d+\.\d+\.\d+|\[[0-9a-fA-F:]+\]|[\w.-]+):\d+\S*|unix:\S+|/\S+\.sock\S*")
+
+
+def public(error: BaseException) -> str:
+    """What is wrong with Redis, in words for anybody: without its address."""
+    if isinstance(error, TimeoutError | RedisTimeout):
+        return "timed out"
+    if isinstance(error, ResponseError):
+        return _PLACE.sub("...", str(error))[:200]
+    causes = (each for each in (error, error.__cause__, error.__context__) if isinstance(each, OSError))
+    reason = next((each.strerror for each in causes if each.strerror), "")
+    return f"no connection{reason and ': '}{reason}"
+
+
+def refuses(error: BaseException) -> bool:
+    """Whether Redis answers, and does not do what it is asked."""
+    return isinstance(error, ResponseError)
 
 
 class LeaseLost(Exception):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Any
+
+from ticker.board import Polling
 from ticker.rates.model import NOWHERE, Cursor
 from ticker.store import lua
 from ticker.store.connection import Connected, in_time
@@ -17,7 +21,7 @@ class Leases(Connected):
         The lease begins with a fencing token, a number that only grows.
         """
         args = [owner, seconds * 1000, now_ms, int(force)]
-        lease: str | None = await self._run(lua.ACQUIRE, ["leader", "fence"], args)
+        lease: str | None = await self._run(lua.ACQUIRE, ["leader", "fence", "poller"], args)
         return lease
 
     async def led(self) -> bool:
@@ -25,11 +29,27 @@ class Leases(Connected):
         async with in_time():
             return bool(await self._commands.exists(self._key("leader")))
 
+    async def polls(self) -> Polling | None:
+        """Who polls, or polled last, and when it last wrote; None if nobody ever did."""
+        async with in_time():
+            told: Any = await self._commands.hgetall(self._key("poller"))
+            seconds, micros = await self._commands.time()
+        if not told:
+            return None
+        since, _, owner = told["lease"].partition(" ")
+        wrote_ms = int(told["wrote_at"])
+        silent = seconds + micros / 1e6 - wrote_ms / 1000
+        return Polling(owner, _moment(int(since)), _moment(wrote_ms), max(0.0, silent))
+
     async def renew(self, lease: str, *, seconds: int) -> Cursor:
         """Keep the lease; return the last cursor of the stream. Raises LeaseLost."""
-        last = await self._run(lua.RENEW, ["leader", "stream", "fence"], [lease, seconds * 1000])
+        last = await self._run(lua.RENEW, ["leader", "stream", "fence", "poller"], [lease, seconds * 1000])
         return Cursor.parse(last) if last else NOWHERE
 
     async def release(self, lease: str) -> None:
         """Give the lease back, so that the next poller need not wait."""
         await self._run(lua.RELEASE, ["leader", "fence"], [lease])
+
+
+def _moment(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)

@@ -13,6 +13,15 @@ local function holds(leader, fence, lease)
 end
 """
 
+# What readers are told of who polls, by Redis's clock: it outlives the lease.
+WROTE = """
+local function wrote(poller, lease)
+  local time = redis.call('TIME')
+  local ms = time[1] .. string.format('%03d', math.floor(time[2] / 1000))
+  redis.call('HSET', poller, 'lease', lease, 'wrote_at', ms)
+end
+"""
+
 # Checks everything first, then writes: neither MULTI nor Lua rolls back.
 # KEYS: stream, latest, leader, fence, ledger, documents, documents:about, memory, then one history key for
 # each symbol, then one key for each of `outcomes`. ARGV: the JSON object that Store.write builds, then the
@@ -120,10 +129,12 @@ return string.format('%.0f-%.0f', epoch, sequence)
 """
 )
 
-# KEYS: leader, fence. ARGV: owner, milliseconds, now in ms, force. Returns the lease or nil.
+# KEYS: leader, fence, poller. ARGV: owner, milliseconds, now in ms, force. Returns the lease or nil.
 # The fence only ever grows, also over a flush, as it is never below the clock. A lease that lasts longer than
 # any could is of before Redis's clock was set back: whoever holds it renews it, or it runs out.
-ACQUIRE = """
+ACQUIRE = (
+    WROTE
+    + """
 local held = redis.call('GET', KEYS[1])
 if held and ARGV[4] ~= '1' then
   if redis.call('PTTL', KEYS[1]) > tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
@@ -133,17 +144,21 @@ local token = math.max(tonumber(ARGV[3]), tonumber(redis.call('GET', KEYS[2]) or
 local lease = string.format('%.0f', token) .. ' ' .. ARGV[1]
 redis.call('SET', KEYS[2], string.format('%.0f', token))
 redis.call('SET', KEYS[1], lease, 'PX', ARGV[2])
+wrote(KEYS[3], lease)
 return lease
 """
+)
 
-# KEYS: leader, stream, fence. ARGV: lease, milliseconds. Returns the stream's last id ('' if it is gone).
+# KEYS: leader, stream, fence, poller. ARGV: lease, milliseconds. Returns the stream's last id ('': none).
 RENEW = (
     HOLDS
+    + WROTE
     + """
 if not holds(KEYS[1], KEYS[3], ARGV[1]) then
   return redis.error_reply('LEASELOST another poller holds the lease')
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+wrote(KEYS[4], ARGV[1])
 local last = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)
 return last[1] and last[1][1] or ''
 """
