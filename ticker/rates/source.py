@@ -62,8 +62,8 @@ class Source:
     """
     A publisher of rates, as a value: where to ask, when, how to read it, on what terms.
 
-    `url` holds strftime fields in braces, `{day:%d.%m.%Y}`: the day asked for, today in `timezone`;
-    and `{key}` where the publisher wants to know who asks.
+    `url` holds strftime fields in braces, `{day:%d.%m.%Y}`: the day asked for (today or a later one, in
+    `timezone`; an earlier one by the back-fill); and `{key}` where the publisher wants to know who asks.
     """
 
     key: str
