@@ -25,9 +25,9 @@ from ticker.cli import main
 from ticker.config import Settings
 from ticker.edge import PortBusy
 from ticker.embedded import EmbeddedServerError, embedded
-from ticker.rates.model import Pair
+from ticker.rates.model import NOWHERE, Pair
 from ticker.sources import SOURCES
-from ticker.store import Done, Order, Store
+from ticker.store import Batch, Done, Order, Store
 
 
 class Started:
@@ -273,17 +273,18 @@ class Service:
     async def running(self) -> AsyncIterator[Service]:
         lease = await self.store.acquire("service", seconds=60, now_ms=0, force=True)
         assert lease
-        obeying = asyncio.create_task(self._obey())
+        obeying = asyncio.create_task(self._obey(lease))
         yield self
         obeying.cancel()
         await asyncio.wait({obeying})
         await self.store.release(lease)
 
-    async def _obey(self) -> None:
+    async def _obey(self, lease: str) -> None:
         while True:
             for order in await self.store.orders():
                 self.orders.append(order)
-                await self.store.answer(order, self.answers.pop(0))
+                batch = Batch(answers=((order.id, self.answers.pop(0)),))
+                await self.store.write(batch, lease=lease, seen=NOWHERE, now_ms=0)
             await asyncio.sleep(0.01)
 
 

@@ -35,6 +35,7 @@ from ticker.store import (
     Publication,
     Store,
 )
+from ticker.store.quotes import SNAPSHOT_TRIES
 from ticker.store.widgets import SCRIPT_DAYS, SCRIPTS_KEPT
 
 if TYPE_CHECKING:
@@ -372,6 +373,7 @@ async def test_without_the_lease_nothing_is_written(
         "documents": [document()],
         "forgotten": [document(b"kept").sha256],
         "outcomes": [Outcome(source="nbkr", failures=1)],
+        "answers": [("1-1", Done("on hold", done=True))],
         "anew": True,
         "took_over": True,
         "mode": mode,
@@ -737,6 +739,54 @@ async def test_a_snapshot_is_of_one_moment(store: Store, publisher: Publisher, q
         assert [row[1].inverse for row in each.rows] == [each.cursor.sequence] * 2
 
 
+async def test_a_snapshot_between_publications_is_that_of_the_first_look(
+    redis_url: str, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    """Publications without end: no two looks at the cursor agree. What is newer is left to who follows."""
+
+    class Restless(Store):
+        looks = 0
+
+        async def _latest(self) -> tuple[Cursor, dict[str, str], Cursor]:
+            before, _, _ = await super()._latest()
+            self.looks += 1
+            await publisher.say(quote_of("KZT", f"{470 + self.looks}"), now_ms=NOW)
+            _, latest, after = await super()._latest()
+            return before, latest, after
+
+    kgs = quote_of("KGS", "87.45")
+    await publisher.say(kgs, quote_of("KZT", "470"), now_ms=NOW)
+    async with Restless(redis_url, prefix="{ticker}:", stream_length=100, history_days=30) as store:
+        snapshot = await store.snapshot()
+        follows = await following(store, snapshot.cursor, 1)
+
+    last = Cursor(NOW, SNAPSHOT_TRIES)
+    assert snapshot == ticker.store.Snapshot(last, ((Cursor(NOW, 1), kgs),))
+    assert [quote.inverse for quote in follows[0].quotes] == [470 + SNAPSHOT_TRIES]
+
+
+async def test_a_snapshot_is_read_again_if_something_was_published_meanwhile(
+    redis_url: str, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    class Once(Store):
+        said = False
+
+        async def _latest(self) -> tuple[Cursor, dict[str, str], Cursor]:
+            before, latest, after = await super()._latest()
+            if not self.said:
+                self.said = True
+                await publisher.say(quote_of("KGS", "88"), now_ms=NOW)
+                _, latest, after = await super()._latest()
+            return before, latest, after
+
+    await publisher.say(quote_of("KGS", "87.45"), quote_of("KZT", "470"), now_ms=NOW)
+    async with Once(redis_url, prefix="{ticker}:", stream_length=100, history_days=30) as store:
+        snapshot = await store.snapshot()
+
+    assert snapshot.cursor == Cursor(NOW, 2)
+    assert {quote.inverse for _, quote in snapshot.rows} == {88, 470}
+
+
 async def test_an_empty_redis_gives_an_empty_snapshot(store: Store) -> None:
     assert await store.snapshot() == ticker.store.Snapshot(NOWHERE, ())
 
@@ -903,7 +953,6 @@ async def test_a_stopped_server_holds_no_command_for_long(
             lambda: store.order("confirm", "KGS", "aigul@desk"),
             store.orders,
             lambda: store.answered("1-1"),
-            lambda: store.answer(Order("1-1", "confirm", "KGS", ""), Done("", done=False)),
             lambda: publisher.say(quote, fixings=[fixing]),
         ]
         with stopped(redis_server):
@@ -980,13 +1029,15 @@ async def test_a_cancellation_is_never_swallowed(
 # Orders of operators.
 
 
-async def test_an_order_is_recorded_with_who_and_when_and_waits_until_it_is_answered(store: Store) -> None:
+async def test_an_order_is_recorded_with_who_and_when_and_waits_until_it_is_answered(
+    store: Store, publisher: Publisher
+) -> None:
     before = time.time_ns() // 1_000_000
     first = await store.order("confirm", "KGS/USD", "aigul@desk")
     second = await store.order("backfill", "30", "root@bishkek")
 
     waiting = await store.orders()
-    await store.answer(waiting[0], Done("KGS/USD: believed", done=True))
+    await publisher.say(answers=[(waiting[0].id, Done("KGS/USD: believed", done=True))])
 
     assert waiting == [
         Order(first, "confirm", "KGS/USD", "aigul@desk"),
@@ -998,33 +1049,34 @@ async def test_an_order_is_recorded_with_who_and_when_and_waits_until_it_is_answ
     assert await store.answered(second) is None
 
 
-async def test_an_order_is_answered_once(store: Store) -> None:
+async def test_an_order_is_answered_once(store: Store, publisher: Publisher) -> None:
     number = await store.order("confirm", "KGS", "aigul@desk")
     [order] = await store.orders()
 
     for text, done in (("believed", True), ("nothing is held back", False)):
-        await store.answer(order, Done(text, done=done))
+        await publisher.say(answers=[(order.id, Done(text, done=done))])
 
     assert await store.answered(number) == Done("believed", done=True)
     assert await store.orders() == []
 
 
-async def test_what_was_not_done_is_answered_so(store: Store) -> None:
+async def test_what_was_not_done_is_answered_so(store: Store, publisher: Publisher) -> None:
     number = await store.order("confirm", "KGS", "aigul@desk")
     [order] = await store.orders()
 
-    await store.answer(order, Done("nothing is held back", done=False))
+    await publisher.say(answers=[(order.id, Done("nothing is held back", done=False))])
 
     assert await store.answered(number) == Done("nothing is held back", done=False)
 
 
 async def test_of_orders_and_answers_the_last_ones_are_a_record(
-    store: Store, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    store: Store, redis: Redis, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ticker.store.orders, "ORDERS_KEPT", 10)
+    monkeypatch.setattr(ticker.store.batch, "ORDERS_KEPT", 10)
     for number in range(250):
-        order = Order(await store.order("confirm", f"{number}", "aigul@desk"), "confirm", f"{number}", "")
-        await store.answer(order, Done("believed", done=True))
+        order = await store.order("confirm", f"{number}", "aigul@desk")
+        await publisher.say(answers=[(order, Done("believed", done=True))])
 
     # Redis drops whole blocks of a hundred.
     orders, answers = await redis.xrange("{ticker}:orders"), await redis.xrange("{ticker}:answers")

@@ -15,6 +15,8 @@ from ticker.store import Done, Order, Store
 
 log = logging.getLogger(__name__)
 
+REMEMBERED = 1000
+"""Orders whose answers a process still knows."""
 _NOTHING = {"confirm": "nothing is unconfirmed", "hold": "there is no quote to keep"}
 
 
@@ -34,17 +36,27 @@ class Orders:
         self._current = current
         self._outbox = outbox
         self._feeds = feeds
-        self._done: tuple[str, Done] | None = None
-        """The last order and its answer, which may still have to be written."""
+        self._desk = current.desk
+        self._done: dict[str, Done] = {}
+        """What came of the last orders that were carried out on `_desk`: Redis may lose an answer."""
 
     async def obey(self, schedule: Schedule | None) -> None:
         """Carry out the orders that nobody has answered, oldest first. Raises UNAVAILABLE's errors."""
         for order in await self._store.orders():
-            if self._done is None or self._done[0] != order.id:
-                self._done = order.id, self._carry_out(order, schedule)
-                log.info("%s: %s %s: %s", order.by, order.verb, order.subject, self._done[1].text)
+            self._outbox.answer(order.id, self._carried_out(order, schedule))
             await self._outbox.write()
-            await self._store.answer(order, self._done[1])
+
+    def _carried_out(self, order: Order, schedule: Schedule | None) -> Done:
+        """What came of an order; it is carried out once on each desk, however often it is read."""
+        if self._desk is not self._current.desk:
+            # What was done on the desk before is not on this one, which another process's ledger made.
+            self._desk, self._done = self._current.desk, {}
+        if order.id not in self._done:
+            self._done[order.id] = done = self._carry_out(order, schedule)
+            if len(self._done) > REMEMBERED:
+                del self._done[next(iter(self._done))]
+            log.info("%s: %s %s: %s", order.by, order.verb, order.subject, done.text)
+        return self._done[order.id]
 
     def _carry_out(self, order: Order, schedule: Schedule | None) -> Done:
         """Do what an operator asks for, or say why not."""

@@ -25,7 +25,7 @@ from ticker.rates.events import Entry
 from ticker.rates.model import NOWHERE, Cursor, Fixing, Pair, Quote
 from ticker.rates.source import Outcome
 from ticker.records import Document
-from ticker.store import UNAVAILABLE, Batch, Behind, LeaseLost, Store, public, refuses
+from ticker.store import UNAVAILABLE, Batch, Behind, Done, LeaseLost, Store, is_refusal, public
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,8 @@ class Waiting:
     documents: dict[str, Document] = field(default_factory=dict)
     forgotten: set[str] = field(default_factory=set)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
+    answers: dict[str, Done] = field(default_factory=dict)
+    """What came of operators' orders, by their ids, in order."""
 
     def put(self, quotes: Iterable[Quote], news: News, papers: Papers) -> None:
         """Take the news; what is gone is also taken out of what waits."""
@@ -85,12 +87,21 @@ class Waiting:
         _settle(self.gone, {_key(fixing): fixing for fixing in batch.gone})
         _settle(self.documents, {each.sha256: each for each in batch.documents})
         _settle(self.outcomes, {outcome.source: outcome for outcome in batch.outcomes})
+        _settle(self.answers, dict(batch.answers))
         self.dropped.difference_update(batch.dropped)
         self.forgotten.difference_update(batch.forgotten)
 
     def is_empty(self) -> bool:
         """Whether nothing waits."""
-        kinds = (self.quotes, self.entries, self.fixings, self.gone, self.documents, self.outcomes)
+        kinds = (
+            self.quotes,
+            self.entries,
+            self.fixings,
+            self.gone,
+            self.documents,
+            self.outcomes,
+            self.answers,
+        )
         return not any(kinds) and not self.dropped and not self.forgotten
 
 
@@ -142,6 +153,11 @@ class Outbox:
         self.waiting.outcomes[outcome.source] = outcome
         self._news.set()
 
+    def answer(self, order: str, done: Done) -> None:
+        """Take what came of an operator's order. It is written with the events that follow from it."""
+        self.waiting.answers[order] = done
+        self._news.set()
+
     @property
     def begins(self) -> bool:
         """Whether everything is to be written anew, and nothing of it has been written."""
@@ -156,7 +172,7 @@ class Outbox:
         """Write everything anew; the first step empties the ledger in Redis."""
         self.mode = "reset" if self.mode == "reset" else "everything"
         self._anew, self.written = True, 0
-        self.waiting = Waiting(outcomes=self.waiting.outcomes)
+        self.waiting = Waiting(outcomes=self.waiting.outcomes, answers=self.waiting.answers)
 
     def continue_from(self, cursor: Cursor, number: int) -> None:
         """Go on from what another process left in Redis: what waited here is older than that."""
@@ -209,11 +225,11 @@ class Outbox:
         try:
             yield
         except UNAVAILABLE as error:
-            what = "refuses writes" if refuses(error) else "is away"
+            what = "refuses writes" if is_refusal(error) else "is away"
             if self.away != what:
                 log.error("redis %s, quotes wait in memory: %s", what, in_words(error))
             self.away = what
-            self._board.fails(public(error), refused=refuses(error), now=datetime.now(UTC))
+            self._board.fails(public(error), refused=is_refusal(error), now=datetime.now(UTC))
         else:
             if self.away:
                 log.info("redis %s", "is back" if self.away == "is away" else "takes writes again")
@@ -273,6 +289,7 @@ class Outbox:
             documents=documents,
             forgotten=tuple(waiting.forgotten),
             outcomes=tuple(waiting.outcomes.values()),
+            answers=tuple(waiting.answers.items()),
             after=self.written,
             anew=self._anew,
             took_over=self.took_over,

@@ -13,7 +13,7 @@ from typing import Literal
 from ticker.rates.model import Cursor
 from ticker.store import lua
 from ticker.store.batch import Batch, as_order, written_keys
-from ticker.store.connection import UNAVAILABLE, Behind, LeaseLost, public, refuses
+from ticker.store.connection import UNAVAILABLE, Behind, LeaseLost, is_refusal, public
 from ticker.store.leases import Leases
 from ticker.store.ledger import Ledger
 from ticker.store.orders import Done, Order, Orders
@@ -30,8 +30,8 @@ __all__ = [
     "Publication",
     "Snapshot",
     "Store",
+    "is_refusal",
     "public",
-    "refuses",
 ]
 
 

@@ -11,6 +11,7 @@ from ticker.rates.events import Entry
 from ticker.rates.model import Fixing, Quote
 from ticker.rates.source import Outcome
 from ticker.records import Document
+from ticker.store.orders import ORDERS_KEPT, Done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,8 @@ class Batch:
     forgotten: tuple[str, ...] = ()
     """The SHA-256 of documents to be deleted."""
     outcomes: tuple[Outcome, ...] = ()
+    answers: tuple[tuple[str, Done], ...] = ()
+    """The ids of operators' orders, rising, and what came of each; one that is answered already stays so."""
     anew: bool = False
     """Whether the ledger and the documents are emptied first: set in the first part of a rewrite."""
     took_over: bool = False
@@ -42,7 +45,17 @@ class Batch:
 def written_keys(batch: Batch, symbols: Sequence[str]) -> list[str]:
     """The names of the keys that a batch of these symbols touches, in the script's order."""
     return [
-        *("stream", "latest", "leader", "fence", "ledger", "documents", "documents:about", "memory"),
+        *(
+            "stream",
+            "latest",
+            "leader",
+            "fence",
+            "ledger",
+            "documents",
+            "documents:about",
+            "memory",
+            "answers",
+        ),
         *(f"history:{symbol}" for symbol in symbols),
         *(f"source:{outcome.source}" for outcome in batch.outcomes),
     ]
@@ -63,6 +76,8 @@ def as_order(batch: Batch, symbols: Sequence[str]) -> dict[str, Any]:
         "dropped": batch.dropped,
         "documents": [[each.sha256, records.encode_about(each)] for each in batch.documents],
         "forgotten": batch.forgotten,
+        "answers": [[order, done.text, int(done.done)] for order, done in batch.answers],
+        "answers_kept": ORDERS_KEPT,
         "outcomes": [outcome.model_dump_json() for outcome in batch.outcomes],
         "anew": batch.anew,
         "took_over": batch.took_over,

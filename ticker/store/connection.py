@@ -39,8 +39,8 @@ def public(error: BaseException) -> str:
     return f"no connection{reason and ': '}{reason}"
 
 
-def refuses(error: BaseException) -> bool:
-    """Whether Redis answers, and does not do what it is asked."""
+def is_refusal(error: Exception) -> bool:
+    """Whether Redis answered and refused: it is full, can't save, misses a replica, or forbids it."""
     return isinstance(error, ResponseError)
 
 

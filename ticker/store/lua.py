@@ -23,9 +23,9 @@ end
 """
 
 # Checks everything first, then writes: neither MULTI nor Lua rolls back.
-# KEYS: stream, latest, leader, fence, ledger, documents, documents:about, memory, then one history key for
-# each symbol, then one key for each of `outcomes`. ARGV: the JSON object that Store.write builds, then the
-# bytes of each of its `documents`. Returns the cursor of the last publication.
+# KEYS: stream, latest, leader, fence, ledger, documents, documents:about, memory, answers, then one history
+# key for each symbol, then one key for each of `outcomes`. ARGV: the JSON object that Store.write builds,
+# then the bytes of each of its `documents`. Returns the cursor of the last publication.
 WRITE = (
     HOLDS
     + """
@@ -71,7 +71,7 @@ for _, row in ipairs(order.quotes) do
 end
 local histories = #KEYS - #order.outcomes
 if order.mode == 'reset' then
-  for i = 9, histories do redis.call('DEL', KEYS[i]) end
+  for i = 10, histories do redis.call('DEL', KEYS[i]) end
   redis.call('DEL', KEYS[2])
 end
 if #texts > 0 then
@@ -94,14 +94,14 @@ local function forget(key, day, source, but)
   end
 end
 local touched = {}
-for _, row in ipairs(order.gone) do forget(KEYS[8 + row[1]], row[2], row[3], nil) end
+for _, row in ipairs(order.gone) do forget(KEYS[9 + row[1]], row[2], row[3], nil) end
 for _, row in ipairs(order.fixings) do
-  local key = KEYS[8 + row[1]]
+  local key = KEYS[9 + row[1]]
   forget(key, row[2], row[3], row[4])
   redis.call('ZADD', key, row[2], row[4])
   touched[key] = true
 end
-for i = 9, histories do
+for i = 10, histories do
   local newest = touched[KEYS[i]] and redis.call('ZREVRANGE', KEYS[i], 0, 0, 'WITHSCORES')[2]
   if newest then redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', '(' .. (newest - order.days)) end
 end
@@ -125,6 +125,15 @@ for _, name in ipairs(order.forgotten) do
 end
 for i, outcome in ipairs(order.outcomes) do redis.call('SET', KEYS[histories + i], outcome) end
 if order.took_over then redis.call('DEL', KEYS[8]) end
+local answered, place = ending(KEYS[9])
+for _, row in ipairs(order.answers) do
+  local first, second = string.match(row[1], '^(%d+)-(%d+)$')
+  first, second = tonumber(first), tonumber(second)
+  if first > answered or (first == answered and second > place) then
+    redis.call('XADD', KEYS[9], 'MAXLEN', '~', order.answers_kept, row[1], 'text', row[2], 'done', row[3])
+    answered, place = first, second
+  end
+end
 return string.format('%.0f-%.0f', epoch, sequence)
 """
 )

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
-
-from redis.exceptions import ResponseError
 
 from ticker.store import lua
 from ticker.store.connection import Connected, in_time
@@ -37,7 +34,7 @@ class Done:
 
 
 class Orders(Connected):
-    """What operators ask of the process that polls, and what came of it."""
+    """What operators ask of the process that polls. Its answers are a part of what it writes (`Batch`)."""
 
     async def order(self, verb: str, subject: str, by: str) -> str:
         """Record an operator's decision for the process that polls; return the order's id."""
@@ -55,13 +52,6 @@ class Orders(Connected):
             Order(entry, *(fields.get(name, "") for name in ("verb", "subject", "by")))
             for entry, fields in told
         ]
-
-    async def answer(self, order: Order, done: Done) -> None:
-        """Record what came of an order. To answer it once more changes nothing."""
-        fields: dict[Any, Any] = {"text": done.text, "done": int(done.done)}
-        async with in_time():
-            with suppress(ResponseError):  # the id is not above the last one
-                await self._commands.xadd(self._key("answers"), fields, id=order.id, maxlen=ORDERS_KEPT)
 
     async def answered(self, order: str) -> Done | None:
         """What came of an order; None while nobody has answered it."""

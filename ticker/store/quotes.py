@@ -16,6 +16,8 @@ from ticker.store import rows
 from ticker.store.connection import Connected, in_time
 
 FOLLOW_BLOCK = 5.0
+SNAPSHOT_TRIES = 5
+"""How often a snapshot is read while publications come in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +40,29 @@ class Quotes(Connected):
     """What every process reads: the quotes, the history, the outcomes of the sources."""
 
     async def snapshot(self) -> Snapshot:
-        """The latest quotes and the last cursor, read in one transaction. Unreadable rows are left out."""
-        async with in_time(), self._commands.pipeline(transaction=True) as pipeline:
-            pipeline.hgetall(self._key("latest"))
-            pipeline.xrevrange(self._key("stream"), count=1)
-            latest, last = await pipeline.execute()
-        cursor = Cursor.parse(last[0][0]) if last else NOWHERE
+        """
+        The latest quotes and the last cursor, as of one moment. Unreadable rows are left out.
+
+        It needs neither MULTI nor a script, which a server over its `maxmemory`, a replica or an ACL may
+        refuse. If the cursor moves between the reads, they are made again. If it never rests, the snapshot
+        is that of the first read: what is newer is left out, as whoever follows from there gets it next.
+        """
+        for _ in range(SNAPSHOT_TRIES):
+            cursor, latest, after = await self._latest()
+            if cursor == after:
+                break
         found = (rows.latest(symbol, text) for symbol, text in latest.items())
         return Snapshot(cursor, tuple(row for row in found if row and row[0] <= cursor))
+
+    async def _latest(self) -> tuple[Cursor, dict[str, str], Cursor]:
+        """The latest quotes as they are kept, and the last cursors before and after they were read."""
+        stream = self._key("stream")
+        async with in_time(), self._commands.pipeline(transaction=False) as pipeline:
+            pipeline.xrevrange(stream, count=1)
+            pipeline.hgetall(self._key("latest"))
+            pipeline.xrevrange(stream, count=1)
+            before, latest, after = await pipeline.execute()
+        return _last(before), latest, _last(after)
 
     async def follow(self, position: Cursor) -> AsyncGenerator[Publication, None]:
         """
@@ -103,3 +120,7 @@ class Quotes(Connected):
             except ValidationError:
                 found[source] = Outcome(source=source)
         return found
+
+
+def _last(entries: Sequence[tuple[str, object]]) -> Cursor:
+    return Cursor.parse(entries[0][0]) if entries else NOWHERE

@@ -17,7 +17,12 @@ class Scripts(Connected):
     """The versions of the widget's script."""
 
     async def keep_script(self, fingerprint: str, script: str, *, now_ms: int) -> None:
-        """Keep the widget's script that a process starts with, for pages that ask any process for it."""
+        """
+        Keep the widget's script that a process starts with, for pages that ask any process for it.
+
+        No lease is checked, as any process may write it: its name is the hash of its bytes, so all that a
+        late write of a stopped process can change is the time at which it was last started with.
+        """
         day_ms = 86_400_000
         args = [fingerprint, script, now_ms, SCRIPTS_KEPT, SCRIPT_DAYS * day_ms]
         await self._run(lua.KEEP_SCRIPT, ["scripts"], args)
