@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from ticker.config import ConfigError, Settings, SourceSettings, load
+from ticker.config import Settings, SourceSettings, load
 from ticker.rates.model import Pair
 from ticker.sources import SOURCES
 
@@ -102,67 +102,6 @@ def test_the_environment_replaces_the_address_of_redis(tmp_path: Path) -> None:
     settings = load(path, environment={"TICKER_REDIS_URL": "rediss://:secret@b"})
 
     assert (settings.redis.url, settings.redis.prefix) == ("rediss://:secret@b", "x:")
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("[server]\nprot = 1", "server.prot: Extra inputs are not permitted"),
-        ("[server]\nport = 70000", "server.port: "),
-        ("[server]\nworkers = 0", "server.workers: "),
-        ("[server]\nheartbeat_seconds = 80", "server: Value error, silent_seconds = 80 must be more than"),
-        ('symbols = ["KGS", "KGS/USD"]', "symbols: Value error, give 1 to 200 symbols, each once"),
-        ("symbols = []", "give 1 to 200 symbols"),
-        ('symbols = ["KG"]', "'KG' is not a symbol like KGS or KGS/USD"),
-        ("symbols = [5]", "5 is not a symbol"),
-        ("[guard.bands]\nKGS = [130, 60]", "KGS: 130 to 60 is not a band"),
-        ('[sources.nbkr]\nbase_url = "nbkr.kg"', "sources.nbkr.base_url: "),
-        ('[sources.nbkr]\nbase_url = "http://h/?q=1"', "sources.nbkr.base_url: "),
-        ("[sources.nbkr]\ninterval_seconds = 0", "sources.nbkr.interval_seconds: "),
-        ('label = "Two words"', "label: "),
-        ("port =", "Invalid value"),
-        ('[sources.openexchangerates]\nkey = "abc"', "give it as TICKER_OPENEXCHANGERATES_KEY"),
-        ('[sources.nbkr]\nclosed_days = ["soon"]', "sources.nbkr.closed_days.0: "),
-        ('policy = "wild"', "policy"),
-        ("policy = []", "policy"),
-        (
-            'policy = { "KGS" = "market", "USD/KGS" = "official" }',
-            "policy: Value error, KGS/USD is named twice",
-        ),
-        ('policy = { "EUR/USD" = "market" }', "policy.EUR/USD: it is not one of the symbols"),
-        ('policy = { "EU" = "market" }', "'EU' is not a symbol"),
-        ("[guard]\ntolerance_percent = 0", "guard.tolerance_percent: "),
-        ("[history]\nbackfill_days = 4000", "history.backfill_days: "),
-        ("sources = 5", "sources: "),
-    ],
-)
-def test_a_wrong_file_is_refused_in_words(tmp_path: Path, text: str, words: str) -> None:
-    path = written(tmp_path, text)
-
-    with pytest.raises(ConfigError) as refusal:
-        load(path, environment={})
-
-    assert str(refusal.value).startswith(f"{path}: ")
-    assert words in str(refusal.value)
-
-
-def test_a_refusal_does_not_repeat_the_value_which_may_be_a_secret(tmp_path: Path) -> None:
-    path = written(tmp_path, '[redis]\nurl = "redis://:hunter2@h"\nlease_seconds = "hunter2"')
-
-    with pytest.raises(ConfigError) as refusal:
-        load(path, environment={})
-
-    assert "hunter2" not in str(refusal.value)
-
-
-@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
-def test_a_file_that_cannot_be_read_is_said_so(tmp_path: Path, content: bytes | None) -> None:
-    path = tmp_path / "config.toml"
-    if content is not None:
-        path.write_bytes(content)
-
-    with pytest.raises(ConfigError, match=r"config\.toml: "):
-        load(path, environment={})
 
 
 def test_the_example_is_valid_toml_with_no_key_twice() -> None:

@@ -48,7 +48,7 @@ def test_a_source_is_polled_by_its_own_default_or_by_the_configuration() -> None
 
 
 def test_a_source_with_a_key_is_refused_without_one_in_words() -> None:
-    words = "sources.openexchangerates: it needs a key; give it as TICKER_OPENEXCHANGERATES_KEY"
+    words = "`sources.openexchangerates`: this source needs a key. Set TICKER_OPENEXCHANGERATES_KEY."
 
     with pytest.raises(ConfigError, match=words):
         enabled_sources(settings(openexchangerates=True))
@@ -62,11 +62,6 @@ def test_a_source_with_a_key_is_polled_when_it_is_enabled() -> None:
 
     assert "openexchangerates" not in {each.key for each in enabled_sources(idle)}
     assert "openexchangerates" in {each.key for each in enabled_sources(enabled)}
-
-
-def test_a_source_that_is_not_there_is_refused_in_words() -> None:
-    with pytest.raises(ConfigError, match=r"sources\.nbrk: there is no such source; there are nbkr, nbk"):
-        all_sources(settings(nbrk=True))
 
 
 def test_a_closed_day_is_a_day_without_a_publication() -> None:
@@ -135,12 +130,6 @@ def test_every_symbol_may_have_a_policy_of_its_own() -> None:
         "UZS/USD": ("cbu", "cbr"),
         "TMT/USD": ("cbt", "cbr"),
     }
-
-
-@pytest.mark.parametrize("policy", [["nbkr", "ecb"], {"KGS": ["ecb"]}])
-def test_a_source_that_is_not_there_is_refused_in_a_policy_too(policy: Any) -> None:
-    with pytest.raises(ConfigError, match="policy: there is no source ecb; there are nbkr, nbk"):
-        rule_of("KGS", policy=policy)
 
 
 # Pegs and limits.
@@ -240,6 +229,17 @@ def test_a_symbol_that_nobody_is_polled_for_is_known_beforehand() -> None:
     found = without_source(lonely.symbols, lonely, enabled_sources(lonely))
 
     assert found == [Pair("UZS", "USD")]  # the manat has its peg
+
+
+def test_a_source_that_does_not_list_a_currency_is_nobody_for_it() -> None:
+    # NBKR's daily table has no pound; CBR's has, and so have the aggregators.
+    nobody = settings("GBP/KGS", "EUR/KGS", cbr=False, **dict.fromkeys(MARKET, False))
+    somebody = settings("GBP/KGS", "EUR/KGS", **dict.fromkeys(MARKET, False))
+
+    found = without_source(nobody.symbols, nobody, enabled_sources(nobody))
+
+    assert found == [Pair("GBP", "KGS")]
+    assert without_source(somebody.symbols, somebody, enabled_sources(somebody)) == []
 
 
 def test_the_aggregators_are_somebody() -> None:

@@ -1210,6 +1210,15 @@ def test_every_source_has_a_recorded_answer() -> None:
     assert {answer.name.partition("/")[0] for answer in ANSWERS} == SOURCES.keys()
 
 
+@each_answer
+def test_a_source_lists_whatever_it_was_heard_to_say(answer: Answer) -> None:
+    source = SOURCES[answer.name.partition("/")[0]]
+    said = {code for line in answer.rates for code in line.split()[0].split("/")}
+
+    assert all(re.fullmatch("[A-Z]{3}", code) for code in source.currencies)
+    assert said <= source.currencies or not source.lists
+
+
 @pytest.mark.parametrize("key", SOURCES)
 def test_a_source_can_be_asked_named_and_scheduled(key: str) -> None:
     source = SOURCES[key]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ticker import __version__, app, streams, watch, workers
-from ticker.config import ConfigError, Settings, load
+from ticker.config import Arguments, ConfigError, load
 from ticker.edge import PortBusy
 from ticker.embedded import EmbeddedServerError
 from ticker.workers import WorkerFailed
@@ -110,13 +110,13 @@ def _add_orders(commands: Commands) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    settings = _listening(load(options.config), options)
+    settings = load(options.config, arguments=_listening(options), here=True)
     app.run(app.until_stopped(app.serve(settings)))
 
 
 def _demo(options: argparse.Namespace) -> None:
     # The demo's own Redis, never the one that TICKER_REDIS_URL names.
-    settings = _listening(load(None, environment={}), options)
+    settings = load(None, environment={}, arguments=_listening(options), here=True)
     directory = options.data_dir or app.default_data_dir("demo")
     redis = settings.redis.model_copy(update={"data_dir": str(directory)})
     service = app.demo(settings.model_copy(update={"redis": redis}), every=options.every)
@@ -151,12 +151,9 @@ def _worker(options: argparse.Namespace) -> None:
         app.run(workers.work(line))
 
 
-def _listening(settings: Settings, options: argparse.Namespace) -> Settings:
+def _listening(options: argparse.Namespace) -> Arguments:
     said = {"host": options.host, "port": options.port}
-    changes = {name: value for name, value in said.items() if value is not None}
-    if not 0 <= changes.get("port", 0) <= 65535:
-        raise ConfigError(f"--port {changes['port']}: a port is a number from 0 to 65535")
-    return settings.model_copy(update={"server": settings.server.model_copy(update=changes)})
+    return {f"--{name}": (("server", name), value) for name, value in said.items() if value is not None}
 
 
 def _seconds(text: str) -> float:

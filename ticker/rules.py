@@ -20,9 +20,7 @@ STAND_INS = ("cbr",)
 
 
 def all_sources(settings: Settings) -> dict[str, Source]:
-    """Every source, with the closures of the settings. Raises ConfigError for a key that no source has."""
-    if unknown := set(settings.sources) - set(SOURCES):
-        raise ConfigError(f"sources.{min(unknown)}: there is no such source; there are {', '.join(SOURCES)}")
+    """Every source, with the closures of the settings."""
     return {key: _with_closures(source, settings) for key, source in SOURCES.items()}
 
 
@@ -39,7 +37,7 @@ def enabled_sources(settings: Settings) -> tuple[Source, ...]:
         if not (source.enabled if said.enabled is None else said.enabled):
             continue
         if source.needs_key and not said.key.get_secret_value():
-            raise ConfigError(f"sources.{source.key}: it needs a key; give it as {source.key_variable}")
+            raise ConfigError(f"`sources.{source.key}`: this source needs a key. Set {source.key_variable}.")
         chosen.append(source)
     return tuple(chosen)
 
@@ -67,7 +65,6 @@ def rule(symbol: Pair, settings: Settings, polled: Iterable[Source]) -> Rule:
 
     `official`: the central bank of its base, then that of its quote; the Bank of Russia and the middle
     of the aggregators stand in. `market`: the first aggregator, then the others. A list: its own order.
-    Raises ConfigError for a source that is not there.
     """
     banks, market = _banks_of(symbol), tuple(each.key for each in polled if each.kind == "market")
     policy, limits = settings.policy_of(symbol), settings.guard
@@ -77,8 +74,6 @@ def rule(symbol: Pair, settings: Settings, polled: Iterable[Source]) -> Rule:
         chain = market
     else:
         chain = _distinct(policy)
-    if unknown := set(chain) - set(SOURCES):
-        raise ConfigError(f"policy: there is no source {min(unknown)}; there are {', '.join(SOURCES)}")
     return Rule(
         symbol=symbol,
         chain=chain,
@@ -130,8 +125,12 @@ def _peg(symbol: Pair, settings: Settings) -> Rate | None:
 
 
 def without_source(symbols: Iterable[Pair], settings: Settings, polled: Iterable[Source]) -> list[Pair]:
-    """The symbols that can't get a quote, as nobody is polled who has them."""
-    sources = tuple(polled)
-    keys = {source.key for source in sources}
-    rules = [rule(symbol, settings, sources) for symbol in symbols]
-    return [each.symbol for each in rules if not each.peg and keys.isdisjoint((*each.chain, *each.panel))]
+    """The symbols that can't get a quote, as nobody is polled who lists both of their currencies."""
+    sources = {source.key: source for source in polled}
+    rules = [rule(symbol, settings, sources.values()) for symbol in symbols]
+    return [each.symbol for each in rules if not each.peg and not _has_source(each, sources)]
+
+
+def _has_source(rule: Rule, polled: Mapping[str, Source]) -> bool:
+    asked = (polled[key] for key in (*rule.chain, *rule.panel) if key in polled)
+    return any(source.may_have(rule.symbol) for source in asked)

@@ -1,7 +1,7 @@
 """The configuration: one TOML file, unknown keys refused, secrets from the environment."""
 
 from ticker.config.faults import ConfigError
-from ticker.config.load import load
+from ticker.config.load import Arguments, load
 from ticker.config.settings import (
     GuardSettings,
     HistorySettings,
@@ -16,6 +16,7 @@ from ticker.config.settings import (
 )
 
 __all__ = [
+    "Arguments",
     "ConfigError",
     "GuardSettings",
     "HistorySettings",

@@ -1,63 +1,109 @@
-"""From the file and the environment to the settings."""
+"""From the file, the environment and the arguments to the settings."""
 
 from __future__ import annotations
 
 import os
 import re
-import tomllib
-from collections.abc import Mapping
-from decimal import Decimal
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path as File
 from typing import Any
 
 from pydantic import ValidationError
 
-from ticker.config.faults import ConfigError, in_words
+from ticker.config.checks import contradictions
+from ticker.config.environment import keys_in, overlay, variable_of_key
+from ticker.config.faults import ConfigError, Fault, hide, misfits, refusals
+from ticker.config.given import Given
+from ticker.config.keys import Path
+from ticker.config.secrets import secrets_in
 from ticker.config.settings import Settings
 
+Arguments = Mapping[str, tuple[tuple[str, ...], Any]]
+"""By the argument's name, `--port`, the key that it replaces and the value."""
 
-def load(path: Path | None, *, environment: Mapping[str, str] = os.environ) -> Settings:
+
+def load(
+    path: File | None,
+    *,
+    environment: Mapping[str, str] = os.environ,
+    arguments: Arguments | None = None,
+    here: bool = False,
+) -> Settings:
     """
-    Read the file (none: the defaults). Secrets are the environment's: `TICKER_REDIS_URL` replaces
-    `redis.url`, as it may hold a password, and `TICKER_<SOURCE>_KEY` is the key of a source.
+    Read the file (none: the defaults), then the variables of the environment, then the arguments.
 
-    Raises ConfigError that names the file, the key and what is wrong.
+    `here`: whether they are to serve on this machine, which must then have their host. Raises ConfigError
+    that has everything that is wrong: where, which key, why, and what would be right.
     """
-    where = str(path) if path else "the defaults"
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8")) if path else {}
-        if url := environment.get("TICKER_REDIS_URL"):
-            document["redis"] = {**document.get("redis", {}), "url": url}
-        _refuse_keys(document, where)
-        for name, key in environment.items():
-            if (match := _KEY_VARIABLE.fullmatch(name)) and key:
-                source = match[1].lower()
-                of_all = document.setdefault("sources", {})
-                of_all[source] = {**of_all.get(source, {}), "key": key}
-        # Numbers are read from their text, so that a band of 3.3 is not 3.29999.
-        return Settings.model_validate(_exact(document))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{where}: {error}") from None
-    except ValidationError as error:
-        raise ConfigError(f"{where}: {in_words(error)}") from None
+    given = Given.of_file(path) if path else Given()
+    words = [fault.words(name) for name, fault in overlay(given, environment)]
+    keys = keys_in(environment)
+    for name, (key, value) in (arguments or {}).items():
+        given.put(key, value, name)
+    secrets = secrets_in(given.document).union(keys.values())
+    settings, faults = _judged(given, keys, here=here)
+    words += [fault.words(origin) for origin, fault in sorted(faults, key=_line)]
+    if words or settings is None:
+        raise ConfigError(hide("\n".join(dict.fromkeys(words)), secrets))
+    return settings
 
 
-_KEY_VARIABLE = re.compile(r"TICKER_([A-Z0-9]+)_KEY")
+def _judged(
+    given: Given, keys: Mapping[str, str], *, here: bool
+) -> tuple[Settings | None, list[tuple[str, Fault]]]:
+    """
+    The settings, and everything that is wrong, with its origin.
+
+    What is wrong is left out, and the rest is judged again, so that one fault does not hide another.
+    """
+    found = _Found(given)
+    found.add(misfits(given.document))
+    for source, key in keys.items():
+        given.put(("sources", source, "key"), key, variable_of_key(source))
+    while True:
+        try:
+            settings = Settings.model_validate(given.document)
+        except ValidationError as error:
+            if not found.add(refusals(error)):
+                return None, found.faults
+        else:
+            found.add(contradictions(settings, here=here))
+            return settings, found.faults
 
 
-def _refuse_keys(document: Mapping[str, Any], where: str) -> None:
-    """A file is copied and shown; a secret in it is refused. Raises ConfigError."""
-    sections = document.get("sources", {})
-    for source, section in sections.items() if isinstance(sections, dict) else ():
-        if isinstance(section, dict) and "key" in section:
-            raise ConfigError(
-                f"{where}: sources.{source}.key: a key is no setting; give it as TICKER_{source.upper()}_KEY"
-            )
+class _Found:
+    """The faults so far. Of a value that is wrong, and of what follows from it, nothing more is said."""
+
+    def __init__(self, given: Given) -> None:
+        self._given = given
+        self.faults: list[tuple[str, Fault]] = []
+        self.paths: list[Path] = []
+
+    def add(self, faults: Iterable[Fault]) -> bool:
+        """Note faults and leave their values out of the document; give whether anything was left out."""
+        some = list(faults)
+        for fault in some:
+            path = self._given.original(fault.path)
+            if not any(_touch(known, each) for known in self.paths for each in (path, *fault.beside)):
+                origin = self._given.where(path, *fault.beside)
+                self.faults.append((origin, replace(fault, path=path)))
+        self.paths += [self._given.original(fault.path) for fault in some]
+        # From the last item of a list to the first: the others keep their places.
+        paths = sorted({fault.path for fault in some}, key=_place, reverse=True)
+        return any([self._given.drop(path) for path in paths])
 
 
-def _exact(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _exact(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_exact(item) for item in value]
-    return Decimal(repr(value)) if isinstance(value, float) else value
+def _line(found: tuple[str, Fault]) -> int:
+    """The line of the file, so that faults are told in its order; 0 for what is not in it."""
+    line = re.search(r", line ([0-9]+)$", found[0])
+    return int(line[1]) if line else 0
+
+
+def _touch(one: Path, other: Path) -> bool:
+    """Whether one is the other or stands below it."""
+    return all(mine == theirs for mine, theirs in zip(one, other, strict=False))
+
+
+def _place(path: Path) -> int:
+    return next((part for part in path if isinstance(part, int)), -1)

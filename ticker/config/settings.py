@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Literal
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -16,25 +21,100 @@ from pydantic import (
     SecretStr,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 
 from ticker.rates.model import Pair, both_ways
+
+MOST_SYMBOLS = 200
+
+
+class Wrong(ValueError):
+    """A value that can't be used: what is wrong with it, and what would be right."""
+
+    def __init__(self, wrong: str, right: str) -> None:
+        super().__init__(f"{wrong}. {right}")
+        self.wrong = wrong
+        self.right = right
+
+
+def quoted(value: object) -> str:
+    """A value as it stands in the file, short enough for a line of a log."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _pair(value: object) -> Pair:
     if isinstance(value, Pair):
         return value
+    try:
+        return Pair.parse(value if isinstance(value, str) else "")
+    except ValueError:
+        raise Wrong(
+            f"{quoted(value)} is not a symbol", 'Write one or two codes of three letters, like "KGS/USD".'
+        ) from None
+
+
+def _currency(text: str) -> str:
+    if not re.fullmatch("[A-Z]{3}", text):
+        raise Wrong(f"{quoted(text)} is not a currency", 'Write three capital letters, like "KGS".')
+    return text
+
+
+def _network(value: object) -> object:
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} is not a symbol like KGS/USD")  # noqa: TRY004 - pydantic's contract
-    return Pair.parse(value)
+        return value
+    try:
+        return ip_network(value)
+    except ValueError:
+        raise Wrong(f"{quoted(value)} is not a network", _network_near(value)) from None
+
+
+def _network_near(text: str) -> str:
+    try:
+        network, host = ip_network(text, strict=False), text.partition("/")[0]
+    except ValueError:
+        return 'Write one like "10.0.0.0/8" or "2001:db8::/32".'
+    return f'Write "{network}" for the whole network, or "{host}" for this one address.'
+
+
+def _origin(text: str) -> str:
+    parts = _parts(text)
+    if (
+        parts.scheme
+        and parts.netloc
+        and "@" not in parts.netloc
+        and text == f"{parts.scheme}://{parts.netloc}"
+    ):
+        return text
+    host = parts.netloc.rpartition("@")[2] or text.partition("/")[0]
+    near = f"{parts.scheme if parts.netloc else 'https'}://{host}".lower()
+    raise Wrong(f"{quoted(text)} is not a site", f"Write its scheme and host alone, like {quoted(near)}.")
+
+
+def _parts(text: str) -> SplitResult:
+    try:
+        return urlsplit(text)
+    except ValueError:
+        return SplitResult("", "", "", "", "")
+
+
+def _band(value: object) -> object:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise Wrong("a band has two numbers", "Write the lowest and the highest: KGS = [60, 130].")
+    low, high = (Decimal(str(each)) for each in value)
+    if not 0 < low < high:
+        raise Wrong(f"{low} to {high} is not a band", "Write the lower one first: [60, 130].")
+    return value
 
 
 Symbol = Annotated[Pair, BeforeValidator(_pair)]
-Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-Network = IPv4Network | IPv6Network
-Origin = Annotated[str, Field(pattern=r"^[a-z][a-z0-9+.-]*://[^/?#@]+$")]
+Currency = Annotated[str, AfterValidator(_currency)]
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+Origin = Annotated[str, AfterValidator(_origin)]
 Percent = Annotated[Decimal, Field(gt=0, le=100)]
+Band = Annotated[tuple[Decimal, Decimal], BeforeValidator(_band)]
 Policy = Literal["official", "market"] | Annotated[tuple[str, ...], Field(min_length=1)]
 
 
@@ -57,22 +137,20 @@ class ServerSettings(_Section):
     slow_seconds: int = Field(30, ge=1, le=3600)
     drain_seconds: float = Field(10, ge=0, le=600)
 
+    @field_validator("host")
+    @classmethod
+    def _is_a_host(cls, text: str) -> str:
+        if not text or re.search(r"[\s/\[\]@]", text):
+            raise Wrong(f"{quoted(text)} is not a host", 'Write an address or a name, like "0.0.0.0".')
+        return text
+
     @field_validator("admin")
     @classmethod
     def _is_an_address(cls, text: str) -> str:
         host, _, port = text.rpartition(":")
-        if text and not (host and port.isascii() and port.isdecimal() and int(port) <= 65535):
-            raise ValueError(f"{text!r} is not an address like 127.0.0.1:9090")
+        if text and not (host and port.isascii() and port.isdecimal() and int(port[:6]) <= 65535):
+            raise Wrong(f"{quoted(text)} is not an address", 'Write HOST:PORT, like "127.0.0.1:9100".')
         return text
-
-    @model_validator(mode="after")
-    def _can_be_answered(self) -> Self:
-        if self.silent_seconds <= self.heartbeat_seconds:
-            raise ValueError(
-                f"silent_seconds = {self.silent_seconds} must be more than heartbeat_seconds = "
-                f"{self.heartbeat_seconds}, or those are closed who answer every ping"
-            )
-        return self
 
 
 class LimitSettings(_Section):
@@ -95,9 +173,26 @@ class RedisSettings(_Section):
 
     url: str = "embedded"
     data_dir: str = ""
-    prefix: str = Field("{ticker}:", pattern=r"^[!-~]*$")
+    prefix: str = "{ticker}:"
     stream_length: int = Field(10_000, ge=1)
     lease_seconds: int = Field(6, ge=3, le=300)
+
+    @field_validator("url")
+    @classmethod
+    def _is_given(cls, text: str) -> str:
+        if not text:
+            raise Wrong("it is empty", 'Write "embedded", or an address like "redis://127.0.0.1:6379/0".')
+        return text
+
+    @field_validator("prefix")
+    @classmethod
+    def _is_printable(cls, text: str) -> str:
+        if not re.fullmatch("[!-~]*", text):
+            raise Wrong(
+                f"{quoted(text)} is not a prefix",
+                'Write no spaces, like "{ticker}:".',
+            )
+        return text
 
 
 class PollSettings(_Section):
@@ -122,9 +217,9 @@ class SourceSettings(_Section):
     @field_validator("base_url")
     @classmethod
     def _is_http(cls, text: str) -> str:
-        parts = urlsplit(text)
+        parts = _parts(text)
         if text and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query):
-            raise ValueError(f"{text!r} is not an address like https://host:port/path")
+            raise Wrong("this is not an address", 'Write one without a query, like "https://host:8080/path".')
         return text.rstrip("/")
 
 
@@ -145,23 +240,13 @@ class GuardSettings(_Section):
     human_percent: Percent = Decimal(15)
     repeat_minutes: int = Field(10, ge=1, le=1440)
 
-    bands: dict[Currency, tuple[Decimal, Decimal]] = {
+    bands: dict[Currency, Band] = {
         "KGS": (Decimal(60), Decimal(130)),
         "KZT": (Decimal(300), Decimal(900)),
         "TJS": (Decimal(6), Decimal(16)),
         "UZS": (Decimal(8000), Decimal(20000)),
         "TMT": (Decimal("3.3"), Decimal("3.7")),
     }
-
-    @field_validator("bands")
-    @classmethod
-    def _low_before_high(
-        cls, bands: dict[str, tuple[Decimal, Decimal]]
-    ) -> dict[str, tuple[Decimal, Decimal]]:
-        for currency, (low, high) in bands.items():
-            if not 0 < low < high:
-                raise ValueError(f"{currency}: {low} to {high} is not a band")
-        return bands
 
 
 class PegSettings(_Section):
@@ -171,11 +256,27 @@ class PegSettings(_Section):
     since: date
 
 
+def _policy(said: object) -> object:
+    if said in ("official", "market"):
+        return said
+    if isinstance(said, list | tuple) and said and all(isinstance(each, str) for each in said):
+        return tuple(said)
+    raise Wrong(
+        f"{quoted(said)} is not a policy",
+        f'{_near(said)}Write "official", "market" or a list of sources, like ["nbkr", "cbr"].',
+    )
+
+
+def _near(said: object) -> str:
+    near = get_close_matches(str(said), ["official", "market"], n=1)
+    return f'Did you mean "{near[0]}"? ' if near else ""
+
+
 class Settings(_Section):
     """The whole file. `config.example.toml` documents every key."""
 
     symbols: tuple[Symbol, ...] = tuple(Pair(code, "USD") for code in ("KGS", "KZT", "TJS", "UZS", "TMT"))
-    label: str = Field("", pattern=r"^[a-z0-9-]{0,20}$")
+    label: str = ""
     policy: Policy | dict[str, Policy] = "official"
     server: ServerSettings = ServerSettings()
     limits: LimitSettings = LimitSettings()
@@ -191,32 +292,34 @@ class Settings(_Section):
     @field_validator("symbols")
     @classmethod
     def _some_and_distinct(cls, symbols: tuple[Pair, ...]) -> tuple[Pair, ...]:
-        if not 0 < len(set(symbols)) == len(symbols) <= 200:
-            raise ValueError("give 1 to 200 symbols, each once")
+        if not 0 < len(symbols) <= MOST_SYMBOLS:
+            raise Wrong(f"{len(symbols)} symbols", f'Name 1 to {MOST_SYMBOLS}, like ["KGS/USD"].')
+        if twice := [symbol for symbol in symbols if symbols.count(symbol) > 1]:
+            raise Wrong(f"{twice[0]} is named twice", "Name each symbol once.")
         if same := [symbol for symbol in symbols if symbol.base == symbol.quote]:
-            raise ValueError(f"{same[0]} is no pair of two currencies")
+            raise Wrong(f"{same[0]} is not a pair of two currencies", 'Write one like "KGS/USD".')
         return symbols
 
-    @field_validator("policy")
+    @field_validator("label")
     @classmethod
-    def _of_symbols(
-        cls, policy: Policy | dict[str, Policy], info: ValidationInfo
-    ) -> Policy | dict[str, Policy]:
-        if not isinstance(policy, dict):
-            return policy
-        symbols = both_ways(info.data.get("symbols", ()))
-        pairs = [Pair.parse(text) for text in policy]
-        named = [str(symbols.get(pair, pair)) for pair in pairs]
-        if twice := [symbol for symbol in named if named.count(symbol) > 1]:
-            raise ValueError(f"{twice[0]} is named twice")
-        return dict(zip(named, policy.values(), strict=True))
+    def _is_a_label(cls, text: str) -> str:
+        if not re.fullmatch("[a-z0-9-]{0,20}", text):
+            raise Wrong(
+                f"{quoted(text)} is not a label",
+                'Write up to 20 small letters, digits and "-".',
+            )
+        return text
 
-    @model_validator(mode="after")
-    def _serves_what_has_a_policy(self) -> Self:
-        named = self.policy if isinstance(self.policy, dict) else {}
-        if unknown := named.keys() - set(map(str, self.symbols)):
-            raise ValueError(f"policy.{min(unknown)}: it is not one of the symbols")
-        return self
+    @field_validator("policy", mode="before")
+    @classmethod
+    def _is_a_policy(cls, said: object, info: ValidationInfo) -> object:
+        if not isinstance(said, Mapping):
+            return _policy(said)
+        symbols = both_ways(info.data.get("symbols", ()))
+        named = [str(symbols.get(pair, pair)) for pair in map(_pair, said)]
+        if twice := [symbol for symbol in named if named.count(symbol) > 1]:
+            raise Wrong(f"{twice[0]} is named twice", "Give each symbol one policy.")
+        return dict(zip(named, map(_policy, said.values()), strict=True))
 
     def policy_of(self, symbol: Pair) -> Policy:
         """Whose word is the value of this symbol."""

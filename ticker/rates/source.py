@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from ticker.rates.calendar import Calendar
-from ticker.rates.model import Rate
+from ticker.rates.model import Pair, Rate
 
 
 class MalformedFeed(Exception):
@@ -88,6 +88,8 @@ class Source:
     """The words by which its terms want it named, if they are others than `name`."""
     authority_for: str | None = None
     """The currency whose official rate this source sets, if any."""
+    lists: str = ""
+    """The codes of the currencies in its table, with spaces between; empty if they are not known."""
     alternatives: tuple[str, ...] = ()
     """Further addresses of the same tables, asked in turn when `url` gives none."""
     history: History | None = None
@@ -98,6 +100,16 @@ class Source:
     """Whether it is polled when the configuration says nothing."""
     interval_seconds: int = 3600
     """The plain interval between polls beside the schedule, when the configuration says nothing."""
+
+    @property
+    def currencies(self) -> frozenset[str]:
+        """The currencies of its table, its own among them; empty if they are not known."""
+        own = self.authority_for or "USD"
+        return frozenset((*self.lists.split(), own)) if self.lists else frozenset()
+
+    def may_have(self, pair: Pair) -> bool:
+        """Whether its table may give the price of a pair, directly or crossed."""
+        return not self.lists or self.currencies.issuperset(pair)
 
     @property
     def attribution(self) -> str:

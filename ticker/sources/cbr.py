@@ -97,6 +97,12 @@ SOURCE = Source(
     timezone="Europe/Moscow",
     schedule=Schedule(hour="12-14"),
     terms="No terms of use are known to us.",
+    # As recorded on 17 March 2026.
+    lists=(
+        "AED AMD AUD AZN BDT BHD BOB BRL BYN CAD CHF CNY CUP CZK DKK DZD EGP ETB EUR GBP GEL HKD HUF IDR "
+        "INR IRR JPY KGS KRW KZT MDL MMK MNT NGN NOK NZD OMR PLN QAR RON RSD SAR SEK SGD THB TJS TMT TRY "
+        "UAH USD UZS VND XDR ZAR"
+    ),
     coverage="About 54 currencies in roubles, all of ours; they follow other banks' earlier fixings.",
     authority_for="RUB",
     # Half a voice: its som, tenge, somoni and sum are the other banks' own fixings of the day before.

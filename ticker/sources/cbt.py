@@ -47,6 +47,11 @@ SOURCE = Source(
     # A day's file appears at 15:20 to 15:35 in Ashgabat on the day before (Last-Modified, May 2026).
     schedule=Schedule(hour="15-16", day_of_week="mon-sat"),
     terms="No terms of use are known to us.",
+    # As recorded on 21 May 2026.
+    lists=(
+        "AED AFN AMD AUD AZN BYN CAD CHF CNY CZK DKK EGP EUR GBP GEL HKD ILS INR IQD IRR JPY KGS KRW KWD "
+        "KZT MDL MKD MMK MOP MRU MYR NOK PKR PLN QAR RON RUB SAR SEK SGD THB TJS TRY TWD UAH USD UZS XDR"
+    ),
     coverage="48 currencies in manat since 17 April 2020; only a confirmation of the peg.",
     authority_for="TMT",
     # Monday to Saturday: there is no file for a Sunday (404).

@@ -61,6 +61,13 @@ SOURCE = Source(
     timezone="Asia/Tashkent",
     schedule=Schedule(hour="13-15"),
     terms="No terms of use are known to us; the bank publishes no limit of requests.",
+    # As recorded on 2 April 2026.
+    lists=(
+        "AED AFN AMD ARS AUD AZN BDT BGN BHD BND BRL BYN CAD CHF CNY CUP CZK DKK DZD EGP EUR GBP GEL HKD "
+        "HUF IDR ILS INR IQD IRR ISK JOD JPY KGS KHR KRW KWD KZT LAK LBP LYD MAD MDL MMK MNT MXN MYR NOK "
+        "NZD OMR PHP PKR PLN QAR RON RSD RUB SAR SDG SEK SGD SYP THB TJS TMT TND TRY UAH USD UYU VES VND "
+        "XDR YER ZAR"
+    ),
     coverage="About 75 currencies in sum, all of ours among them.",
     authority_for="UZS",
     # Until mid-September 2026 a table was dated the next working day (Friday's Monday), since then the next

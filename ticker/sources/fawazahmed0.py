@@ -64,6 +64,7 @@ SOURCE = Source(
     # The file of a day is stamped 00:00 UTC and holds the market of the day before.
     schedule=Schedule(hour="1-3", day_of_week="mon-sun"),
     terms="The data is in the public domain (CC0 1.0); no key and no limit of requests is known to us.",
+    lists=" ".join(_CURRENCIES.values()),
     coverage=(
         "About 160 currencies per dollar, all of ours; an aggregate of sources that it does not name. "
         "Its manat is noise around the peg, and its somoni moves with the spread."

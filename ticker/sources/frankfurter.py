@@ -82,6 +82,7 @@ SOURCE = Source(
     # It passes on what the banks publish, which is spread over the day.
     schedule=Schedule(hour="6-18", minute="45"),
     terms="No key and no quota; the rates are the central banks' own, on the terms of each bank.",
+    lists=" ".join(_ASKED),
     coverage=(
         "All of ours, blended from every bank that covers a currency and so no witness apart from the banks. "
         "Above 5,000 a rate is rounded to a whole number; the manat is the peg."

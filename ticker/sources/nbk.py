@@ -48,6 +48,11 @@ SOURCE = Source(
     # The dollar is the exchange's weighted average at 15:30 in Astana; the crosses follow from 16:00.
     schedule=Schedule(hour="14-16"),
     terms="No terms of use are known to us.",
+    # As recorded on 2 April 2026.
+    lists=(
+        "AED AMD AUD AZN BRL BYN CAD CHF CNY CZK DKK EUR GBP GEL HKD HUF INR IRR JPY KGS KRW KWD MDL MXN "
+        "MYR NOK PLN RUB SAR SEK SGD THB TJS TRY UAH USD UZS XDR ZAR"
+    ),
     coverage="39 currencies in tenge, KGS, TJS and UZS among them; no TMT.",
     authority_for="KZT",
     # The afternoon's rate is official from the next calendar day: Friday's holds from Saturday to Monday

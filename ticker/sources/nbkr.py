@@ -106,6 +106,7 @@ SOURCE = Source(
     # The file flips at about 16:00 to 16:20 in Bishkek (Last-Modified, May 2026).
     schedule=Schedule(hour="14-16"),
     terms="The bank publishes no terms of use.",
+    lists="CNY EUR KZT RUB USD",
     coverage="USD, EUR, CNY, KZT and RUB in som, every day; other currencies weekly.",
     authority_for="KGS",
     # A working day's table holds from the next calendar day: Tuesday to Saturday (0 of 268 Mondays brought

@@ -83,6 +83,11 @@ SOURCE = Source(
     timezone="Asia/Dushanbe",
     schedule=Schedule(hour="9-11", day_of_week="mon-sun"),
     terms="A reference to www.nbt.tj is required.",
+    # As recorded on 19 May 2026.
+    lists=(
+        "AED AFN AMD AUD AZN BYN CAD CHF CNY DKK EUR GBP GEL INR IRR ISK JPY KGS KRW KWD KZT MDL MYR NOK "
+        "PKR PLN RUB SAR SEK SGD THB TMT TRY UAH USD UZS"
+    ),
     coverage="36 currencies in somoni, KGS, KZT, UZS and TMT among them.",
     authority_for="TJS",
     # Set on a working day, it holds from the next calendar day (2,086 of 2,088 changes, 2011 to 2021).

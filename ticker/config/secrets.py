@@ -1,0 +1,56 @@
+"""The secrets of a configuration: what no log, no answer and no error may show."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from pydantic import SecretStr
+
+from ticker.config.keys import Path, is_secret
+
+SHORTEST = 4
+"""Shorter parts of an address are no secrets: a log without every `a` says nothing."""
+_USER = re.compile(r"//(?P<user>.*)@", re.DOTALL)
+_PARAMETER = re.compile(r"[?&][^=&]*(?:password|secret|token|key)[^=&]*=(?P<value>[^&#]*)", re.IGNORECASE)
+_SIGNS = re.compile(r"[/?#@\[\]]")
+
+
+def secrets_in(document: Mapping[str, Any], path: Path = ()) -> frozenset[str]:
+    """Every secret of a document or of dumped settings, also as it stands in an address."""
+    return frozenset(_found(document, path))
+
+
+def _found(value: object, path: Path) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, below in value.items():
+            yield from _found(below, (*path, name))
+    elif isinstance(value, SecretStr):
+        yield from _whole(value.get_secret_value())
+    elif isinstance(value, str) and is_secret(path):
+        yield from of_address(value) if "//" in value else _whole(value) if _is_plain(path) else ()
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether the whole value is the secret, not an address that may have one."""
+    return path[-1] == "key" or "password" in str(path[-1])
+
+
+def of_address(address: str) -> Iterator[str]:
+    """
+    The password of an address, or its user's name if it has none.
+
+    An address that is wrong may be cut at any sign by whoever complains of it: each part is a secret.
+    """
+    if found := _USER.search(address):
+        user, colon, password = found["user"].partition(":")
+        yield from _whole(password if colon else user)
+    for found in _PARAMETER.finditer(address):
+        yield from _whole(found["value"])
+
+
+def _whole(secret: str) -> Iterator[str]:
+    for text in (secret, unquote(secret)):
+        yield from (part for part in (text, *_SIGNS.split(text)) if len(part) >= SHORTEST)
