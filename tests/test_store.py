@@ -71,7 +71,7 @@ async def following(store: Store, position: Cursor, count: int) -> list[Publicat
 
 async def contents(redis: Redis) -> dict[str, Any]:
     """Everything that a poller wrote, byte for byte."""
-    leases = {"{ticker}:leader", "{ticker}:fence"}
+    leases = {"{ticker}:leader", "{ticker}:fence", "{ticker}:poller"}
     keys = {str(key) for key in await redis.keys("{ticker}:*")} - leases
     return {key: await redis.dump(key) for key in sorted(keys)}
 

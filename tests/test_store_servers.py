@@ -67,7 +67,7 @@ async def kept(found: Server) -> dict[str, Any]:
     """All that pollers wrote, byte for byte, but for the lease and what sources answer all the time."""
     async with found.client() as client:
         keys = {str(key) for key in await client.keys("*")}
-        keys -= {"{ticker}:leader", "{ticker}:fence", "{ticker}:source:nbkr"}
+        keys -= {"{ticker}:leader", "{ticker}:fence", "{ticker}:poller", "{ticker}:source:nbkr"}
         return {key: await client.dump(key) for key in sorted(keys)}
 
 
