@@ -29,7 +29,8 @@ from ticker.answers import (
 from ticker.assets import FINGERPRINT
 from ticker.line import NARROWEST, WIDEST
 from ticker.wire import (
-    CloseCode,
+    CLOSES,
+    COME_BACK,
     ErrorMessage,
     HeartbeatMessage,
     SnapshotMessage,
@@ -49,17 +50,6 @@ SENT: dict[str, type[BaseModel]] = {
 """The messages of the stream that the server sends, by their type."""
 TAKEN: dict[str, type[BaseModel]] = {"subscribe": SubscribeMessage}
 """Those that it takes."""
-CLOSES = {
-    CloseCode.GOING_AWAY: "The server goes away.",
-    CloseCode.INVALID_DATA: "Text that is not UTF-8.",
-    CloseCode.POLICY: "Against the rules of this server.",
-    CloseCode.TOO_BIG: "A message that is too long.",
-    CloseCode.TRY_AGAIN_LATER: "The client read too slowly, or said too much at a time.",
-    CloseCode.BAD_REQUEST: "The address, a binary frame or three frames in a row were not of this protocol.",
-    CloseCode.SILENT: "The client answered no ping.",
-}
-COME_BACK = (CloseCode.GOING_AWAY, CloseCode.TRY_AGAIN_LATER, CloseCode.SILENT)
-
 _ANSWERS = (
     QuotesAnswer,
     HistoryAnswer,

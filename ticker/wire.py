@@ -17,15 +17,26 @@ from ticker.rates.model import Announcement, Cursor, Pair, Quote, Selection, Sta
 
 
 class CloseCode(IntEnum):
-    """Why the server ends a stream; 1001, 1013 and 4408 mean: come back after a random delay."""
+    """Why the server ends a stream. `CLOSES` has the words, `COME_BACK` those after which clients return."""
 
     GOING_AWAY = 1001
     INVALID_DATA = 1007
-    POLICY = 1008
     TOO_BIG = 1009
     TRY_AGAIN_LATER = 1013
     BAD_REQUEST = 4400
     SILENT = 4408
+
+
+CLOSES = {
+    CloseCode.GOING_AWAY: "The server goes away.",
+    CloseCode.INVALID_DATA: "Text that is not UTF-8.",
+    CloseCode.TOO_BIG: "A message that is too long.",
+    CloseCode.TRY_AGAIN_LATER: "The client read too slowly, or said too much at a time.",
+    CloseCode.BAD_REQUEST: "The address, a binary frame or three frames in a row were not of this protocol.",
+    CloseCode.SILENT: "The client answered no ping.",
+}
+COME_BACK = (CloseCode.GOING_AWAY, CloseCode.TRY_AGAIN_LATER, CloseCode.SILENT)
+"""After a random delay; all others are final."""
 
 
 class BadFrame(ValueError):

@@ -19,12 +19,14 @@ from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
+from ticker.wire import COME_BACK, CloseCode
+
 from .judge import Connection, Message, Quote
 
 Way = Literal["stream", "events"]
 Act = Literal["subscribe", "stall", "reset", "leave", "switch", "forget"]
 
-FINAL = frozenset({1002, 1003, 1007, 1008, 1009, 1011, 4400})
+FINAL = frozenset({1002, 1003, 1008, 1011, *CloseCode}) - set(COME_BACK)
 """Close codes after which nobody comes back; no reader here does what they stand for."""
 ANSWER_SECONDS = 8.0
 """How long a server may be dead or stopped before it shakes hands."""
