@@ -6,6 +6,7 @@ import asyncio
 import getpass
 import logging
 import os
+import re
 import signal
 import socket
 from collections.abc import AsyncIterator
@@ -483,8 +484,7 @@ async def test_where_no_service_runs_a_back_fill_is_done_on_the_spot_and_kept(
     private: Path, short_path: Path, open_store: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with bank() as url:
-        only = "\n".join(f"[sources.{key}]\nenabled = false" for key in SOURCES if key != "nbkr")
-        add(private, f'[history]\npause_seconds = 0\n[sources.nbkr]\nbase_url = "{url}"\n{only}\n')
+        add(private, f'[history]\npause_seconds = 0\n[sources.nbkr]\nbase_url = "{url}"\n{only("nbkr")}\n')
         code = await command("backfill", "--days", "20", "--config", str(private))
     async with embedded(short_path / "data") as server, open_store(server.url) as store:
         known = await store.fixings([Pair("KGS", "USD")])
@@ -492,8 +492,48 @@ async def test_where_no_service_runs_a_back_fill_is_done_on_the_spot_and_kept(
 
     assert (code, led) == (0, False)
     assert len(known) > 9
+    # Not the thirty days of the settings; the first one's publication may be of before a weekend.
+    first = datetime.now(ZoneInfo("Asia/Bishkek")).date() - timedelta(days=20)
+    assert first - timedelta(days=5) < min(each.day for each in known) <= first + timedelta(days=5)
     assert [quote.source for _, quote in snapshot.rows] == ["nbkr"]
     assert capsys.readouterr().out == f"publications that are known now: nbkr {len(known)}\n"
+
+
+def only(*keys: str) -> str:
+    """Every other source is off."""
+    return "\n".join(f"[sources.{key}]\nenabled = false" for key in SOURCES if key not in keys)
+
+
+SILENT = "http://127.0.0.1:1"
+
+
+async def test_a_back_fill_names_the_sources_that_failed(
+    remote: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with bank() as url:
+        add(remote, f'[history]\npause_seconds = 0\n[sources.nbkr]\nbase_url = "{url}"\n')
+        add(remote, f'[sources.nbk]\nbase_url = "{SILENT}"\n{only("nbkr", "nbk")}\n')
+        code = await command("backfill", "--days", "20", "--config", str(remote))
+
+    assert code == 0
+    told = capsys.readouterr().out
+    assert re.fullmatch(
+        r"publications that are known now: nbkr [1-9]\d*, nbk 0; nbk failed: can't connect: .*\n", told
+    )
+
+
+async def test_a_back_fill_that_nobody_answers_fails(
+    remote: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add(remote, "".join(f'[sources.{key}]\nbase_url = "{SILENT}"\n' for key in ("nbkr", "nbk")))
+    add(remote, f"{only('nbkr', 'nbk')}\n")
+    code = await command("backfill", "--days", "20", "--config", str(remote))
+
+    assert code == 1
+    words = (
+        r"ticker backfill: no source answered; nbkr failed: can't connect.*; nbk failed: can't connect.*\n"
+    )
+    assert re.fullmatch(words, capsys.readouterr().err)
 
 
 async def test_a_back_fill_whose_lease_is_taken_over_says_so(
@@ -504,8 +544,7 @@ async def test_a_back_fill_whose_lease_is_taken_over_says_so(
         return web.Response()
 
     async with site(hang) as url:
-        only = "\n".join(f"[sources.{key}]\nenabled = false" for key in SOURCES if key != "nbkr")
-        add(remote, f'[sources.nbkr]\nbase_url = "{url}"\n{only}\n')
+        add(remote, f'[sources.nbkr]\nbase_url = "{url}"\n{only("nbkr")}\n')
         filling = asyncio.create_task(command("backfill", "--config", str(remote)))
         await until(store.led)
         await store.acquire("another", seconds=30, now_ms=1, force=True)

@@ -23,7 +23,7 @@ from ticker.edge.admin import administering
 from ticker.embedded import embedded, running
 from ticker.fetch import in_words
 from ticker.metrics import Tally, shared_memory
-from ticker.poll import Clock, Poller, WallClock
+from ticker.poll import Clock, NobodyAnswered, Poller, WallClock
 from ticker.rates.source import Source
 from ticker.rules import enabled_sources, new_desk, rule, without_source
 from ticker.sources import SOURCES
@@ -273,6 +273,8 @@ async def backfill(settings: Settings, days: int) -> str:
         sources = enabled_sources(settings)
         try:
             return await _poller(settings, store, sources).fill(days)
+        except NobodyAnswered as error:
+            raise OrderFailed(str(error)) from None
         except ExceptionGroup as group:  # another process took the lease over, or Redis went
             raise OrderFailed(f"broken off: {group.exceptions[0]}; what was told is kept") from None
 

@@ -55,6 +55,8 @@ class History:
     ) -> None:
         self.told = False
         """Whether the archive was asked for the desk in use."""
+        self.fault = ""
+        """Why the last pass broke off, in words; empty if it did not."""
         self._source = source
         self._settings = settings
         self._shelf = shelf
@@ -65,7 +67,6 @@ class History:
         self._ordered_days = 0
         """Days that an operator asked for and that are not filled yet."""
         self._filling: Desk | None = None
-        self._failed = False
         self._asked: dict[date, float] = {}
         self._failed_since: dict[date, float] = {}
         self._newest: date | None = None
@@ -92,18 +93,22 @@ class History:
         self._asked.clear()
 
     async def fill(self, fetcher: Fetcher, desk: Desk, days: int) -> None:
-        """Ask for the unknown days of the last `days`; a pass that breaks off goes on with the next poll."""
+        """
+        Ask for the unknown days of the last `days` (0: as the settings say, and no fewer than are ordered).
+
+        A pass that breaks off goes on with the next poll.
+        """
         if self._filling is desk:
             return
         self._filling = desk
         try:
             await self._fill_all(fetcher, desk, days)
-            self._failed = False
+            self.fault = ""
         except FORESEEN as error:
-            if not self._failed:
-                words = fetcher.words(self._source, error)
+            words = fetcher.words(self._source, error)
+            if not self.fault:
                 log.warning("%s: the history has gaps, the next poll goes on: %s", self._source.key, words)
-            self._failed = True
+            self.fault = words
         finally:
             if self._filling is desk:
                 self._filling, self.told = None, True
@@ -113,7 +118,8 @@ class History:
     async def _fill_all(self, fetcher: Fetcher, desk: Desk, days: int) -> None:
         while True:
             ordered = self._ordered_days
-            await self._pass(fetcher, desk, max(days, ordered, self._settings.history.backfill_days))
+            wanted = days or self._settings.history.backfill_days
+            await self._pass(fetcher, desk, max(wanted, ordered))
             if self._ordered_days == ordered:
                 self._ordered_days = 0
                 return
@@ -126,7 +132,7 @@ class History:
         if not unknown:
             self._tell_gaps(desk, since)
             return
-        if not self._failed:
+        if not self.fault:
             log.info("%s: history: unknown days since %s: %d", self._source.key, since, len(unknown))
         archive = Archive(
             source=self._source,

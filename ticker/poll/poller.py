@@ -29,6 +29,10 @@ from ticker.store import LeaseLost, Store
 log = logging.getLogger(__name__)
 
 
+class NobodyAnswered(Exception):
+    """Every source failed. Says how."""
+
+
 class Poller:
     """
     Polls the sources while it holds the lease; else stands by.
@@ -131,7 +135,11 @@ class Poller:
         self.current.say_everything()
 
     async def fill(self, days: int) -> str:
-        """Poll every source once, fill its history for so many days, publish both; say what was done."""
+        """
+        Poll every source once, fill its history for so many days, publish both; say what was done.
+
+        Raises NobodyAnswered.
+        """
         async with AsyncExitStack() as stack:
             fetcher = Fetcher(await stack.enter_async_context(session(self._settings.poll)), self._settings)
             await self._elected()
@@ -143,10 +151,13 @@ class Poller:
                 self._end_all_waits()
                 keeper.cancel()
             await self._outbox.write()
+        faults = {feed.source.key: feed.outcome.fault or feed.history.fault for feed in self._feeds}
+        failed = "".join(f"; {key} failed: {fault}" for key, fault in faults.items() if fault)
+        if all(feed.outcome.failures for feed in self._feeds):
+            raise NobodyAnswered(f"no source answered{failed}")
         told = {feed.source.key: len(self.current.desk.fixings(feed.source.key)) for feed in self._feeds}
-        return "publications that are known now: " + ", ".join(
-            f"{key} {count}" for key, count in told.items()
-        )
+        counts = ", ".join(f"{key} {count}" for key, count in told.items())
+        return f"publications that are known now: {counts}{failed}"
 
     async def _first_poll(self, fetcher: Fetcher, feed: Feed, *, days: int | None = None) -> None:
         """Ask a source, then its archive, once a poll that is still under way for the old desk has ended."""
