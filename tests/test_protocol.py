@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
+from stage import LONG, PATIENCE
 from test_edge import (
     KEY,
     MANY,
@@ -42,9 +43,6 @@ from ticker.store import Store
 
 if TYPE_CHECKING:
     from tests.conftest import Publisher, QuoteOf
-
-SOON = 0.25
-"""Seconds within which a bystander gets its update, whatever the others do."""
 
 
 @pytest.fixture
@@ -75,7 +73,7 @@ async def hung_up(*some: Client) -> None:
 
 async def the_end(one: Client) -> bytes:
     """Everything until the server ends the connection."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         return await one.reader.read()
 
 
@@ -99,12 +97,10 @@ class Bystander:
         self._number = 0
 
     async def is_served(self) -> None:
-        """Publish, and see that the update comes soon."""
+        """Publish, and see that the update comes."""
         self._number += 1
         await self._publisher.say(self._quote_of("TMT", f"{self._number}"))
-        start = time.monotonic()
         assert digest(await self._reader.receive())[1] == {"TMT": f"{self._number}"}
-        assert time.monotonic() - start < SOON
 
 
 @asynccontextmanager
@@ -146,12 +142,13 @@ async def test_a_head_that_drips_for_ever_is_ended_and_harms_nobody(
     async with running(store, head_seconds=0.3) as site, watched(site, publisher, quote_of) as bystander:
         start = time.monotonic()
         dripping = [await Client.dial(site) for _ in range(50)]
-        while not site.broadcast.tally.total(Count.BAD_HEADS):
-            for one in dripping:
-                one.writer.write(b"G")
-            await bystander.is_served()
-            await asyncio.sleep(0.02)
-        assert 0.3 < time.monotonic() - start < 1
+        async with asyncio.timeout(PATIENCE):
+            while not site.broadcast.tally.total(Count.BAD_HEADS):
+                for one in dripping:
+                    one.writer.write(b"G")
+                await bystander.is_served()
+                await asyncio.sleep(0.02)
+        assert time.monotonic() - start > 0.3
         for one in dripping:
             assert b" 408 " in await one.reader.readline()
         await hung_up(*dripping)
@@ -179,15 +176,16 @@ async def test_empty_lines_before_a_request_are_passed_over(site: Site) -> None:
 async def test_half_a_second_request_is_ended_like_an_idle_connection(
     rest: bytes, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ticker.edge, "IDLE_SECONDS", 0.3)
-    async with running(store) as site, asking(site, head("/healthz", {})) as one:
-        assert (await one.answer())[0] == 200
+    monkeypatch.setattr(ticker.edge, "IDLE_SECONDS", 1)
+    async with running(store, head_seconds=LONG) as site:
         start = time.monotonic()
-        for byte in rest:
-            one.writer.write(bytes([byte]))
-            await asyncio.sleep(0.001)
-        await one.ended()
-        assert 0.2 < time.monotonic() - start < 2
+        async with asking(site, head("/healthz", {})) as one:
+            assert (await one.answer())[0] == 200
+            for byte in rest:
+                one.writer.write(bytes([byte]))
+                await asyncio.sleep(0.001)
+            await one.ended()
+        assert time.monotonic() - start > 0.9
 
 
 async def test_a_body_that_does_not_come_keeps_nobody_from_an_answer(site: Site) -> None:
@@ -453,14 +451,13 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("sent", BROKEN.values(), ids=BROKEN)
+@pytest.mark.usefixtures("no_late_close")
 async def test_a_broken_frame_is_the_end_by_1002(sent: bytes, site: Site) -> None:
     async with speaking(site) as one:
         one.writer.write(sent)
-        start = time.monotonic()
         assert (await one.goodbye())[0] == 1002
         # Nothing more is heard, so there is nothing to wait for.
         await one.ended()
-        assert time.monotonic() - start < 0.5
 
 
 CLOSES = {
@@ -591,6 +588,7 @@ async def test_a_megabyte_is_taken_where_the_limit_allows_it_and_not_a_byte_more
             await one.ended()
 
 
+@pytest.mark.usefixtures("no_late_close")
 async def test_pings_are_answered_until_they_are_a_flood(
     store: Store, publisher: Publisher, quote_of: QuoteOf
 ) -> None:
@@ -606,11 +604,9 @@ async def test_pings_are_answered_until_they_are_a_flood(
             assert answers == [(Opcode.PONG, b"%d" % number) for number in range(40)]
             await until(lambda: not site.broadcast.spoken)
         one.writer.write(pings + masked(b"", Opcode.PING))
-        start = time.monotonic()
         assert (await one.goodbye())[0] == 1013
         one.writer.write(pings)
         await one.ended()
-        assert time.monotonic() - start < 0.5
         await bystander.is_served()
 
 
@@ -658,7 +654,7 @@ class Listener(Client):
     async def event(self) -> dict[str, str]:
         """The fields of the next event; a comment's name is empty."""
         text = b""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not text.endswith(b"\n\n"):
                 try:
                     text += await self.reader.readuntil(b"\n\n")
@@ -793,22 +789,23 @@ async def test_an_event_source_that_never_reads_is_cut_off(
         await until(lambda: site.broadcast.size == 2)
         while not site.broadcast.blocked:
             await flood(publisher, quote_of, 10)
-        await until(lambda: site.broadcast.size == 1, 3.5)
+        await until(lambda: site.broadcast.size == 1)
         assert site.broadcast.tally.total(Count.CLOSED_SLOW) == 1
         await bystander.receive()
 
 
-async def test_at_the_end_an_event_source_is_told_when_to_come_back(store: Store) -> None:
+async def test_at_the_end_an_event_source_is_told_when_to_come_back(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ticker.edge, "CLOSE_SECONDS", LONG)
     async with running(store) as site, listening(site) as listener:
         await listener.receive()
         ending = asyncio.ensure_future(site.stop())
         goodbye = await listener.event()
-        start = time.monotonic()
         assert goodbye[""].startswith("1001 ")
         assert 2_000 <= int(goodbye["retry"]) <= 10_000
-        assert await listener.reader.read() == b""
         # It waits for nobody's answer.
-        assert time.monotonic() - start < 0.25
+        assert await the_end(listener) == b""
         listener.hang_up()
         await ending
 
@@ -881,7 +878,7 @@ async def behind(site: Site, binary: str, folder: Path, text: str, load: str = "
     arguments = ("-p", str(folder), "-e", "stderr", "-c", str(conf))
     process = await asyncio.create_subprocess_exec(binary, *arguments, stderr=asyncio.subprocess.PIPE)
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while process.returncode is None and not await answers(port):
                 await asyncio.sleep(0.02)
         assert process.returncode is None, (await process.communicate())[1].decode()
@@ -939,9 +936,7 @@ async def test_event_streams_and_refusals_pass_through_nginx(
         assert (await listener.receive())["type"] == "snapshot"
         for number in range(1, 5):
             await publisher.say(quote_of("KGS", f"{number}"))
-            start = time.monotonic()
             assert digest(await listener.receive())[1] == {"KGS": f"{number}"}
-            assert time.monotonic() - start < SOON
         await hung_up(listener)
         await until(lambda: not site.broadcast.size)
         async with asking(proxied, head(headers=UPGRADE | {"Sec-WebSocket-Version": "8"})) as refused:
