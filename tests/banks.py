@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 from desks import proven_desk
 from redis.asyncio import Redis
-from stage import answer, outcome, quote, site, until
+from stage import LONG, PATIENCE, answer, outcome, quote, site, until
 
 from ticker.config import HistorySettings, PollSettings, RedisSettings, Settings, SourceSettings
 from ticker.poll import Poller
@@ -32,6 +32,7 @@ TUESDAY = date(2026, 5, 19)
 OFTEN: Any = 0.05
 """Seconds between two polls; a configuration can't say less than 1, a source can."""
 SELDOM = 3600
+LONG_LEASE = RedisSettings(lease_seconds=LONG)
 LEASE, SHORT_LEASE = (RedisSettings.model_construct(lease_seconds=seconds) for seconds in (2, 1))
 """Shorter than a configuration may have them: a poller looks for orders three times in one."""
 
@@ -71,6 +72,16 @@ def tagged(body: bytes, tag: str = '"1"') -> Answer:
 def late(seconds: float, then: Answer) -> Answer:
     async def handle(request: web.Request) -> web.StreamResponse:
         await asyncio.sleep(seconds)
+        return await then(request)
+
+    return handle
+
+
+def after(moment: asyncio.Event, then: Answer) -> Answer:
+    """An answer that waits for what a test does."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        await moment.wait()
         return await then(request)
 
     return handle
@@ -170,8 +181,8 @@ async def polling(
 
 
 async def ended(running: asyncio.Task[None]) -> None:
-    """See the poller end by its cancellation, soon, with nothing left behind."""
-    await asyncio.wait({running}, timeout=1.5)
+    """See the poller end by its cancellation, with nothing left behind."""
+    await asyncio.wait({running}, timeout=PATIENCE)
     assert running.cancelled() or (running.done() and not running.result())
     assert not [task for task in asyncio.all_tasks() if "run_coroutine_job" in repr(task)]
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 
 import pytest
-from stage import until
+from stage import LONG, PATIENCE, until
 
 from ticker.poll import alarm
 from ticker.poll.alarm import Alarm
@@ -87,14 +87,15 @@ async def test_it_rings_at_every_moment_and_at_no_other_time() -> None:
     assert desk.steps == []
 
 
-async def test_a_moment_of_a_fast_clock_comes_in_real_time() -> None:
+async def test_a_moment_of_a_fast_clock_comes_in_real_time(looks: Callable[[float], None]) -> None:
+    looks(LONG)
     desk = Desk(Set(speed=86400.0), moments=[NOON + timedelta(hours=12)])
     began = monotonic()
 
     async with desk.running():
-        await until(lambda: desk.rings)
+        await until(lambda: desk.rings, PATIENCE)
 
-    assert 0.4 < monotonic() - began < 5
+    assert monotonic() - began > 0.4
 
 
 async def test_news_may_bring_an_earlier_moment() -> None:
@@ -164,10 +165,10 @@ async def test_the_clock_is_looked_at_while_news_keep_coming(looks: Callable[[fl
 
     async with desk.running() as made:
         desk.clock.ahead += timedelta(days=1)
-        for _ in range(20):
-            made.news()
-            await asyncio.sleep(0.01)
-        assert len(desk.steps) == 1
+        async with asyncio.timeout(PATIENCE):
+            while not desk.steps:
+                made.news()
+                await asyncio.sleep(0.01)
 
 
 async def test_a_fault_is_logged_once_and_it_goes_on(

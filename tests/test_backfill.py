@@ -18,7 +18,7 @@ import pytest
 from aiohttp import web
 from desks import proven_desk
 from redis.asyncio import Redis
-from stage import Scheduled, outcome, quote, said, site, until
+from stage import PATIENCE, Scheduled, outcome, quote, said, site, until
 
 from ticker.config import HistorySettings, PollSettings, RedisSettings, Settings, SourceSettings
 from ticker.fetch import Answer, Fetcher, NotThere, Refused, session
@@ -241,7 +241,7 @@ async def polling(
         yield poller
     finally:
         running.cancel()
-        await asyncio.wait({running}, timeout=2)
+        await asyncio.wait({running}, timeout=PATIENCE)
         assert running.cancelled() or (running.done() and not running.result())
 
 
@@ -731,7 +731,7 @@ async def test_an_order_that_comes_while_a_history_is_being_filled_is_not_lost(
         await until(lambda: len(bank.asked) > 3)
         done = await decided(store, "40")
         assert said(caplog, "told days: ") == []
-        await until(lambda: knows(store, 20, KZT), seconds=3)
+        await until(lambda: knows(store, 20, KZT))
 
     assert done.done
 
@@ -745,7 +745,7 @@ async def test_an_order_that_breaks_off_goes_on_with_the_next_poll(
         await decided(store, "40")
         await until(lambda: said(caplog, "the history has gaps"))
         scheduled.poll_now("nbk")
-        await until(lambda: knows(store, 20, KZT), seconds=3)
+        await until(lambda: knows(store, 20, KZT))
 
 
 async def test_all_histories_are_filled_and_published_where_no_service_runs(
