@@ -15,6 +15,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import pairwise
+from math import log2
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ import pytest
 import services
 import uvloop
 from services import Service, is_gone, processes
-from stage import until
+from stage import LONG, PATIENCE, until
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -114,7 +115,7 @@ class Crowd:
         listening = asyncio.create_task(client.listen())
         self.stack.callback(listening.cancel)
         self.clients.append(client)
-        await until(lambda: client.frames, 10)
+        await until(lambda: client.frames)
         return client
 
     async def grow(self, count: int) -> list[Client]:
@@ -243,21 +244,21 @@ async def test_a_worker_that_keeps_dying_is_tried_less_and_less_often_and_told_o
         starts = folder / "starts"
         (folder / "broken").touch()
         starts.write_text("")
+        began = time.monotonic()
         os.kill(service.workers[2], signal.SIGKILL)
         # At 0, 0.1, 0.3, 0.7, 1.5 and 3.1 s, and as late as the machine is slow.
-        await until(lambda: len(starts.read_text()) == 4)
-        await asyncio.sleep(0.4)
+        await until(lambda: len(starts.read_text()) >= 5)
         tries = len(starts.read_text())
-        # Nobody is led to the dead one: who comes now is served by the other at once.
-        began = time.monotonic()
-        assert {(await service.text(service.url + "healthz"))[0] for _ in range(30)} == {200}
-        assert time.monotonic() - began < 2
+        most = 2 + log2(1 + (time.monotonic() - began) / 0.1)
+        # Nobody is led to the dead one: who comes now is served by the other.
+        async with asyncio.timeout(PATIENCE):
+            assert {(await service.text(service.url + "healthz"))[0] for _ in range(30)} == {200}
         meanwhile = await service.metrics()
         (folder / "broken").unlink()
-        await until(lambda: 2 in service.workers, 10)
+        await until(lambda: 2 in service.workers)
         statuses = {(await service.text(service.url + "healthz"))[0] for _ in range(8)}
 
-        assert tries < 7
+        assert tries <= most
         assert (meanwhile["ticker_workers"], meanwhile["ticker_subscribers"]) == (1, 0)
         assert statuses == {200}
         assert service.log.count("ended with exit status 3 before it served, soon after its start") == 1
@@ -269,7 +270,7 @@ async def test_workers_say_who_they_are_and_their_words_hold_no_secret(folder: P
         words = dict(processes(parent=service.process.pid))
         pids = list(service.workers.values())
         service.process.kill()
-        await until(lambda: all(map(is_gone, pids)), 10)
+        await until(lambda: all(map(is_gone, pids)))
 
         assert not any(redis_url in each for each in words.values())
         assert sorted(re.findall(r"ERROR +(worker [0-9]: .*)", service.log)) == [
@@ -328,18 +329,16 @@ async def test_a_shutdown_tells_every_reader_and_leaves_nothing(
     workers: int, folder: Path, redis_url: str, publisher: Any, quote_of: QuoteOf
 ) -> None:
     await publisher.say(quote_of("KGS", "80"))
-    async with running(folder, redis_url, workers=workers) as service, crowd(service, CROWD) as readers:
+    file = {"workers": workers, "server": f"drain_seconds = {LONG}"}
+    async with running(folder, redis_url, **file) as service, crowd(service, CROWD) as readers:
         pids = list(service.workers.values())
-        began = time.monotonic()
         os.killpg(service.process.pid, signal.SIGINT)
         code = await service.ended()
-        took = time.monotonic() - began
         await until(lambda: all(each.is_cut_off for each in readers.clients))
 
         assert (code, [pid for pid in pids if not is_gone(pid)]) == (0, [])
         assert len(pids) == (2 if workers == 2 else 0)
         assert {each.socket.close_code for each in readers.clients} == {1001}
-        assert took < 5
         log = service.log
         assert (log.count("ending"), log.count("ended")) == (1, 1)
         assert "Traceback" not in log
@@ -371,7 +370,7 @@ async def test_a_parent_that_is_killed_leaves_no_worker_and_every_reader_is_told
     async with running(folder, redis_url) as service, crowd(service, CROWD) as readers:
         pids = list(service.workers.values())
         service.process.kill()
-        await until(lambda: all(map(is_gone, pids)), 10)
+        await until(lambda: all(map(is_gone, pids)))
         await until(lambda: all(each.is_cut_off for each in readers.clients))
 
         assert {each.socket.close_code for each in readers.clients} == {1001}
@@ -382,6 +381,7 @@ DEAF = """
 import sys
 from ticker import cli, workers
 if sys.argv[1:2] == ["serve"]:
+    workers.LAST_SECONDS = 1
     # What a worker runs in place of `-m ticker`: a process that says it serves, and no more.
     import asyncio
     spawn = asyncio.create_subprocess_exec
@@ -403,8 +403,8 @@ async def test_a_worker_that_hears_nothing_is_killed_at_the_end(folder: Path, re
         code = await service.ended()
 
         assert (code, [pid for pid in pids if not is_gone(pid)]) == (0, [])
-        assert 2.5 < time.monotonic() - began < 8
-        assert service.log.count("worker 1 did not end within 3 s: killed") == 1
+        assert time.monotonic() - began > 0.9
+        assert service.log.count("worker 1 did not end within 1 s: killed") == 1
 
 
 # Starting
