@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from ticker.poll.outbox import Outbox
 from ticker.poll.shelf import Papers
 from ticker.rates.desk import News
 from ticker.rates.events import Entry, Said
-from ticker.rates.model import Cursor, Fixing, Pair
+from ticker.rates.model import Announcement, Cursor, Fixing, Pair
 from ticker.rates.source import Outcome
 from ticker.rates.tables import Figure, Table
 from ticker.records import Document
@@ -102,6 +102,27 @@ async def test_no_event_is_written_before_its_document_and_what_follows_comes_la
     assert not any(batch.quotes or batch.fixings or batch.forgotten for batch in earlier)
     assert box.waiting.is_empty()
     assert box.written == 10
+
+
+async def test_a_quote_is_logged_once_however_often_it_is_written(
+    box: Outbox, quote_of: QuoteOf, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    quote = quote_of("KGS", "80")
+    announced = Announcement(price=Decimal("0.0126"), inverse=Decimal("79.4"), as_of=TUESDAY)
+    doubted = replace(quote, status="unconfirmed")
+    due = replace(quote, next=announced, due_at=NOON)
+
+    for each in (quote, replace(quote, due_at=NOON), due, replace(due, published_at=NOON), doubted, quote):
+        box.put([each], News())
+        await box.write()
+
+    assert caplog.messages == [
+        "KGS/USD = 0.0125 as of 2026-05-22 (nbkr)",
+        "KGS/USD: nbkr announces 0.0126 as of 2026-05-19",
+        "KGS/USD = 0.0125 as of 2026-05-22 (nbkr, unconfirmed)",
+        "KGS/USD = 0.0125 as of 2026-05-22 (nbkr)",
+    ]
 
 
 async def test_what_comes_in_during_a_write_is_written_after_it(

@@ -140,6 +140,8 @@ class Outbox:
         self._lease = ""
         self._anew = False
         self._lost = False
+        self._logged: dict[Pair, tuple[str, ...]] = {}
+        """What was logged last of each quote."""
         """Whether a write showed that Redis has less than was written."""
         self._news = asyncio.Event()
 
@@ -262,10 +264,17 @@ class Outbox:
         self.written = max([self.written, *(entry.number for entry in batch.entries)])
         if batch.quotes or (batch.fixings and self.mode != "reset"):
             self.mode = "changes"
-        for quote in batch.quotes if self.seen != before else ():
-            log.info(
-                "%s = %s as of %s (%s)", quote.symbol, wire.plain(quote.price), quote.as_of, quote.source
-            )
+        if self.seen != before:
+            self._log(batch.quotes)
+
+    def _log(self, quotes: Iterable[Quote]) -> None:
+        """Log what is new: a quote is written again for every change of its rest."""
+        for quote in quotes:
+            words = _in_words(quote)
+            for line in words:
+                if line not in self._logged.get(quote.symbol, ()):
+                    log.info("%s", line)
+            self._logged[quote.symbol] = words
 
     def _batch(self) -> Batch:
         """
@@ -298,6 +307,17 @@ class Outbox:
     def _mode_of(self, batch: Batch) -> Literal["changes", "everything", "reset"]:
         """A reset deletes the old quotes only in the step that brings the new ones."""
         return "everything" if self.mode == "reset" and not batch.quotes else self.mode
+
+
+def _in_words(quote: Quote) -> tuple[str, ...]:
+    """What a log says of a quote: its rate, and the one that is announced."""
+    status = "" if quote.status in ("live", "pegged") else f", {quote.status}"
+    price = wire.plain(quote.price)
+    rate = f"{quote.symbol} = {price} as of {quote.as_of} ({quote.source}{status})"
+    if not quote.next:
+        return (rate,)
+    announced = wire.plain(quote.next.price)
+    return rate, f"{quote.symbol}: {quote.source} announces {announced} as of {quote.next.as_of}"
 
 
 def _first(items: Iterable[Item], count: int) -> tuple[Item, ...]:
