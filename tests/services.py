@@ -173,9 +173,11 @@ async def running(
             process.kill()
 
 
-async def refused(folder: Path, *arguments: str, program: str = "") -> tuple[int, str]:
+async def refused(
+    folder: Path, *arguments: str, program: str = "", environment: Mapping[str, str] | None = None
+) -> tuple[int, str]:
     """The exit code and the words of a command that does not run."""
-    service = start(folder, *arguments, program=program)
+    service = start(folder, *arguments, program=program, environment=environment)
     with service.process as process:
         try:
             out, _ = await asyncio.to_thread(process.communicate, None, READY_SECONDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import io
 import logging
 import os
 import re
@@ -19,6 +20,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp import web
+from services import refused
 from stage import site, until
 
 from ticker import __version__, app, cli, watch
@@ -244,6 +246,55 @@ def test_quotes_prints_the_line_once(
     assert capsys.readouterr().out == (
         "KGS/USD = 0.01144 0%  •  TJS/USD = 0.09131 -0.44%\nKGS/USD = 0.011 0%  •  TJS/USD = 0.091 -0.44%\n"
     )
+
+
+def test_quotes_prints_a_bar_where_the_terminal_has_no_dot(
+    monkeypatch: pytest.MonkeyPatch, quote_of: Any
+) -> None:
+    async def quotes(url: str) -> list[Any]:
+        return [quote_of("KGS", "87.45"), quote_of("TJS", "10.9517")]
+
+    written = io.BytesIO()
+    monkeypatch.setattr(watch, "quotes", quotes)
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="ascii"))
+
+    assert main(["quotes"]) == 0
+
+    assert written.getvalue() == b"KGS/USD = 0.01144  |  TJS/USD = 0.09131\n"
+
+
+@pytest.mark.parametrize("command", ["serve", "demo", "hold", "backfill"])
+def test_a_user_without_a_home_is_told_so_with_2(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], file: Path
+) -> None:
+    def nobody(number: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {number}")
+
+    for name in ("HOME", "XDG_STATE_HOME", "TICKER_REDIS_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    file.write_text("")
+    options = {"hold": ["KGS", "--config", str(file)], "demo": []}.get(command, ["--config", str(file)])
+
+    assert main([command, *options]) == 2
+
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"ticker {command}: `redis.data_dir`: user {os.getuid()} has no home here, "
+        "and ~/.local/state is in it. "
+        "Set redis.data_dir, or HOME."
+    )
+
+
+async def test_too_few_open_files_are_said_with_1(short_path: Path) -> None:
+    program = "import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"
+    program += "from ticker.cli import main; sys.exit(main())"
+
+    code, said = await refused(
+        short_path, "serve", "--port", "0", program=program, environment={"XDG_STATE_HOME": str(short_path)}
+    )
+
+    words = "this process may open 64 files and needs 128: raise the limit (ulimit -n, LimitNOFILE)"
+    assert (code, said) == (1, f"ticker serve: {words}\n")
 
 
 def test_quotes_of_nobody_is_said_in_words_with_1(capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,7 @@ from ticker import check, streams, workers
 from ticker.board import Board
 from ticker.config import ConfigError, Settings, SourceSettings
 from ticker.demo import NOTICE, Banks, DemoClock
-from ticker.edge import Edge
+from ticker.edge import Edge, refuse_too_few_files
 from ticker.edge.admin import administering
 from ticker.embedded import embedded, running
 from ticker.fetch import in_words
@@ -37,9 +37,24 @@ Result = TypeVar("Result")
 
 
 def default_data_dir(name: str) -> Path:
-    """Where the embedded Redis keeps its data, if nothing is said: one folder for each way to run."""
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    """
+    Where the embedded Redis keeps its data, if nothing is said: one folder for each way to run.
+
+    Raises ConfigError for a user without a home.
+    """
+    state = os.environ.get("XDG_STATE_HOME") or _at_home(Path("~/.local/state"))
     return Path(state) / "currency-ticker" / name
+
+
+def _at_home(path: Path) -> Path:
+    """The path with the home in place of its `~`. Raises ConfigError."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ConfigError(
+            f"`redis.data_dir`: user {os.getuid()} has no home here, and {path} is in it. "
+            "Set redis.data_dir, or HOME."
+        ) from None
 
 
 def run(coroutine: Coroutine[Any, Any, Result]) -> Result:
@@ -88,8 +103,9 @@ async def serve(settings: Settings, *, replay: DemoClock | None = None, notice: 
     Run the whole service until cancelled; prints `ready http://HOST:PORT/` when it answers.
 
     `replay` is another clock, with the days of a recording, which begins anew at its end. Raises
-    ConfigError, EmbeddedServerError, PortBusy or WorkerFailed in words.
+    ConfigError, EmbeddedServerError, PortBusy, WorkerFailed or TooFewFiles in words.
     """
+    refuse_too_few_files()
     sources = enabled_sources(settings)
     for symbol in without_source(settings.symbols, settings, sources):
         log.warning("symbols: no enabled source has %s, it stays without a quote", symbol)
@@ -287,8 +303,8 @@ async def checked(settings: Settings) -> tuple[str, bool]:
 
 
 def _data_dir(settings: Settings) -> Path:
-    directory = Path(settings.redis.data_dir) if settings.redis.data_dir else default_data_dir("serve")
-    return directory.expanduser()
+    said = settings.redis.data_dir
+    return _at_home(Path(said)) if said else default_data_dir("serve")
 
 
 @asynccontextmanager

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from ticker import __version__, app, streams, watch, workers
-from ticker.config import Arguments, ConfigError, load
-from ticker.edge import PortBusy
+from ticker import __version__, app, logs, streams, watch, workers
+from ticker.config import Arguments, ConfigError, Settings, load, secrets_around, secrets_of
+from ticker.edge import PortBusy, TooFewFiles
 from ticker.embedded import EmbeddedServerError
 from ticker.workers import WorkerFailed
 
@@ -26,34 +27,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0 if it did its work, 1 if it could not, 2 if it was asked wrongly."""
     streams.complete()
     options = _parser().parse_args(arguments)
-    _start_logging(f"worker {options.number}: " if options.command == "worker" else "")
+    who = f"worker {options.number}: " if options.command == "worker" else ""
+    logs.start(options.log_format, options.log_level, who=who)
+    logs.never_show(secrets_around(os.environ))
     try:
         return int(options.run(options) or 0)
     except (
         ConfigError,
         EmbeddedServerError,
         PortBusy,
+        TooFewFiles,
         WorkerFailed,
         app.OrderFailed,
         streams.Lost,
         watch.Unreachable,
     ) as error:
-        print(f"ticker {options.command}: {error}", file=sys.stderr)
+        logs.fail(f"ticker {options.command}: {error}")
         return MISUSED if isinstance(error, ConfigError) else FAILED
     except KeyboardInterrupt:
         return FAILED
     except Exception as error:
         log.exception("ticker %s ended by a fault of its own: %s", options.command, error)  # noqa: TRY401
         return FAILED
-
-
-def _start_logging(who: str) -> None:
-    logging.basicConfig(
-        level=logging.INFO, format=f"%(asctime)s %(levelname)-7s {who}%(message)s", stream=sys.stderr
-    )
-    # A line for every client, and for every poll that found the one before still under way.
-    logging.getLogger("websockets").setLevel(logging.WARNING)
-    logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,11 +71,20 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_questions(commands)
     _add_orders(commands)
+    _add_logs(parser, form="text", level="info")
     # Not for people, and so without help: `serve` starts its workers by it.
     worker = commands.add_parser("worker")
     worker.add_argument("number", type=int)
     worker.set_defaults(run=_worker)
+    for command in commands.choices.values():
+        _add_logs(command, form=argparse.SUPPRESS, level=argparse.SUPPRESS)
     return parser
+
+
+def _add_logs(parser: argparse.ArgumentParser, *, form: str, level: str) -> None:
+    """How to log may be said before the command or after it."""
+    parser.add_argument("--log-format", choices=logs.FORMS, default=form, help="how to log (text)")
+    parser.add_argument("--log-level", choices=logs.LEVELS, default=level, help="what to log (info)")
 
 
 def _add_questions(commands: Commands) -> None:
@@ -110,7 +114,7 @@ def _add_orders(commands: Commands) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    settings = load(options.config, arguments=_listening(options), here=True)
+    settings = _settings(options, arguments=_listening(options), here=True)
     app.run(app.until_stopped(app.serve(settings)))
 
 
@@ -128,13 +132,13 @@ def _quotes(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> int:
-    table, whole = app.run(app.checked(load(options.config)))
+    table, whole = app.run(app.checked(_settings(options)))
     streams.tell(table)
     return 0 if whole else FAILED
 
 
 def _backfill(options: argparse.Namespace) -> None:
-    settings = load(options.config)
+    settings = _settings(options)
     days = settings.history.backfill_days if options.days is None else options.days
     if not 1 <= days <= settings.history.days:
         raise ConfigError(f"--days {days}: 1 to {settings.history.days} days are kept (history.days)")
@@ -142,13 +146,20 @@ def _backfill(options: argparse.Namespace) -> None:
 
 
 def _decide(options: argparse.Namespace) -> None:
-    streams.tell(app.run(app.order(load(options.config), options.command, options.symbol)))
+    streams.tell(app.run(app.order(_settings(options), options.command, options.symbol)))
 
 
 def _worker(options: argparse.Namespace) -> None:
     # Nothing comes if the parent has gone already.
     if line := sys.stdin.buffer.readline():
         app.run(workers.work(line))
+
+
+def _settings(options: argparse.Namespace, **others: Any) -> Settings:
+    """The settings of the command's file; no line of the log will have a secret of theirs."""
+    settings = load(options.config, **others)
+    logs.never_show(secrets_of(settings))
+    return settings
 
 
 def _listening(options: argparse.Namespace) -> Arguments:

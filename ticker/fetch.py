@@ -12,7 +12,7 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -24,7 +24,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from ticker import __version__
-from ticker.config import PollSettings, Settings
+from ticker.config import PollSettings, Settings, secrets_of
+from ticker.logs import without
 from ticker.rates.calendar import MON_FRI
 from ticker.rates.model import Rate
 from ticker.rates.source import MalformedFeed, Source
@@ -84,6 +85,7 @@ class Fetcher:
     def __init__(self, session: aiohttp.ClientSession, settings: Settings) -> None:
         self._session = session
         self._settings = settings
+        self._secrets = secrets_of(settings)
 
     async def table(
         self, source: Source, *, day: date, today: date, known: Mapping[str, Answer] | None = None
@@ -118,13 +120,13 @@ class Fetcher:
         return Answer(rates=rates, url=url, body=body, address=self._public(source, url))
 
     def words(self, source: Source, error: BaseException) -> str:
-        """The error for an operator, without the source's key."""
-        return in_words(error, secret=self._key(source))
+        """The error for an operator, without any secret."""
+        return in_words(error, secrets=self._secrets)
 
     def _public(self, source: Source, url: str) -> str:
-        """The address without the source's key."""
+        """The address without the source's key, or any other secret."""
         key = self._key(source)
-        return url.replace(key, "KEY") if key else url
+        return without(url.replace(key, "KEY") if key else url, self._secrets)
 
     def _key(self, source: Source) -> str:
         return self._settings.source(source.key).key.get_secret_value()
@@ -200,14 +202,13 @@ def rebased(address: str, base_url: str) -> str:
     return urlunsplit((base.scheme, base.netloc, base.path.rstrip("/") + own.path, own.query, ""))
 
 
-def in_words(error: BaseException, *, secret: str = "") -> str:
+def in_words(error: BaseException, *, secrets: Collection[str] = ()) -> str:
     """The error in a few words for an operator: `timed out`, `can't connect: ...`, `answered 403`."""
     if isinstance(error, TimeoutError):
         return "timed out"
     if isinstance(error, aiohttp.ClientConnectorError):
         return f"can't connect: {_cause(error.os_error)}"
-    said = str(error).replace(secret, "***") if secret else str(error)
-    text = re.sub(r"\s+", " ", said)[:300]
+    text = re.sub(r"\s+", " ", without(str(error), secrets))[:300]
     if isinstance(error, (*FORESEEN, *UNAVAILABLE)):
         return text or type(error).__name__
     return f"{type(error).__name__}: {text}"

@@ -42,12 +42,22 @@ def say(line: str) -> None:
 
 
 def tell(text: str) -> None:
-    """Print what a command was asked for. Raises Lost."""
+    """Print what a command was asked for, in signs that the terminal has. Raises Lost."""
     try:
-        print(text, flush=True)
+        print(_in_signs_of(text, sys.stdout.encoding), flush=True)
     except OSError as error:
         _mute(sys.stdout.fileno())
         raise Lost(f"its output can't be written: {error.strerror}") from None
+
+
+def _in_signs_of(text: str, encoding: str) -> str:
+    """The text as the encoding can write it: the dot between quotes becomes a bar."""
+    for sign in ("•", "|"), ("–", "-"):
+        try:
+            text.encode(encoding)
+        except UnicodeEncodeError:
+            text = text.replace(*sign)
+    return text.encode(encoding, "replace").decode(encoding)
 
 
 def _mute(number: int) -> None:

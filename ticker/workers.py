@@ -23,7 +23,8 @@ from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import Any, Self
 
-from ticker.config import Settings
+from ticker import logs
+from ticker.config import Settings, of_address, secrets_of
 from ticker.edge import SPREADS, Edge, address_of, listeners, rebound
 from ticker.metrics import Count, Tally
 from ticker.sources import SOURCES
@@ -254,7 +255,7 @@ class _Worker:
         try:
             self._process = process = await asyncio.create_subprocess_exec(
                 # Modules are looked for where this process found its own, and not in the working directory.
-                *(sys.executable, "-P", "-m", "ticker", "worker", str(self.number)),
+                *(sys.executable, "-P", "-m", "ticker", *logs.arguments(), "worker", str(self.number)),
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
                 stdin=PIPE,
                 stdout=PIPE,
@@ -371,6 +372,7 @@ async def work(line: bytes) -> None:
 
 async def _serve(assignment: Assignment) -> None:
     settings = Settings.model_validate(assignment.settings)
+    logs.never_show((*secrets_of(settings), *of_address(assignment.url)))
     tally = Tally.shared(assignment.memory, assignment.number - 1, assignment.workers)
     os.close(assignment.memory)
     listening = tuple(socket.socket(fileno=each) for each in assignment.listening)

@@ -2,6 +2,7 @@
 
 from ticker.config.faults import ConfigError
 from ticker.config.load import Arguments, load
+from ticker.config.secrets import of_address, secrets_around, secrets_of
 from ticker.config.settings import (
     GuardSettings,
     HistorySettings,
@@ -29,4 +30,7 @@ __all__ = [
     "Settings",
     "SourceSettings",
     "load",
+    "of_address",
+    "secrets_around",
+    "secrets_of",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -253,10 +253,3 @@ def _leaf_at(path: Path) -> Leaf | None:
 def _example_of(path: Path) -> str:
     node = _leaf_at(path)
     return _example(node) if node else "..."
-
-
-def hide(text: str, secrets: Iterable[str]) -> str:
-    """The text without these."""
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return text

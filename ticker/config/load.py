@@ -13,11 +13,12 @@ from pydantic import ValidationError
 
 from ticker.config.checks import contradictions
 from ticker.config.environment import keys_in, overlay, variable_of_key
-from ticker.config.faults import ConfigError, Fault, hide, misfits, refusals
+from ticker.config.faults import ConfigError, Fault, misfits, refusals
 from ticker.config.given import Given
 from ticker.config.keys import Path
 from ticker.config.secrets import secrets_in
 from ticker.config.settings import Settings
+from ticker.logs import without
 
 Arguments = Mapping[str, tuple[tuple[str, ...], Any]]
 """By the argument's name, `--port`, the key that it replaces and the value."""
@@ -45,7 +46,7 @@ def load(
     settings, faults = _judged(given, keys, here=here)
     words += [fault.words(origin) for origin, fault in sorted(faults, key=_line)]
     if words or settings is None:
-        raise ConfigError(hide("\n".join(dict.fromkeys(words)), secrets))
+        raise ConfigError(without("\n".join(dict.fromkeys(words)), secrets))
     return settings
 
 

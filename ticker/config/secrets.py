@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from pydantic import SecretStr
 
 from ticker.config.keys import Path, is_secret
+from ticker.config.settings import Settings
 
 SHORTEST = 4
 """Shorter parts of an address are no secrets: a log without every `a` says nothing."""
@@ -21,6 +22,23 @@ _SIGNS = re.compile(r"[/?#@\[\]]")
 def secrets_in(document: Mapping[str, Any], path: Path = ()) -> frozenset[str]:
     """Every secret of a document or of dumped settings, also as it stands in an address."""
     return frozenset(_found(document, path))
+
+
+def secrets_of(settings: Settings) -> frozenset[str]:
+    """Every secret of the settings."""
+    keys = {key: {"key": source.key} for key, source in settings.sources.items()}
+    return secrets_in(settings.model_dump()) | secrets_in(keys)
+
+
+def secrets_around(environment: Mapping[str, str]) -> frozenset[str]:
+    """Every secret in the variables of ours, and in those that name a proxy."""
+    found: set[str] = set()
+    for name, text in environment.items():
+        if name.lower().endswith("_proxy") or (name.startswith("TICKER_") and "//" in text):
+            found.update(of_address(text))
+        elif name.startswith("TICKER_") and ("PASSWORD" in name or name.endswith("_KEY")):
+            found.update(_whole(text))
+    return frozenset(found)
 
 
 def _found(value: object, path: Path) -> Iterator[str]:

@@ -23,7 +23,7 @@ from ticker.config import Settings
 from ticker.edge.http import Routes
 from ticker.edge.listening import SPREADS, PortBusy, address_of, listeners, rebound
 from ticker.edge.mirror import Row
-from ticker.edge.port import Port
+from ticker.edge.port import Port, TooFewFiles, refuse_too_few_files
 from ticker.edge.stream import Broadcast
 from ticker.metrics import Tally
 from ticker.rates.late import status_at
@@ -33,7 +33,17 @@ from ticker.store import UNAVAILABLE, Store
 
 log = logging.getLogger(__name__)
 
-__all__ = ["SPREADS", "Edge", "PortBusy", "address_of", "listeners", "rebound", "utc_now"]
+__all__ = [
+    "SPREADS",
+    "Edge",
+    "PortBusy",
+    "TooFewFiles",
+    "address_of",
+    "listeners",
+    "rebound",
+    "refuse_too_few_files",
+    "utc_now",
+]
 
 CLOSE_SECONDS = 0.5
 """How long a shutdown waits for the subscribers' goodbyes, and then as long for answers under way."""

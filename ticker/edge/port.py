@@ -43,6 +43,8 @@ ACCEPTS_AT_ONCE = 32
 """How many connections are taken before the loop's other work gets its turn."""
 SPARE_FILES = 64
 """Open files that are kept for Redis, files and the banks."""
+LEAST_FILES = 2 * SPARE_FILES
+"""Open files without which it makes no sense to begin."""
 NO_FILES_SECONDS = 0.5
 WISHES, LONGEST_KEPT = 1024, 256
 """How many queries are remembered with what they mean, and how many characters such a query may have."""
@@ -50,6 +52,10 @@ STREAM, EVENTS_TARGET = b"GET /v1/stream", b"GET /v1/events"
 HEAD_END = b"\r\n\r\n"
 _OTHER_VERSION = re.compile(rb" HTTP/(?!1\.[01]$)[0-9]\.[0-9]$")
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+class TooFewFiles(Exception):
+    """The process may not open as many files as it needs. Says how many, and what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -441,6 +447,16 @@ def _problem(status: int, detail: str, retry_seconds: int = 0) -> bytes:
         f"Content-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n"
         f"Access-Control-Allow-Origin: *\r\n{retry}Connection: close\r\n\r\n{body}"
     ).encode()
+
+
+def refuse_too_few_files() -> None:
+    """Raise TooFewFiles if this process may not open as many as it needs to serve anybody."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard != resource.RLIM_INFINITY and hard < LEAST_FILES:
+        raise TooFewFiles(
+            f"this process may open {hard} files and needs {LEAST_FILES}: raise the limit "
+            "(ulimit -n, LimitNOFILE)"
+        )
 
 
 def _most_files() -> int:
