@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import logging
 import re
@@ -22,7 +23,18 @@ from stage import answer, site
 
 from ticker import fetch
 from ticker.config import PollSettings, Settings, SourceSettings
-from ticker.fetch import FORESEEN, Answer, Fetcher, NotThere, Refused, check_dates, in_words, rebased, session
+from ticker.fetch import (
+    FORESEEN,
+    Answer,
+    Fetcher,
+    NotThere,
+    Refused,
+    check_dates,
+    in_words,
+    proxy_for,
+    rebased,
+    session,
+)
 from ticker.rates.model import Pair, Rate
 from ticker.rates.source import MalformedFeed, Source
 from ticker.sources import SOURCES
@@ -506,3 +518,112 @@ def test_a_connection_that_failed_says_why(cause: OSError, words: str) -> None:
     key: Any = None
 
     assert in_words(aiohttp.ClientConnectorError(key, cause)) == f"can't connect: {words}"
+
+
+# Through a proxy.
+
+
+@dataclass
+class Proxy:
+    """A proxy on loopback that is every bank; it remembers the heads of its requests."""
+
+    url: str = ""
+    status: str = "200 OK"
+    heads: list[str] = field(default_factory=list)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        body = table(TUESDAY)
+        writer.write(f"HTTP/1.1 {self.status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        writer.close()
+
+
+@pytest.fixture
+async def proxy(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Proxy]:
+    for name in ("http", "https", "all", "no"):
+        monkeypatch.delenv(f"{name}_proxy", raising=False)
+        monkeypatch.delenv(f"{name.upper()}_PROXY", raising=False)
+    proxy = Proxy()
+    async with await asyncio.start_server(proxy.serve, "127.0.0.1", 0) as server:
+        proxy.url = f"http://ulan:Sup3rSecret@127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield proxy
+
+
+async def asked(base_url: str, **poll: Any) -> Answer:
+    settings = Settings(poll=PollSettings(**poll), sources={"nbkr": SourceSettings(base_url=base_url)})
+    async with session(settings.poll) as client:
+        return await Fetcher(client, settings).table(SOURCES["nbkr"], day=TUESDAY, today=TUESDAY)
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["poll.proxy", "HTTP_PROXY"])
+async def test_a_bank_is_asked_through_the_proxy(
+    named: bool, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not named:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    found = await asked("http://bank.example", **({"proxy": proxy.url} if named else {}))
+
+    assert found.newest == TUESDAY
+    [head] = proxy.heads
+    assert head.startswith("GET http://bank.example/XML/daily.xml HTTP/1.1\r\n")
+    assert "Proxy-Authorization: Basic dWxhbjpTdXAzclNlY3JldA==" in head
+
+
+async def test_https_goes_through_a_tunnel_and_a_proxy_that_refuses_is_named(proxy: Proxy) -> None:
+    proxy.status = "407 Proxy Authentication Required"
+
+    with pytest.raises(aiohttp.ClientHttpProxyError) as failed:
+        await asked("https://bank.example", proxy=proxy.url)
+
+    assert proxy.heads[0].startswith("CONNECT bank.example:443 HTTP/1.1\r\n")
+    assert in_words(failed.value) == "the proxy answered 407"
+
+
+async def test_a_proxy_that_is_not_there_is_named() -> None:
+    with pytest.raises(aiohttp.ClientProxyConnectionError) as failed:
+        await asked("http://bank.example", proxy="http://127.0.0.1:1")
+
+    assert in_words(failed.value) == "can't reach the proxy: Connection refused"
+
+
+async def test_this_machine_is_asked_without_a_proxy(
+    bank: Bank, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    await asked(bank.url)
+    await asked(bank.url, proxy=proxy.url)
+
+    assert (len(bank.asked), proxy.heads) == (2, [])
+
+
+@pytest.mark.parametrize(
+    ("url", "named", "environment", "expected"),
+    [
+        ("https://bank.example/x", "", {}, None),
+        ("https://bank.example/x", "", {"http_proxy": "http://p:1"}, None),
+        ("https://bank.example/x", "", {"HTTPS_PROXY": "p:1"}, "http://p:1"),
+        ("https://bank.example/x", "", {"ALL_PROXY": "http://p:1"}, "http://p:1"),
+        ("https://bank.example/x", "", {"HTTPS_PROXY": "http://p:1", "NO_PROXY": ".example"}, None),
+        (
+            "https://bank.example/x",
+            "http://q:2",
+            {"HTTPS_PROXY": "http://p:1", "NO_PROXY": "*"},
+            "http://q:2",
+        ),
+        ("http://localhost:8/x", "http://q:2", {}, None),
+        ("http://127.8.0.1:8/x", "http://q:2", {}, None),
+        ("http://[::1]:8/x", "http://q:2", {}, None),
+    ],
+)
+def test_whom_a_request_goes_through(
+    url: str,
+    named: str,
+    environment: dict[str, str],
+    expected: str | None,
+    proxy: Proxy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, text in environment.items():
+        monkeypatch.setenv(name, text)
+
+    assert proxy_for(url, named) == expected

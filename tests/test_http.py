@@ -408,6 +408,46 @@ async def test_selections_that_clients_think_of_do_not_fill_the_memory(
     assert 0 < len(shelf) < len(selections)
 
 
+FORWARDED = {
+    "X_Forwarded_Proto": "https",
+    "X_Forwarded_Host": "rates.example",
+    "X_Forwarded_Prefix": "/fx",
+}
+
+
+@pytest.mark.parametrize(
+    ("server", "headers", "base"),
+    [
+        ({}, FORWARDED, "https://rates.example/fx"),
+        ({}, {"X_Forwarded_Proto": "https, http", "Host": "rates.example"}, "https://rates.example"),
+        ({}, FORWARDED | {"X_Forwarded_Prefix": "/fx/"}, "https://rates.example/fx"),
+        # What can't be is left out.
+        (
+            {},
+            {
+                "Host": "a.example",
+                "X_Forwarded_Proto": "javascript",
+                "X_Forwarded_Host": 'a"><script>',
+                "X_Forwarded_Prefix": "/a b",
+            },
+            "http://a.example",
+        ),
+        # Anybody may write these headers who is no proxy of ours.
+        ({"trusted_proxies": ()}, FORWARDED | {"Host": "a.example"}, "http://a.example"),
+        ({"public_url": "https://own.example/rates"}, FORWARDED, "https://own.example/rates"),
+    ],
+)
+async def test_the_page_names_the_address_under_which_readers_reach_it(
+    server: dict[str, Any], headers: dict[str, str], base: str, store: Store
+) -> None:
+    async with running(store, **server) as site:
+        _, answered, body = await site.get("/", **headers)
+
+    text = html.unescape(body.decode())
+    assert f'src="{base}/ticker.js"' in text
+    assert f" wss://{urlsplit(base).netloc}" in answered["Content-Security-Policy"]
+
+
 async def test_names_that_clients_give_the_host_do_not_fill_the_memory(site: Site) -> None:
     shelf = site.routes._pages.shelf
     shelf.most_bytes = most = 400_000

@@ -6,7 +6,7 @@ import os
 import re
 import signal
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,9 @@ import services
 from redis.asyncio import Redis
 from services import Service
 from stage import until
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 
 from ticker.embedded import EmbeddedServer, embedded
 from ticker.sources import SOURCES
@@ -128,3 +131,37 @@ async def test_workers_whose_parent_stands_still_say_that_nobody_polls(
 
     assert before["owner"].endswith(f":{service.process.pid}")
     assert re.fullmatch(TIME, before["since"])
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_service_that_is_about_to_leave_says_so_before_it_does(
+    workers: int, short_path: Path, server: EmbeddedServer
+) -> None:
+    text = 'admin = "127.0.0.1:0"\nlame_seconds = 5\n'
+    async with (
+        serving(short_path, server, workers=workers, text=text) as service,
+        connect(f"{service.url.replace('http', 'ws')}v1/stream") as reader,
+    ):
+        await reader.recv()
+        addresses = service.url, service.admin
+        for address in addresses:
+            await until(lambda: readiness(service, address, 200))  # noqa: B023 - awaited at once
+
+        service.process.terminate()
+        for address in addresses:
+            await until(lambda: readiness(service, address, 503))  # noqa: B023 - awaited at once
+        # Meanwhile it serves as before, who comes late, too.
+        assert (await service.text(f"{service.url}v1/quotes"))[0] == 200
+        async with connect(f"{service.url.replace('http', 'ws')}v1/stream") as late:
+            assert '"snapshot"' in str(await late.recv())
+        assert reader.state is State.OPEN
+
+        assert await service.ended() == 0
+        with suppress(ConnectionClosed):
+            while True:
+                await reader.recv()
+        assert reader.close_code == 1001
+
+
+async def readiness(service: Service, address: str, status: int) -> bool:
+    return (await service.text(f"{address}readyz"))[0] == status

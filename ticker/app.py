@@ -180,6 +180,8 @@ class _Front:
             tally=self.tally,
         )
         address = await port.enter_async_context(front.serving())
+        if admin:
+            port.callback(self._edge.leave)
         # What operators are told by this process, it has to know itself.
         return address, [front.keep()] + ([self._edge.follow()] if admin else [])
 

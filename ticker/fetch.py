@@ -16,8 +16,10 @@ from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
+from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -155,8 +157,9 @@ class Fetcher:
 
     async def _get(self, url: str, conditions: dict[str, str]) -> tuple[bytes, Mapping[str, str]]:
         """Body and headers. Raises _NothingNew if the answer that `conditions` names still stands."""
+        proxy = proxy_for(url, self._settings.poll.proxy)
         async with self._session.get(
-            URL(url, encoded=True), headers=conditions, allow_redirects=False
+            URL(url, encoded=True), headers=conditions, allow_redirects=False, proxy=proxy
         ) as response:
             if response.status == 304 and conditions:
                 raise _NothingNew("answered 304")
@@ -202,12 +205,40 @@ def rebased(address: str, base_url: str) -> str:
     return urlunsplit((base.scheme, base.netloc, base.path.rstrip("/") + own.path, own.query, ""))
 
 
+def proxy_for(url: str, named: str) -> str | None:
+    """
+    The proxy for an address: `poll.proxy`, else as HTTPS_PROXY, HTTP_PROXY and NO_PROXY say.
+
+    None: it is asked without one, as everything on this machine.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host == "localhost" or host.endswith(".localhost") or _is_loopback(host):
+        return None
+    if named:
+        return named
+    said = {} if proxy_bypass_environment(host) else getproxies_environment()
+    found = said.get(parts.scheme) or said.get("all")
+    return (found if "://" in found else f"http://{found}") if found else None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def in_words(error: BaseException, *, secrets: Collection[str] = ()) -> str:
     """The error in a few words for an operator: `timed out`, `can't connect: ...`, `answered 403`."""
     if isinstance(error, TimeoutError):
         return "timed out"
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return f"can't reach the proxy: {_cause(error.os_error)}"
     if isinstance(error, aiohttp.ClientConnectorError):
         return f"can't connect: {_cause(error.os_error)}"
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy answered {error.status}"
     text = re.sub(r"\s+", " ", without(str(error), secrets))[:300]
     if isinstance(error, (*FORESEEN, *UNAVAILABLE)):
         return text or type(error).__name__
@@ -222,7 +253,7 @@ def _cause(error: OSError) -> str:
 
 
 def session(settings: PollSettings) -> aiohttp.ClientSession:
-    """The client of all sources: honest about who asks, no cookies, no proxies, no redirects."""
+    """The client of all sources: honest about who asks, no cookies, no redirects."""
     about = f" (+{settings.project_url})" if settings.project_url else ""
     return aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=settings.timeout_seconds),

@@ -39,7 +39,7 @@ START_SECONDS = 30.0
 ENDING_SECONDS = 0.8
 """How long the tasks may take to end before they are cancelled again."""
 LAST_SECONDS = 3.0
-"""What a worker is given at its end beyond `server.drain_seconds`."""
+"""What a worker is given at its end beyond `server.lame_seconds` and `server.drain_seconds`."""
 STEADY_SECONDS = 10.0
 """How long a worker must last for its next death to be a single one again."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 5.0
@@ -166,8 +166,8 @@ class Workers:
         """
         Every worker serves; gives the address.
 
-        At the end nobody is accepted any more, each worker says goodbye to its subscribers, and who has
-        not ended a little after `server.drain_seconds` is killed. Raises PortBusy or WorkerFailed.
+        At the end each worker says goodbye to its subscribers, and who has not ended a little after
+        `server.lame_seconds` and `server.drain_seconds` is killed. Raises PortBusy or WorkerFailed.
         """
         sets = listeners(self._server, len(self._workers))
         try:
@@ -186,7 +186,7 @@ class Workers:
                 await asyncio.wait({self._keeper})
             for each in chain(chain.from_iterable(sets), *(worker.listening for worker in self._workers)):
                 each.close()
-            await self._ended(self._server.drain_seconds + LAST_SECONDS)
+            await self._ended(self._server.lame_seconds + self._server.drain_seconds + LAST_SECONDS)
 
     async def keep(self) -> None:
         """Start every worker anew that dies; until cancelled, or until `serving` is left."""

@@ -20,8 +20,12 @@ from ticker.sources import SOURCES
 Path = tuple[str | int, ...]
 """The keys that lead to a value, and the places in lists, from 0."""
 
-SINCE: Mapping[str, str] = {}
-"""The version that brought a key, by its name with dots; the keys of 0.2.0 are not here."""
+SINCE: Mapping[str, str] = {
+    "poll.proxy": "0.2.0",
+    "server.lame_seconds": "0.2.0",
+    "server.public_url": "0.2.0",
+}
+"""The version that brought a key, by its name with dots; the keys of 0.1.0 are not here."""
 
 
 class Kind(Enum):

@@ -118,6 +118,9 @@ Band = Annotated[tuple[Decimal, Decimal], BeforeValidator(_band)]
 Policy = Literal["official", "market"] | Annotated[tuple[str, ...], Field(min_length=1)]
 
 
+_HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?|\[[0-9A-Fa-f:.]+\](:[0-9]+)?")
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
@@ -129,13 +132,25 @@ class ServerSettings(_Section):
     port: int = Field(8080, ge=0, le=65535)
     workers: int = Field(1, ge=1, le=64)
     admin: str = ""
+    public_url: str = ""
     origins: tuple[Origin, ...] = ()
     trusted_proxies: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
     proxy_protocol: bool = False
     heartbeat_seconds: int = Field(25, ge=1, le=300)
     silent_seconds: int = Field(80, ge=2, le=3600)
     slow_seconds: int = Field(30, ge=1, le=3600)
+    lame_seconds: float = Field(0, ge=0, le=600)
     drain_seconds: float = Field(10, ge=0, le=600)
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_a_base(cls, text: str) -> str:
+        parts = _parts(text)
+        if text and not (parts.scheme in ("http", "https") and _HOST.fullmatch(parts.netloc)):
+            raise Wrong(f"{quoted(text)} is not an address", 'Write one like "https://example.org/fx".')
+        if parts.query or parts.fragment:
+            raise Wrong(f"{quoted(text)} has more than a path", 'Write one like "https://example.org/fx".')
+        return text.rstrip("/")
 
     @field_validator("host")
     @classmethod
@@ -203,6 +218,15 @@ class PollSettings(_Section):
     retry_min_seconds: float = Field(5, gt=0)
     retry_max_seconds: float = Field(900, gt=0)
     project_url: str = ""
+    proxy: str = ""
+
+    @field_validator("proxy")
+    @classmethod
+    def _is_a_proxy(cls, text: str) -> str:
+        parts = _parts(text)
+        if text and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise Wrong("this is not a proxy", 'Write one like "http://proxy.example:3128".')
+        return text
 
 
 class SourceSettings(_Section):

@@ -94,8 +94,9 @@ class Edge:
         """
         Answer on the listening sockets (none given: on those of the settings); gives the address.
 
-        At the end nobody is accepted any more, every subscriber is told 1001, spread over
-        `server.drain_seconds` if they are many, and answers under way are finished. Raises PortBusy.
+        At the end `/readyz` says so for `server.lame_seconds`. Then nobody is accepted any more, every
+        subscriber is told 1001, spread over `server.drain_seconds` if they are many, and answers under way
+        are finished. Raises PortBusy.
         """
         server = self._settings.server
         listening = listening or listeners(server)[0]
@@ -117,10 +118,16 @@ class Edge:
         try:
             yield address_of(server.host, listening)
         finally:
+            self.leave()
+            await asyncio.sleep(server.lame_seconds)
             self._port.close()
             await self._broadcast.close(server.drain_seconds, CLOSE_SECONDS)
             await runner.cleanup()
             self._broadcast.sockets.close()
+
+    def leave(self) -> None:
+        """Say that this service is not ready any more."""
+        self._broadcast.leaving_soon = True
 
     def administration(self) -> web.Application:
         """What operators are answered at an address of their own."""

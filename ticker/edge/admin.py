@@ -49,7 +49,7 @@ class Operators:
 
     async def ready(self, request: web.Request) -> web.Response:
         """The process can serve: it has read what Redis holds, and is not about to leave."""
-        fit = self._broadcast.loaded and not self._broadcast.closing
+        fit = self._broadcast.loaded and not self._broadcast.leaving_soon
         answer = ReadyAnswer(status="pass" if fit else "fail")
         return json_answer(answer, status=200 if fit else 503, cache="no-store")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Mapping
@@ -89,7 +90,13 @@ class Routes:
         self._answers = Shelf(SHELF_BYTES)
         self._histories = Histories(broadcast, store, sources, label=label)
         self._lines = Lines(broadcast, sources, label=label, framers=settings.server.origins)
-        self._pages = Pages(self.scripts.fingerprint, assets.integrity(script), notice=notice)
+        self._pages = Pages(
+            self.scripts.fingerprint,
+            assets.integrity(script),
+            notice=notice,
+            public_url=settings.server.public_url,
+            is_trusted=broadcast.admission.is_trusted,
+        )
         self._listing = Listing(broadcast, store, sources, enabled, label=label)
         self._operators = Operators(broadcast, store, settings, enabled)
 
@@ -129,6 +136,7 @@ class Routes:
         """What `server.admin` answers: the details that are not for the public then."""
         app = web.Application(middlewares=[problems])
         app.router.add_get("/healthz", self._operators.alive)
+        app.router.add_get("/readyz", self._operators.ready)
         app.router.add_get("/health", self._operators.health)
         app.router.add_get("/metrics", self._operators.metrics)
         return app
@@ -171,10 +179,9 @@ class Routes:
         transport = request.transport
         if transport is None:
             raise away("the connection has ended")
-        name = transport.get_extra_info("peername")
         visit = Visit(
             query=request.rel_url.raw_query_string,
-            peer=self._port.peer(transport.get_extra_info("socket").fileno(), name),
+            peer=self._peer(transport),
             origin=request.headers.get("Origin"),
             forwarded=",".join(request.headers.getall("X-Forwarded-For", [])),
             last_event_id=request.headers.get("Last-Event-ID", "") if framing is EVENTS else "",
@@ -198,6 +205,13 @@ class Routes:
         except OSError as error:
             raise away(f"no more connections fit in here: {error.strerror}") from None
         return handover.HandedOver()
+
+    def _peer(self, transport: asyncio.BaseTransport | None) -> str:
+        """Who is at the other end of a connection; empty if it has ended."""
+        if transport is None:
+            return ""
+        name, sock = transport.get_extra_info("peername"), transport.get_extra_info("socket")
+        return self._port.peer(sock.fileno(), name)
 
     def _selection(self, asked: Mapping[str, str]) -> Selection:
         """The symbols of the query: `?symbols=KGS,TJS/USD`. Raises BadFrame."""
@@ -272,7 +286,7 @@ class Routes:
 
     async def page(self, request: web.Request) -> web.Response:
         """The page."""
-        return self._pages.answer(request)
+        return self._pages.answer(request, self._peer(request.transport))
 
     # Who may read.
 

@@ -227,7 +227,7 @@ class Broadcast:
         pairs = dict.fromkeys((*symbols, *self._origins))
         self._bits = {pair: 1 << number for number, pair in enumerate(pairs)}
         self._kept_bytes = 0
-        self.loaded = self.closing = False
+        self.loaded = self.leaving_soon = self.closing = False
         self.size = 0
         self.now = 0.0
         self.clock = clock
