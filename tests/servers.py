@@ -8,8 +8,8 @@ import signal
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ class Server:
     process: subprocess.Popen[bytes]
     folder: Path
     port: int
-    settings: dict[str, str] = field(default_factory=dict)
+    password: str = ""
+    is_stopped: bool = False
 
     @property
     def address(self) -> str:
@@ -46,7 +47,8 @@ class Server:
 
     @asynccontextmanager
     async def client(self, **options: Any) -> AsyncIterator[Redis]:
-        async with Redis.from_url(self.socket, decode_responses=True, **options) as client:
+        known = {"password": self.password} if self.password else {}
+        async with Redis.from_url(self.socket, decode_responses=True, **known, **options) as client:
             yield client
 
     async def tell(self, *words: str | int) -> Any:
@@ -56,9 +58,11 @@ class Server:
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGSTOP)
+        self.is_stopped = True
 
     def go_on(self) -> None:
         self.process.send_signal(signal.SIGCONT)
+        self.is_stopped = False
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
@@ -87,39 +91,171 @@ def _is_free(port: int) -> bool:
 
 @asynccontextmanager
 async def server(
-    folder: Path, *arguments: str, port: int | None = None, binary: Path | None = None, **settings: str
+    folder: Path, *lines: str, port: int = 0, binary: Path | None = None, **settings: str
 ) -> AsyncIterator[Server]:
-    """A server without persistence; `settings` are its directives, with `_` for `-`."""
-    port = free_ports(1)[0] if port is None else port
-    folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240
+    """
+    A server without persistence. `settings` are its directives, with `_` for `-`; `lines` are more of them.
+
+    With the `certificates` it has no door without TLS but its socket.
+    """
+    port = port or free_ports(1)[0]
+    folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - of a test
+    is_tls = "tls_cert_file" in settings
     told = {
         "bind": "127.0.0.1",
-        "port": str(port),
+        "port": "0" if is_tls else str(port),
+        **({"tls-port": str(port)} if is_tls else {}),
         "unixsocket": f"{folder}/redis.sock",
         "dir": str(folder),
-        "save": "",
+        "save": '""',
         "daemonize": "no",
+        "repl-diskless-sync-delay": "0",
         **{name.replace("_", "-"): value for name, value in settings.items()},
     }
-    with _process(
-        folder, [str(binary or find_servers()[0]), *_configured(folder, told), *arguments]
-    ) as process:
-        found = Server(process, folder, port, told)
+    with _process(folder, binary, [*(f"{name} {value}" for name, value in told.items()), *lines]) as process:
+        found = Server(process, folder, port, told.get("requirepass", ""))
         await until(lambda: _answers(found), START_SECONDS, f"no server: {_log(folder)}")
         yield found
 
 
-def _configured(folder: Path, settings: dict[str, str]) -> list[str]:
-    """A file with the settings: Sentinel and Cluster write into theirs."""
-    lines = [f'{name} "{value}"' if value == "" else f"{name} {value}" for name, value in settings.items()]
-    (folder / "redis.conf").write_text("\n".join(lines) + "\n")
-    return [str(folder / "redis.conf")]
+@dataclass
+class Watched:
+    """A master with its replicas, and the sentinels that watch it as `prices`."""
+
+    servers: list[Server]
+    sentinels: list[Server]
+
+    @property
+    def url(self) -> str:
+        return f"redis+sentinel://{','.join(each.address for each in self.sentinels)}/prices"
+
+    async def master(self) -> Server:
+        """Who is the master, by what the first sentinel says."""
+        _, port = await self.sentinels[0].tell("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "prices")
+        return next(each for each in self.servers if each.port == int(port))
+
+    async def promoted(self, old: Server, seconds: float = SETTLED_SECONDS) -> Server:
+        """Wait until the sentinels name another master, which says so itself."""
+
+        async def another() -> Server | None:
+            now = await self.master()
+            return now if now is not old and (await now.tell("ROLE"))[0] == "master" else None
+
+        found: Server = await until(another, seconds, "no other master")
+        return found
+
+
+@asynccontextmanager
+async def watched(
+    folder: Path, *, servers: int = 3, down_after: float = 3, sentinel_password: str = "", **settings: str
+) -> AsyncIterator[Watched]:
+    """A master with replicas and three sentinels, which agree by two."""
+    own = {"requirepass": sentinel_password} if sentinel_password else {}
+    ports = free_ports(servers + 3)
+    async with AsyncExitStack() as stack:
+        ours: list[Server] = []
+        for number, port in enumerate(ports[:servers]):
+            lines = [f"replicaof {ours[0].address.replace(':', ' ')}"] if ours else []
+            ours.append(
+                await stack.enter_async_context(server(folder / f"{number}", *lines, port=port, **settings))
+            )
+        sentinels = [
+            await stack.enter_async_context(
+                server(folder / f"s{number}", *_watching(ours[0], down_after, own), port=port, **own)
+            )
+            for number, port in enumerate(ports[servers:])
+        ]
+        found = Watched(ours, sentinels)
+        for sentinel in sentinels:
+            await until(
+                lambda each=sentinel: _sees_all(each, servers - 1), SETTLED_SECONDS, "it sees not all"
+            )  # type: ignore[misc]
+        yield found
+
+
+def _watching(master: Server, down_after: float, own: dict[str, str]) -> list[str]:
+    passwords = [f"sentinel auth-pass prices {master.password}"] if master.password else []
+    passwords += [f"sentinel sentinel-pass {password}" for password in own.values()]
+    return [
+        f"sentinel monitor prices 127.0.0.1 {master.port} 2",
+        f"sentinel down-after-milliseconds prices {down_after * 1000:.0f}",
+        "sentinel failover-timeout prices 20000",
+        "sentinel parallel-syncs prices 2",
+        *passwords,
+    ]
+
+
+async def _sees_all(sentinel: Server, replicas: int) -> bool:
+    async with sentinel.client() as client:
+        state = (await client.sentinel_masters())["prices"]
+    return bool(state["num-slaves"] == replicas and state["num-other-sentinels"] == 2)
+
+
+@asynccontextmanager
+async def cluster(
+    folder: Path, *, replicas: bool = False, node_timeout: float = 5, **settings: str
+) -> AsyncIterator[list[Server]]:
+    """Three masters, followed in the list by a replica of each if there are to be some."""
+    ports = free_ports(6 if replicas else 3)
+    facts = {
+        "cluster_enabled": "yes",
+        "cluster_node_timeout": f"{node_timeout * 1000:.0f}",
+        "cluster_replica_validity_factor": "0",
+    }
+    async with AsyncExitStack() as stack:
+        nodes = [
+            await stack.enter_async_context(server(folder / f"{port}", port=port, **facts, **settings))
+            for port in ports
+        ]
+        for number, node in enumerate(nodes[:3]):
+            await node.tell(
+                "CLUSTER", "ADDSLOTSRANGE", number * 5461, 16383 if number == 2 else number * 5461 + 5460
+            )
+            await node.tell("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+        for node in nodes[1:]:
+            await node.tell("CLUSTER", "MEET", "127.0.0.1", nodes[0].port)
+        await until(lambda: _all_know(nodes), SETTLED_SECONDS, "no cluster")
+        for master, replica in zip(nodes[:3], nodes[3:], strict=False):
+            await replica.tell("CLUSTER", "REPLICATE", await master.tell("CLUSTER", "MYID"))
+        for replica in nodes[3:]:
+            await until(lambda each=replica: _is_in_step(each), SETTLED_SECONDS, "no replica")  # type: ignore[misc]
+        await until(lambda: _all_know(nodes), SETTLED_SECONDS, "no cluster")
+        yield nodes
+
+
+async def _all_know(nodes: list[Server]) -> bool:
+    for node in nodes:
+        info = str(await node.tell("CLUSTER", "INFO"))
+        if "cluster_state:ok" not in info or f"cluster_known_nodes:{len(nodes)}" not in info:
+            return False
+    return True
+
+
+async def _is_in_step(replica: Server) -> bool:
+    role = await replica.tell("ROLE")
+    return bool(role[0] == "slave" and role[3] == "connected")
+
+
+async def owner(nodes: list[Server], key: str) -> Server:
+    """The node that has a key now, by what a living one says."""
+    alive = next(each for each in nodes if each.process.poll() is None and not each.is_stopped)
+    slot = int(await alive.tell("CLUSTER", "KEYSLOT", key))
+    for first, last, (_, port, *_), *_ in await alive.tell("CLUSTER", "SLOTS"):
+        if first <= slot <= last:
+            return next(each for each in nodes if each.port == port)
+    raise AssertionError(f"no node has slot {slot}")
 
 
 class _process:
     """A child that is killed at the end, whatever became of it."""
 
-    def __init__(self, folder: Path, words: list[str]) -> None:
+    def __init__(self, folder: Path, binary: Path | None, lines: list[str]) -> None:
+        # A file, as Sentinel and Cluster write into theirs.
+        file = folder / "redis.conf"
+        file.write_text("\n".join(lines) + "\n")
+        words = [str(binary or find_servers()[0]), str(file)]
+        if any(line.startswith("sentinel ") for line in lines):
+            words.append("--sentinel")
         with (folder / "log").open("ab") as log:
             self._child = subprocess.Popen(words, stdout=log, stderr=log, cwd=folder)
 
@@ -150,3 +286,76 @@ async def until(fact: Callable[[], Awaitable[Any]], seconds: float, otherwise: s
             return found
     except TimeoutError:
         raise TimeoutError(f"{otherwise}, after {seconds:g} s") from None
+
+
+@asynccontextmanager
+async def speaking_resp2(target: Server) -> AsyncIterator[str]:
+    """The address of a door to a server that knows no HELLO, as before Redis 6 and behind some proxies."""
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        theirs, ours = await asyncio.open_unix_connection(f"{target.folder}/redis.sock")
+        answers = asyncio.create_task(_copy(theirs, writer))
+        try:
+            while data := await reader.read(1 << 16):
+                # Whoever asks waits for the answer, so the question is a packet of its own.
+                if data.split(b"\r\n")[2:3] == [b"HELLO"]:
+                    writer.write(b"-ERR unknown command 'HELLO', with args beginning with: '3' \r\n")
+                else:
+                    ours.write(data)
+        finally:
+            answers.cancel()
+            ours.close()
+            writer.close()
+
+    door = await asyncio.start_server(pass_on, "127.0.0.1", 0)
+    async with door:
+        yield f"127.0.0.1:{door.sockets[0].getsockname()[1]}"
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(1 << 16):
+        writer.write(data)
+
+
+def certificates(folder: Path) -> dict[str, str]:
+    """A CA of our own, and a server's certificate for 127.0.0.1: the directives of a server over TLS."""
+    folder.mkdir(parents=True, exist_ok=True)
+    subject = "/O=ticker tests/CN="
+    _openssl(
+        folder,
+        *(
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+        ),
+        *("-keyout", "ca.key", "-out", "ca.crt", "-subj", f"{subject}ca"),
+    )
+    _openssl(
+        folder,
+        *("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+        *("-keyout", "server.key", "-out", "server.csr", "-subj", f"{subject}127.0.0.1"),
+    )
+    (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
+    _openssl(
+        folder,
+        *("x509", "-req", "-in", "server.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-days", "2"),
+        *("-CAcreateserial", "-out", "server.crt", "-extfile", "names"),
+    )
+    return {
+        "tls_cert_file": f"{folder}/server.crt",
+        "tls_key_file": f"{folder}/server.key",
+        "tls_ca_cert_file": f"{folder}/ca.crt",
+        "tls_auth_clients": "no",
+        "tls_replication": "yes",
+        "tls_cluster": "yes",
+    }
+
+
+def _openssl(folder: Path, *words: str) -> None:
+    subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)

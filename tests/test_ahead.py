@@ -232,7 +232,7 @@ async def test_a_redis_that_is_away_proves_nothing(
     store: Store,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ticker.store.connection, "COMMAND_TIMEOUT", 0.05)
+    monkeypatch.setattr(ticker.store.clients, "COMMAND_TIMEOUT", 0.05)
     async with running(store) as site:
         await said(site, publisher, quote_of("KGS", "87"))
         lag = Lag(site)

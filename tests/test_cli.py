@@ -444,7 +444,7 @@ async def test_a_redis_that_is_out_of_reach_is_said_in_words(
 async def test_of_a_redis_that_stands_still_it_is_not_said_that_it_has_recorded_anything(
     private: Path, short_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ticker.store.connection.COMMAND_TIMEOUT", 0.2)
+    monkeypatch.setattr("ticker.store.clients.COMMAND_TIMEOUT", 0.2)
     async with embedded(short_path / "data") as server:
         say(private, f'[redis]\nurl = "{server.url}"\n')
         os.kill(server.pid, signal.SIGSTOP)

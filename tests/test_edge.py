@@ -949,8 +949,8 @@ async def test_redis_stopped_restarted_or_flushed_is_a_delay_and_nothing_else(
     quote_of: QuoteOf,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ticker.store.connection, "COMMAND_TIMEOUT", 0.3)
-    monkeypatch.setattr(ticker.store.quotes, "FOLLOW_BLOCK", 0.2)
+    monkeypatch.setattr(ticker.store.clients, "COMMAND_TIMEOUT", 0.3)
+    monkeypatch.setattr(ticker.store.clients, "FOLLOW_BLOCK", 0.2)
     async with (
         embedded(short_path / "data") as server,
         open_store(server.url) as store,

@@ -1375,7 +1375,7 @@ async def test_while_redis_stands_still_everything_waits_and_nothing_is_lost(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ticker.store.connection.COMMAND_TIMEOUT", 0.3)
+    monkeypatch.setattr("ticker.store.clients.COMMAND_TIMEOUT", 0.3)
     async with open_store(own_server.url) as store, polling(store, bank, clock, redis=SHORT_LEASE):
         await until(lambda: shown(store, day(0)))
         with stopped(own_server.pid):

@@ -877,7 +877,7 @@ async def test_a_quiet_stream_is_followed_over_one_connection(
     elected: Elected,
     quote_of: QuoteOf,
 ) -> None:
-    monkeypatch.setattr(ticker.store.quotes, "FOLLOW_BLOCK", 0.1)
+    monkeypatch.setattr(ticker.store.clients, "FOLLOW_BLOCK", 0.1)
     async with open_store(redis_url) as store, asyncio.TaskGroup() as group:
         publisher = await elected(store)
         follower = group.create_task(following(store, NOWHERE, 1))
@@ -898,7 +898,7 @@ async def test_a_stopped_server_is_noticed_by_those_who_follow_it(
     elected: Elected,
     quote_of: QuoteOf,
 ) -> None:
-    monkeypatch.setattr(ticker.store.quotes, "FOLLOW_BLOCK", 0.2)
+    monkeypatch.setattr(ticker.store.clients, "FOLLOW_BLOCK", 0.2)
     async with open_store(redis_url) as store:
         publisher = await elected(store)
         first = await publisher.say(quote_of("KGS", "87.45"))
@@ -934,7 +934,7 @@ async def test_a_stopped_server_holds_no_command_for_long(
     quote_of: QuoteOf,
     fixing_of: FixingOf,
 ) -> None:
-    monkeypatch.setattr(ticker.store.connection, "COMMAND_TIMEOUT", 0.1)
+    monkeypatch.setattr(ticker.store.clients, "COMMAND_TIMEOUT", 0.1)
     quote, fixing = quote_of("KGS", "87.45"), fixing_of("KGS", "87.45", FRIDAY)
     async with open_store(redis_url) as store:
         publisher = await elected(store)

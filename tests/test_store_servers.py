@@ -5,21 +5,35 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from banks import Bank, open_bank, table
-from servers import Server, server
+from redis.exceptions import NoPermissionError
+from servers import Server, certificates, cluster, free_ports, server, speaking_resp2, watched
 from services import Service, running, start
 from stage import answer, until
+
+from ticker.rates.events import Empty, Entry
+from ticker.rates.model import NOWHERE, Fixing, Pair, Rate
+from ticker.rates.source import Outcome
+from ticker.records import Document
+from ticker.store import UNAVAILABLE, Done, Publication, Refused, Snapshot, Store
+from ticker.store.errors import CLUSTER
 
 if TYPE_CHECKING:
     from tests.conftest import Elected, OpenStore, QuoteOf
 
 pytestmark = pytest.mark.redis
+KGS = Pair("KGS", "USD")
+FRIDAY = date(2026, 5, 22)
+NOON = datetime(2026, 5, 22, 6, tzinfo=UTC)
 HOLD_WORDS = "is on hold until it is confirmed"
 
 
@@ -50,9 +64,12 @@ def configured(folder: Path, url: str, bank: Bank | None = None, *, others: str 
     return "--config", f"{folder}/ticker.toml"
 
 
-async def told(folder: Path, *arguments: str) -> tuple[int, str, str]:
+async def told(
+    folder: Path, *arguments: str, environment: Mapping[str, str] | None = None
+) -> tuple[int, str, str]:
     """What a command comes to: its exit code, its output and its log."""
-    command = start(folder, *arguments)
+    (folder / "log").unlink(missing_ok=True)
+    command = start(folder, *arguments, environment=environment)
     with command.process as process:
         out, _ = await asyncio.to_thread(process.communicate, None, 60)
     return process.returncode, out, command.log
@@ -64,10 +81,13 @@ async def status(service: Service) -> str | None:
 
 
 async def kept(found: Server) -> dict[str, Any]:
-    """All that pollers wrote, byte for byte, but for the lease and what sources answer all the time."""
+    """All that pollers wrote, byte for byte, but for the lease and what sources answer all the time.
+
+    The widget's script is no poller's: every edge keeps it, whenever it finds Redis again.
+    """
     async with found.client() as client:
         keys = {str(key) for key in await client.keys("*")}
-        keys -= {"{ticker}:leader", "{ticker}:fence", "{ticker}:poller", "{ticker}:source:nbkr"}
+        keys -= {f"{{ticker}}:{name}" for name in ("leader", "fence", "poller", "source:nbkr", "scripts")}
         return {key: await client.dump(key) for key in sorted(keys)}
 
 
@@ -133,3 +153,374 @@ async def test_a_full_redis_still_gives_the_last_quotes_and_the_log_says_why_not
     [said] = re.findall(r"ERROR +(.*)", service.log)
     assert said.startswith("redis refuses writes, quotes wait in memory: "), said
     assert "maxmemory" in said
+
+
+# Addresses of all kinds.
+
+
+async def works(store: Store, elected: Elected, quote_of: QuoteOf) -> None:
+    """Everything that pollers, edges and operators do."""
+    publisher = await elected(store)
+    fixing = fixing_of_kgs()
+    quote, outcome = quote_of("KGS", "87.45"), Outcome(source="nbkr", failures=1)
+    document = Document.of(bytes(range(256)), source="nbkr", address="http://h/", asked=FRIDAY, heard=NOON)
+    entry = Entry(1, Empty(at=NOON, source="nbk", first=FRIDAY, last=FRIDAY))
+    order = await store.order("hold", "KGS", "aigul@desk")
+    [asked] = await store.orders()
+    batch: dict[str, Any] = {
+        "fixings": [fixing],
+        "entries": [entry],
+        "documents": [document],
+        "outcomes": [outcome],
+        "answers": [(asked.id, Done("on hold", done=True))],
+    }
+    cursor = await publisher.say(quote, **batch)
+    await store.keep_script("0" * 16, "let it = 1", now_ms=1)
+    async with aclosing(store.follow(NOWHERE)) as publications:
+        async with asyncio.timeout(10):
+            followed = await anext(publications)
+
+    assert asked.id == order
+    assert followed == Publication(cursor, (quote,))
+    assert await store.snapshot() == Snapshot(cursor, ((cursor, quote),))
+    assert await store.fixings([KGS]) == [fixing]
+    assert await store.outcomes(["nbkr"]) == {"nbkr": outcome}
+    assert await store.answered(order) == Done("on hold", done=True)
+    assert (await store.ledger(), await store.last_event()) == ([entry], 1)
+    assert await store.documents() == {document.sha256: document}
+    assert await store.legacy_memory() is None
+    assert (await store.scripts(), await store.script("0" * 16)) == ({"0" * 16}, "let it = 1")
+    assert await store.renew(publisher.lease, seconds=60) == cursor
+    await store.release(publisher.lease)
+    assert not await store.led()
+
+
+def fixing_of_kgs() -> Fixing:
+    leg = Rate(source="nbkr", pair=KGS.inverse, value=Decimal("87.45"), nominal=1, as_of=FRIDAY)
+    return Fixing(symbol=KGS, legs=(leg,))
+
+
+@pytest.fixture(scope="module")
+def ca(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return certificates(tmp_path_factory.mktemp("ca"))
+
+
+async def test_a_server_over_tls(
+    ca: dict[str, str], short_path: Path, open_store: OpenStore, elected: Elected, quote_of: QuoteOf
+) -> None:
+    other = await asyncio.to_thread(certificates, short_path / "other")
+    known = f"?ssl_ca_certs={ca['tls_ca_cert_file']}"
+    async with server(short_path / "redis", requirepass="p/w", **ca) as found:
+        address = f"rediss://:p%2Fw@{found.address}"
+        async with open_store(address + known) as store:
+            await store.greet()
+            await works(store, elected, quote_of)
+        async with open_store(f"{address}?ssl_cert_reqs=none") as store:
+            await store.greet()
+        for query in ("", f"?ssl_ca_certs={other['tls_ca_cert_file']}"):
+            async with open_store(address + query) as store:
+                assert "its certificate is not accepted: " in await refusal(store)
+    with pytest.raises(Refused, match="ssl_ca_certs= names no file"):
+        open_store("rediss://h?ssl_ca_certs=/no/such.pem")
+
+
+async def refusal(store: Store) -> str:
+    with pytest.raises(Refused) as failure:
+        await store.greet()
+    return f"{failure.value.key}: {failure.value}"
+
+
+async def test_a_server_that_knows_no_hello_is_spoken_to_as_before(
+    one: Server, open_store: OpenStore, elected: Elected, quote_of: QuoteOf
+) -> None:
+    await one.tell("CONFIG", "SET", "requirepass", "secret")
+    async with speaking_resp2(one) as door:
+        async with open_store(f"redis://:secret@{door}") as store:
+            await store.greet()
+            await works(store, elected, quote_of)
+        async with open_store(f"redis://:secret@{door}") as store:
+            # Not greeted, as it was away at the start: the first call fails, the next does not.
+            with pytest.raises(UNAVAILABLE):
+                await store.snapshot()
+            assert (await store.snapshot()).rows
+        async with open_store(f"redis://:wrong@{door}") as store:
+            assert await refusal(store) == "redis.url: it does not know this user with this password"
+        async with open_store(f"redis://{door}") as store:
+            assert await refusal(store) == "redis.url: it wants a password, and the address has none"
+
+
+async def test_an_edge_reads_at_a_replica_and_only_there(
+    one: Server, short_path: Path, open_store: OpenStore, elected: Elected, quote_of: QuoteOf
+) -> None:
+    quote = quote_of("KGS", "87.45")
+    async with server(short_path / "replica", f"replicaof 127.0.0.1 {one.port}") as replica:
+        await until(lambda: is_in_step(replica), 30)
+        reader = Store(one.url, read_url=replica.url, prefix="{ticker}:", stream_length=100, history_days=30)
+        async with open_store(one.url) as store, reader:
+            await reader.greet()
+            publisher = await elected(store)
+            cursor = await publisher.say(quote, fixings=[fixing_of_kgs()])
+            async with aclosing(reader.follow(NOWHERE)) as publications, asyncio.timeout(10):
+                followed = await anext(publications)
+            one.kill()
+
+            assert followed == Publication(cursor, (quote,))
+            assert await reader.snapshot() == Snapshot(cursor, ((cursor, quote),))
+            assert await reader.fixings([KGS]) == [fixing_of_kgs()]
+            assert await reader.outcomes(["nbkr"]) == {"nbkr": Outcome(source="nbkr")}
+            assert await reader.scripts() == frozenset()
+
+
+async def is_in_step(replica: Server) -> bool:
+    return bool((await replica.tell("ROLE"))[3] == "connected")
+
+
+async def test_a_service_that_reads_at_a_replica_serves_without_its_master(
+    one: Server, short_path: Path, open_store: OpenStore, elected: Elected, quote_of: QuoteOf
+) -> None:
+    async with server(short_path / "replica", f"replicaof 127.0.0.1 {one.port}") as replica:
+        await until(lambda: is_in_step(replica), 30)
+        async with open_store(one.url) as store:
+            publisher = await elected(store)
+            await publisher.say(quote_of("KGS", "87.45"))
+            await store.release(publisher.lease)
+        one.kill()
+        file = configured(short_path / "s", one.url, others=f'read_url = "{replica.url}"')
+        async with running(short_path / "s", "serve", *file) as service:
+            assert (await service.quotes())["KGS/USD"]["inverse"] == "87.45"
+
+
+async def test_each_node_of_a_cluster_will_do_as_the_only_address(
+    short_path: Path, open_store: OpenStore, elected: Elected, quote_of: QuoteOf
+) -> None:
+    async with cluster(short_path) as nodes:
+        for node in nodes:
+            async with open_store(f"redis+cluster://{node.address}") as store:
+                await store.greet()
+                await works(store, elected, quote_of)
+            for each in nodes:
+                await each.tell("FLUSHALL")
+        for node in nodes:
+            async with open_store(node.url) as store:
+                assert await refusal(store) == f"redis.url: {CLUSTER}"
+
+
+def test_in_a_cluster_the_prefix_must_have_braces() -> None:
+    for prefix in ("ticker:", "{}ticker:", "ticker}:{"):
+        with pytest.raises(Refused, match="it must have some, as") as failure:
+            Store("redis+cluster://h", prefix=prefix, stream_length=1, history_days=1)
+        assert failure.value.key == "redis.prefix"
+
+
+async def test_sentinels_lead_to_the_master(
+    short_path: Path, open_store: OpenStore, elected: Elected, quote_of: QuoteOf
+) -> None:
+    async with watched(
+        short_path, servers=2, requirepass="s", masterauth="s", sentinel_password="w"
+    ) as found:
+        url = found.url.replace("//", "//:s@")
+        facts: Any = {"prefix": "{ticker}:", "stream_length": 100, "history_days": 30}
+        async with Store(url, sentinels={"password": "w"}, **facts) as store:
+            await store.greet()
+            await works(store, elected, quote_of)
+            found.sentinels[0].stop()
+            async with Store(url, sentinels={"password": "w"}, **facts) as other:
+                await other.greet()
+                assert await other.last_event() == 1
+            found.sentinels[0].go_on()
+        async with Store(url, sentinels={"password": "x"}, **facts) as store:
+            assert (await refusal(store)).startswith("redis.sentinel_username: the Sentinels do not know")
+        async with Store(url, **facts) as store:
+            assert (await refusal(store)).startswith("redis.sentinel_username: the Sentinels do not know")
+        async with Store(found.url, sentinels={"password": "w"}, **facts) as store:
+            assert await refusal(store) == "redis.url: it wants a password, and the address has none"
+        async with Store(url.replace("/prices", "/p"), sentinels={"password": "w"}, **facts) as store:
+            assert await refusal(store) == "redis.url: the Sentinels know no such service"
+        async with open_store(f"redis://:w@{found.sentinels[0].address}") as store:
+            assert "a Sentinel answers there: write redis+sentinel://" in await refusal(store)
+        async with Store(f"redis+sentinel://{found.servers[1].address}/prices", **facts) as store:
+            assert await refusal(store) == "redis.url: what answers there is no Sentinel"
+
+
+# What a user may do.
+
+
+def acl(which: str) -> str:
+    """The rules of an ACL user, as README gives them to operators."""
+    text = (Path(__file__).parents[1] / "README.md").read_text()
+    found = re.search(rf"ACL SETUSER {which} on >PASSWORD (.*)", text)
+    assert found
+    return found[1]
+
+
+@pytest.mark.parametrize("kind", ["server", "cluster", "sentinel"])
+async def test_a_poller_needs_no_right_but_those_in_the_readme(
+    kind: str, short_path: Path, open_store: OpenStore, elected: Elected, quote_of: QuoteOf
+) -> None:
+    async with AsyncExitStack() as stack:
+        if kind == "server":
+            nodes = [await stack.enter_async_context(server(short_path))]
+            url = f"redis://poller:pw@{nodes[0].address}"
+        elif kind == "cluster":
+            nodes = await stack.enter_async_context(cluster(short_path))
+            url = f"redis+cluster://poller:pw@{nodes[0].address}"
+        else:
+            found = await stack.enter_async_context(watched(short_path, servers=2))
+            nodes, url = found.servers, found.url.replace("//", "//poller:pw@")
+        for node in nodes:
+            rights = acl("poller").split() + (["+cluster|slots", "+command"] if kind == "cluster" else [])
+            await node.tell("ACL", "SETUSER", "poller", "on", ">pw", *rights)
+        async with open_store(url) as store:
+            await store.greet()
+            await works(store, elected, quote_of)
+        denied = [str(await node.tell("ACL", "LOG")) for node in nodes]
+
+    assert denied == ["[]"] * len(nodes)
+
+
+async def test_an_edge_needs_no_right_but_those_in_the_readme(
+    one: Server, open_store: OpenStore, elected: Elected, quote_of: QuoteOf
+) -> None:
+    await one.tell("ACL", "SETUSER", "reader", "on", ">pw", *acl("reader").split())
+    async with open_store(one.url) as store:
+        await works(store, elected, quote_of)
+    async with open_store(f"redis://reader:pw@{one.address}") as store:
+        await store.greet()
+        snapshot = await store.snapshot()
+        async with aclosing(store.follow(NOWHERE)) as publications, asyncio.timeout(10):
+            followed = await anext(publications)
+        found = (
+            len(await store.fixings([KGS])),
+            len(await store.outcomes(["nbkr"])),
+            await store.scripts(),
+            await store.script("0" * 16),
+            (await one.tell("ACL", "LOG")),
+        )
+        # Nothing more: no lease, no word, no memory of the poller's.
+        for refused in (store.ledger, store.documents, store.orders, store.legacy_memory):
+            with pytest.raises(NoPermissionError):
+                await refused()
+        with pytest.raises(NoPermissionError):
+            await elected(store)
+
+    assert followed.quotes == tuple(quote for _, quote in snapshot.rows)
+    assert found == (1, 1, {"0" * 16}, "let it = 1", [])
+
+
+# What is said at the start.
+
+
+@asynccontextmanager
+async def answering(text: bytes) -> AsyncIterator[str]:
+    """The address of something that answers to anything with the same."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(1 << 16):
+            writer.write(text)
+        writer.close()
+
+    door = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with door:
+        yield f"127.0.0.1:{door.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"+OK POP3 ready\r\n",
+        b"* OK IMAP4 ready\r\n",
+        b"220 smtp.example ESMTP\r\n",
+    ],
+)
+@pytest.mark.parametrize("password", ["", ":pw@"])
+async def test_what_is_no_redis_is_said(text: bytes, password: str, open_store: OpenStore) -> None:
+    async with answering(text) as address, open_store(f"redis://{password}{address}") as store:
+        assert await refusal(store) == "redis.url: what answers there is no Redis"
+        with pytest.raises(UNAVAILABLE):
+            await store.snapshot()
+
+
+async def test_where_no_tls_is_spoken_that_is_said(open_store: OpenStore) -> None:
+    """A plain Redis says nothing to a handshake of TLS, so that is only out of reach."""
+    async with answering(b"-ERR what?\r\n") as address, open_store(f"rediss://{address}") as store:
+        assert await refusal(store) == "redis.url: no TLS is spoken there: write redis in place of rediss"
+
+
+async def test_what_is_wrong_with_an_address_is_said(one: Server, open_store: OpenStore) -> None:
+    await one.tell("CONFIG", "SET", "requirepass", "secret")
+    one.password = "secret"
+    await one.tell("ACL", "SETUSER", "nobody", "on", ">pw", "~*", "-@all")
+    for url, words in (
+        (one.url, "it wants a password, and the address has none"),
+        (f"redis://:wrong@{one.address}", "it does not know this user with this password"),
+        (f"redis://me:secret@{one.address}", "it does not know this user with this password"),
+        (f"redis://:secret@{one.address}/99", "it has no database 99"),
+        (f"redis+cluster://:secret@{one.address}", "it is no Cluster: write redis:// in place of redis+cl"),
+        (f"redis+cluster://:wrong@{one.address}", "it does not know this user with this password"),
+        (f"redis+sentinel://{one.address}/prices", "what answers there is no Sentinel"),
+        (f"redis://nobody:pw@{one.address}", "its user may not do what is needed, see README"),
+    ):
+        async with open_store(url) as store:
+            assert words in await refusal(store), url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://127.0.0.1:1",
+        "redis://no.such.host.invalid",
+        "unix:///no/such.sock",
+        "redis+cluster://127.0.0.1:1",
+        "redis+sentinel://127.0.0.1:1/prices",
+    ],
+)
+async def test_what_is_out_of_reach_is_waited_for(url: str, open_store: OpenStore) -> None:
+    async with open_store(url) as store:
+        for call in (store.greet, store.snapshot, store.led, lambda: store.renew("1 x", seconds=1)):
+            with pytest.raises(UNAVAILABLE):
+                await call()
+
+
+@pytest.mark.parametrize("way", ["file", "variable"])
+async def test_a_service_with_the_wrong_address_ends_at_once_and_names_what_gave_it(
+    way: str, one: Server, short_path: Path
+) -> None:
+    await one.tell("CONFIG", "SET", "requirepass", "Sup3rSecret")
+    for url, words in (
+        (f"redis://:Wr0ng@{one.address}", "it does not know this user with this password"),
+        (f"redis://:Sup3rSecret@{one.address}/99", "it has no database 99"),
+        (f"redis://:Sup3rSecret/def@{one.address}", "in a password, write / as %2F"),
+        (f"redis://:Sup3rSecret@{one.address}?ssl=true", "there is no ?ssl=: for TLS, write rediss://"),
+    ):
+        file = configured(short_path / "s", url if way == "file" else "embedded")
+        environment = {} if way == "file" else {"TICKER_REDIS_URL": url}
+        for command in ("serve", "hold KGS"):
+            code, out, log = await told(short_path / "s", *command.split(), *file, environment=environment)
+            name = "redis.url" if way == "file" else "TICKER_REDIS_URL"
+            assert (code, out) == (2, "")
+            assert f"ticker {command.split()[0]}: {name}: {words}" in log
+            assert "Sup3rSecret" not in log
+            assert "Wr0ng" not in log
+            assert "Traceback" not in log
+
+
+async def test_at_a_node_of_a_cluster_a_service_ends_and_names_the_remedy(short_path: Path) -> None:
+    async with cluster(short_path / "c") as nodes:
+        for node in nodes:
+            file = configured(short_path / "s", node.url)
+            began = time.monotonic()
+            code, _, log = await told(short_path / "s", "serve", *file)
+
+            assert (code, time.monotonic() - began < 10) == (2, True)
+            assert f"redis.url: {CLUSTER}" in log
+
+
+async def test_a_service_whose_redis_is_out_of_reach_waits_and_says_so(short_path: Path) -> None:
+    port = free_ports(1)[0]
+    file = configured(short_path / "s", f"redis://127.0.0.1:{port}")
+    async with running(short_path / "s", "serve", *file) as service:
+        await until(lambda: "redis is away" in service.log)
+        async with server(short_path / "redis", port=port):
+            await until(lambda: "redis is back" in service.log, 30)

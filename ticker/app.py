@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +27,7 @@ from ticker.poll import Clock, NobodyAnswered, Poller, WallClock
 from ticker.rates.source import Source
 from ticker.rules import enabled_sources, new_desk, rule, without_source
 from ticker.sources import SOURCES
-from ticker.store import UNAVAILABLE, Store
+from ticker.store import UNAVAILABLE, Refused, Store
 
 log = logging.getLogger(__name__)
 
@@ -109,12 +109,17 @@ async def serve(settings: Settings, *, replay: DemoClock | None = None, notice: 
     sources = enabled_sources(settings)
     for symbol in without_source(settings.symbols, settings, sources):
         log.warning("symbols: no enabled source has %s, it stays without a quote", symbol)
-    async with _redis_url(settings) as url, _store(url, settings) as store, AsyncExitStack() as port:
+    async with (
+        _redis_url(settings) as url,
+        _store(url, settings) as store,
+        _edge_store(url, settings, store) as edge_store,
+        AsyncExitStack() as port,
+    ):
         if replay:
             await _resume(replay, store)
         clock = replay or WallClock()
         enabled = frozenset(each.key for each in sources)
-        front = _Front(settings, store, url, enabled, notice, replay.told if replay else clock.now)
+        front = _Front(settings, edge_store, url, enabled, notice, replay.told if replay else clock.now)
         poller = _poller(settings, store, sources, clock, front.tally.board)
         address, jobs = await front.open(port)
         others = [poller.run()] + ([_rounds(replay, poller)] if replay else [])
@@ -319,11 +324,36 @@ async def _redis_url(settings: Settings) -> AsyncIterator[str]:
         yield server.url
 
 
-def _store(url: str, settings: Settings) -> Store:
+@asynccontextmanager
+async def _store(url: str, settings: Settings, *, reads: bool = False) -> AsyncIterator[Store]:
+    """
+    The store, which is the one that was meant, or out of reach for now.
+
+    Raises ConfigError that names what gave the address.
+    """
     try:
-        return workers.store_of(settings, url)
-    except ValueError as error:
-        raise ConfigError(f"redis.url: {error}") from None
+        async with workers.store_of(settings, url, reads=reads) as store:
+            with suppress(*UNAVAILABLE):  # waited for, and said, by whoever needs it
+                await store.greet()
+            yield store
+    except Refused as error:
+        raise ConfigError(f"{_named(error.key)}: {error}") from None
+
+
+@asynccontextmanager
+async def _edge_store(url: str, settings: Settings, store: Store) -> AsyncIterator[Store]:
+    """The store that an edge reads: the poller's own, unless there is another one for reading."""
+    if not settings.redis.read_url:
+        yield store
+        return
+    async with _store(url, settings, reads=True) as edge_store:
+        yield edge_store
+
+
+def _named(key: str) -> str:
+    """The variable of the environment that gave this setting, or the setting."""
+    variables = {"redis.url": ("TICKER_REDIS_URL", "TICKER_REDIS__URL")}.get(key, ())
+    return next((name for name in variables if os.environ.get(name)), key)
 
 
 async def _resume(replay: DemoClock, store: Store) -> None:

@@ -128,6 +128,7 @@ class Assignment:
 def document_of(settings: Settings) -> dict[str, Any]:
     """The settings as `Settings.model_validate` reads them, keys of sources left out."""
     document: dict[str, Any] = settings.model_dump(mode="json")
+    document["redis"]["sentinel_password"] = settings.redis.sentinel_password.get_secret_value()
     return document | {"symbols": [str(symbol) for symbol in settings.symbols]}
 
 
@@ -377,7 +378,7 @@ async def _serve(assignment: Assignment) -> None:
     os.close(assignment.memory)
     listening = tuple(socket.socket(fileno=each) for each in assignment.listening)
 
-    async with store_of(settings, assignment.url) as store, AsyncExitStack() as port:
+    async with store_of(settings, assignment.url, reads=True) as store, AsyncExitStack() as port:
         edge = Edge(
             store,
             settings,
@@ -397,10 +398,18 @@ async def _serve(assignment: Assignment) -> None:
         await attended([edge.follow(), edge.beat()], [], port, loaded)
 
 
-def store_of(settings: Settings, url: str) -> Store:
-    """The store as the settings say, at this address. Raises ValueError if it is none."""
+def store_of(settings: Settings, url: str, *, reads: bool = False) -> Store:
+    """
+    The store as the settings say, at this address. Raises Refused if it is none.
+
+    One that an edge `reads` is read at `redis.read_url`, if there is one.
+    """
+    redis = settings.redis
+    sentinels = {"username": redis.sentinel_username, "password": redis.sentinel_password.get_secret_value()}
     return Store(
         url,
+        read_url=redis.read_url if reads else "",
+        sentinels={name: text for name, text in sentinels.items() if text},
         prefix=settings.redis.prefix,
         stream_length=settings.redis.stream_length,
         history_days=settings.history.days,

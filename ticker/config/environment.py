@@ -2,8 +2,9 @@
 The variables that replace keys of the file.
 
 `TICKER_SERVER__PORT` is `server.port`, and `TICKER__SYMBOLS` is the key `symbols` outside of any section.
-`TICKER_REDIS_URL` is `redis.url`, and `TICKER_<SOURCE>_KEY` the secret key of a source. All others that begin
-with TICKER_ are ignored: Kubernetes sets some for a service of that name.
+`TICKER_REDIS_URL` is `redis.url`, `TICKER_REDIS_SENTINEL_PASSWORD` the password of the Sentinels, and
+`TICKER_<SOURCE>_KEY` the secret key of a source. All others that begin with TICKER_ are ignored: Kubernetes sets
+some for a service of that name.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from ticker.sources import SOURCES
 
 PREFIX, SEPARATOR = "TICKER_", "__"
 REDIS_URL = "TICKER_REDIS_URL"
+SENTINEL_PASSWORD = "TICKER_REDIS_SENTINEL_PASSWORD"
+Secrets = Mapping[tuple[str, ...], tuple[str, str]]
+"""By the place in the document, a secret that no file may have, and its variable."""
 
 
 def variable_of(path: tuple[str, ...]) -> str:
@@ -47,6 +51,8 @@ def _put(given: Given, name: str, text: str) -> Fault | None:
     path, node = _find(name)
     if path[:1] == ("sources",) and path[-1] == "key" and len(path) == 3:
         return Fault((), "a key has a variable of its own", f"Set TICKER_{path[1].upper()}_KEY instead.")
+    if path == ("redis", "sentinel_password"):
+        return Fault((), "a password has a variable of its own", f"Set {SENTINEL_PASSWORD} instead.")
     if node is None:
         return Fault((), "no key has this variable", _nearest(name))
     try:
@@ -58,9 +64,11 @@ def _put(given: Given, name: str, text: str) -> Fault | None:
     return None
 
 
-def keys_in(environment: Mapping[str, str]) -> dict[str, str]:
-    """The secret keys of sources."""
-    return {key: said for key in SOURCES if (said := environment.get(variable_of_key(key)))}
+def secrets_given(environment: Mapping[str, str]) -> Secrets:
+    """The secret keys of sources, and the password of the Sentinels."""
+    variables = {("sources", key, "key"): variable_of_key(key) for key in SOURCES}
+    variables["redis", "sentinel_password"] = SENTINEL_PASSWORD
+    return {path: (said, name) for path, name in variables.items() if (said := environment.get(name))}
 
 
 def variable_of_key(source: str) -> str:

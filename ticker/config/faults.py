@@ -177,6 +177,9 @@ def _unknown(node: Table, path: Path, value: Any) -> Fault:
         return Fault(
             path, "a key is a secret, and a file is copied", f"Set TICKER_{str(path[1]).upper()}_KEY instead."
         )
+    if path == ("redis", "sentinel_password"):
+        right = "Set TICKER_REDIS_SENTINEL_PASSWORD instead."
+        return Fault(path, "a password is a secret, and a file is copied", right)
     is_section = isinstance(value, dict) and len(path) == 1
     name = f"[{dotted(path)}]" if is_section else f"`{dotted(path)}`"
     what = f"unknown {'section' if is_section else 'key'} {name}"

@@ -100,7 +100,9 @@ def leaves(table: Table, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
             yield (*above, name), node
 
 
-def _table(model: type[BaseModel], *, hidden: frozenset[str] = frozenset({"key"})) -> Table:
+def _table(
+    model: type[BaseModel], *, hidden: frozenset[str] = frozenset({"key", "sentinel_password"})
+) -> Table:
     fields = model.model_fields.items()
     return Table({name: _node(name, field) for name, field in fields if name not in hidden})
 

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ticker.config.checks import contradictions
-from ticker.config.environment import keys_in, overlay, variable_of_key
+from ticker.config.environment import Secrets, overlay, secrets_given
 from ticker.config.faults import ConfigError, Fault, misfits, refusals
 from ticker.config.given import Given
 from ticker.config.keys import Path
@@ -39,20 +39,18 @@ def load(
     """
     given = Given.of_file(path) if path else Given()
     words = [fault.words(name) for name, fault in overlay(given, environment)]
-    keys = keys_in(environment)
+    hidden = secrets_given(environment)
     for name, (key, value) in (arguments or {}).items():
         given.put(key, value, name)
-    secrets = secrets_in(given.document).union(keys.values())
-    settings, faults = _judged(given, keys, here=here)
+    secrets = secrets_in(given.document).union(said for said, _ in hidden.values())
+    settings, faults = _judged(given, hidden, here=here)
     words += [fault.words(origin) for origin, fault in sorted(faults, key=_line)]
     if words or settings is None:
         raise ConfigError(without("\n".join(dict.fromkeys(words)), secrets))
     return settings
 
 
-def _judged(
-    given: Given, keys: Mapping[str, str], *, here: bool
-) -> tuple[Settings | None, list[tuple[str, Fault]]]:
+def _judged(given: Given, hidden: Secrets, *, here: bool) -> tuple[Settings | None, list[tuple[str, Fault]]]:
     """
     The settings, and everything that is wrong, with its origin.
 
@@ -60,8 +58,8 @@ def _judged(
     """
     found = _Found(given)
     found.add(misfits(given.document))
-    for source, key in keys.items():
-        given.put(("sources", source, "key"), key, variable_of_key(source))
+    for path, (said, variable) in hidden.items():
+        given.put(path, said, variable)
     while True:
         try:
             settings = Settings.model_validate(given.document)

@@ -187,6 +187,9 @@ class RedisSettings(_Section):
     """Where quotes, history and the stream are kept."""
 
     url: str = "embedded"
+    read_url: str = ""
+    sentinel_username: str = ""
+    sentinel_password: SecretStr = Field(SecretStr(""), exclude=True)
     data_dir: str = ""
     prefix: str = "{ticker}:"
     stream_length: int = Field(10_000, ge=1)

@@ -8,12 +8,13 @@ history and the events of the ledger that it follows from: no reader ever sees o
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Literal
 
 from ticker.rates.model import Cursor
 from ticker.store import lua
 from ticker.store.batch import Batch, as_order, written_keys
-from ticker.store.connection import UNAVAILABLE, Behind, LeaseLost, is_refusal, public
+from ticker.store.errors import UNAVAILABLE, Behind, LeaseLost, Refused, is_refusal, public
 from ticker.store.leases import Leases
 from ticker.store.ledger import Ledger
 from ticker.store.orders import Done, Order, Orders
@@ -28,6 +29,7 @@ __all__ = [
     "LeaseLost",
     "Order",
     "Publication",
+    "Refused",
     "Snapshot",
     "Store",
     "is_refusal",
@@ -38,8 +40,23 @@ __all__ = [
 class Store(Leases, Orders, Scripts, Quotes, Ledger):
     """Everything that the service reads and writes in Redis; `write` is the poller's one write."""
 
-    def __init__(self, url: str, *, prefix: str, stream_length: int, history_days: int) -> None:
-        super().__init__(url, prefix=prefix)
+    def __init__(
+        self,
+        url: str,
+        *,
+        prefix: str,
+        stream_length: int,
+        history_days: int,
+        read_url: str = "",
+        sentinels: Mapping[str, str] | None = None,
+    ) -> None:
+        """
+        `stream_length` is in publications. An edge may read at `read_url`; a poller may not, as it must know
+        all that was written.
+
+        `sentinels` are the `username` and the `password` of Sentinels themselves. Raises Refused.
+        """
+        super().__init__(url, prefix=prefix, read_url=read_url, sentinels=sentinels)
         self._length = stream_length
         self._days = history_days
 

@@ -1,89 +1,93 @@
-"""The clients of one Redis, how long they wait, and what goes wrong with them."""
+"""What every part of the store has: its clients, its prefix, and a limit to each wait."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any, Self
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import FullJitterBackoff, NoBackoff
-from redis.exceptions import RedisError, ResponseError
-from redis.exceptions import TimeoutError as RedisTimeout
+from redis.exceptions import MovedError, NoScriptError, RedisClusterException, ResponseError
 
-from ticker.store import lua
+from ticker.store import clients
+from ticker.store.clients import Clients
+from ticker.store.errors import CLUSTER, Behind, LeaseLost, Refused
 
-COMMAND_TIMEOUT = 2.0
-UNAVAILABLE = (RedisError, OSError, TimeoutError)
-"""What any call may raise while Redis is away; the caller decides when to come back."""
-
-
-def in_time() -> asyncio.Timeout:
-    """The time that one command is given."""
-    return asyncio.timeout(COMMAND_TIMEOUT)
-
-
-_PLACE = re.compile(r"\S*(?:\d+\.\d+\.\d+\.\d+|\[[0-9a-fA-F:]+\]|[\w.-]+):\d+\S*|unix:\S+|/\S+\.sock\S*")
-
-
-def public(error: BaseException) -> str:
-    """What is wrong with Redis, in words for anybody: without its address."""
-    if isinstance(error, TimeoutError | RedisTimeout):
-        return "timed out"
-    if isinstance(error, ResponseError):
-        return _PLACE.sub("...", str(error))[:200]
-    causes = (each for each in (error, error.__cause__, error.__context__) if isinstance(each, OSError))
-    reason = next((each.strerror for each in causes if each.strerror), "")
-    return f"no connection{reason and ': '}{reason}"
-
-
-def is_refusal(error: Exception) -> bool:
-    """Whether Redis answered and refused: it is full, can't save, misses a replica, or forbids it."""
-    return isinstance(error, ResponseError)
-
-
-class LeaseLost(Exception):
-    """Another process polls now, or the lease ran out: nothing was written."""
-
-
-class Behind(Exception):
-    """Redis has less than was already written (it was flushed or restored): write everything anew."""
+GREETING_TIMEOUT = 5.0
 
 
 class Connected:
     """
-    One Redis by its URL: `unix://`, `redis://` or, over TLS, `rediss://`.
+    What every part of the store has: a Redis, perhaps another one to read from, and a prefix.
 
-    One client for commands, one for answers as bytes, and one that follows the stream, whose blocking read
-    the default client would retry silently for a minute (seen with redis-py 8.1). Every method raises one of
-    UNAVAILABLE while Redis is away: each command within COMMAND_TIMEOUT, whatever it waits for.
+    Every method raises one of UNAVAILABLE while Redis is away: each command within COMMAND_TIMEOUT, whatever
+    it waits for.
     """
 
-    def __init__(self, url: str, *, prefix: str) -> None:
+    def __init__(
+        self, url: str, *, prefix: str, read_url: str = "", sentinels: Mapping[str, Any] | None = None
+    ) -> None:
+        """
+        Without `read_url`, everything is read at `url`, too.
+
+        `sentinels` are the `username` and the `password` of Sentinels themselves. Raises Refused.
+        """
         self._prefix = prefix
-        self._commands = _client(url, _once_more())
-        self._bytes = _client(url, _once_more(), decode=False)
-        self._follower = _client(url, Retry(NoBackoff(), 0))
-        texts = (lua.WRITE, lua.ACQUIRE, lua.RENEW, lua.RELEASE, lua.ORDERS, lua.KEEP_SCRIPT)
-        self._scripts = {text: self._commands.register_script(text) for text in texts}
+        self._writing = Clients(url, sentinels or {}, key="redis.url")
+        self._reading = (
+            Clients(read_url, sentinels or {}, key="redis.read_url") if read_url else self._writing
+        )
+        clusters = [each for each in (self._writing, self._reading) if each.where.kind == "cluster"]
+        if clusters and not re.match(r"[^{]*\{[^}]+\}", prefix):
+            words = (
+                "a Cluster keeps together what has the same name in braces: it must have some, as {ticker}:"
+            )
+            raise Refused("redis.prefix", words)
+
+    async def greet(self) -> None:
+        """
+        See whether this is the Redis that was meant, and whether it lets us in.
+
+        Raises Refused; or UNAVAILABLE's errors, if that can't be known yet.
+        """
+        for each in dict.fromkeys((self._writing, self._reading)):
+            async with self._in_time(GREETING_TIMEOUT):
+                await each.greet(self._key("leader"))
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for client in (self._commands, self._bytes, self._follower):
-            await client.aclose()
+        await self._writing.aclose()
+        if self._reading is not self._writing:
+            await self._reading.aclose()
 
     def _key(self, name: str) -> str:
         return self._prefix + name
 
+    @asynccontextmanager
+    async def _in_time(self, seconds: float | None = None) -> AsyncIterator[None]:
+        """The time that one command is given, and errors of a Cluster as those that callers expect."""
+        try:
+            async with asyncio.timeout(clients.COMMAND_TIMEOUT if seconds is None else seconds):
+                yield
+        except RedisClusterException as error:
+            raise ConnectionError(str(error)) from None
+        except MovedError:
+            raise ConnectionError(CLUSTER) from None
+
     async def _run(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
         """Run one of the scripts on the keys of these names. Raises LeaseLost or Behind if it says so."""
+        told = [len(keys), *(self._key(name) for name in keys), *args]
         try:
-            async with in_time():
-                return await self._scripts[script](keys=[self._key(name) for name in keys], args=args)
+            async with self._in_time():
+                try:
+                    return await self._writing.commands.execute_command("EVALSHA", _sha1(script), *told)
+                except NoScriptError:
+                    return await self._writing.commands.execute_command("EVAL", script, *told)
         except ResponseError as error:
             text = str(error)
             if "LEASELOST" in text:
@@ -93,23 +97,6 @@ class Connected:
             raise
 
 
-def _once_more() -> Retry:
-    return Retry(FullJitterBackoff(cap=0.2, base=0.02), 1)
-
-
-def _client(url: str, retry: Retry, *, decode: bool = True) -> Redis:
-    """
-    A client that never gives up by itself: every call of it stands under a timeout() of ours.
-
-    With a `socket_timeout` it sends by wait_for(), which swallows a cancellation that comes just when
-    the bytes have gone (before Python 3.12; seen 2026-11-24): a follower then lives for ever.
-    """
-    return Redis.from_url(
-        url,
-        protocol=3,
-        legacy_responses=False,
-        decode_responses=decode,
-        socket_timeout=None,
-        socket_connect_timeout=COMMAND_TIMEOUT,
-        retry=retry,
-    )
+@cache
+def _sha1(script: str) -> str:
+    return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()

@@ -8,7 +8,7 @@ from typing import Any
 from ticker.board import Polling
 from ticker.rates.model import NOWHERE, Cursor
 from ticker.store import lua
-from ticker.store.connection import Connected, in_time
+from ticker.store.connection import Connected
 
 
 class Leases(Connected):
@@ -26,14 +26,14 @@ class Leases(Connected):
 
     async def led(self) -> bool:
         """Whether some process holds the lease."""
-        async with in_time():
-            return bool(await self._commands.exists(self._key("leader")))
+        async with self._in_time():
+            return bool(await self._writing.commands.exists(self._key("leader")))
 
     async def polls(self) -> Polling | None:
         """Who polls, or polled last, and when it last wrote; None if nobody ever did."""
-        async with in_time():
-            told: Any = await self._commands.hgetall(self._key("poller"))
-            seconds, micros = await self._commands.time()
+        async with self._in_time():
+            told: Any = await self._reading.commands.hgetall(self._key("poller"))
+            seconds, micros = await self._reading.commands.time()
         if not told:
             return None
         since, _, owner = told["lease"].partition(" ")
@@ -43,6 +43,7 @@ class Leases(Connected):
 
     async def renew(self, lease: str, *, seconds: int) -> Cursor:
         """Keep the lease; return the last cursor of the stream. Raises LeaseLost."""
+        await self._writing.look()
         last = await self._run(lua.RENEW, ["leader", "stream", "fence", "poller"], [lease, seconds * 1000])
         return Cursor.parse(last) if last else NOWHERE
 

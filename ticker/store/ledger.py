@@ -14,7 +14,7 @@ from ticker.rates.events import Entry
 from ticker.rates.model import Cursor
 from ticker.records import Document
 from ticker.store import rows
-from ticker.store.connection import Connected, in_time
+from ticker.store.connection import Connected
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +32,8 @@ class Ledger(Connected):
         found: list[Entry] = []
         key, after = self._key("ledger"), "-"
         while True:
-            async with in_time():
-                told: Any = await self._commands.xrange(key, min=after, count=ENTRIES_AT_ONCE)
+            async with self._in_time():
+                told: Any = await self._writing.commands.xrange(key, min=after, count=ENTRIES_AT_ONCE)
             if not told:
                 return found
             for number, (name, fields) in enumerate(told):
@@ -46,8 +46,8 @@ class Ledger(Connected):
     async def last_event(self) -> int:
         """The number of the last event that was written; 0 if none was."""
         try:
-            async with in_time():
-                info: Any = await self._commands.xinfo_stream(self._key("ledger"))
+            async with self._in_time():
+                info: Any = await self._writing.commands.xinfo_stream(self._key("ledger"))
         except ResponseError as error:
             if "no such key" in str(error):
                 return 0
@@ -56,22 +56,22 @@ class Ledger(Connected):
 
     async def documents(self) -> dict[str, Document]:
         """Every document, by its SHA-256. Unreadable ones are left out."""
-        async with in_time():
-            abouts: Any = await self._commands.hgetall(self._key("documents:about"))
+        async with self._in_time():
+            abouts: Any = await self._writing.commands.hgetall(self._key("documents:about"))
         found: dict[str, Document] = {}
         names = sorted(abouts)
         for start in range(0, len(names), DOCUMENTS_AT_ONCE):
             some = names[start : start + DOCUMENTS_AT_ONCE]
-            async with in_time():
-                bodies: Any = await self._bytes.hmget(self._key("documents"), some)
+            async with self._in_time():
+                bodies: Any = await self._writing.bytes.hmget(self._key("documents"), some)
             read = (rows.document(name, body, abouts[name]) for name, body in zip(some, bodies, strict=True))
             found |= {document.sha256: document for document in read if document}
         return found
 
     async def legacy_memory(self) -> LegacyMemory | None:
         """What a poller of an earlier version remembered; None if there is nothing readable."""
-        async with in_time():
-            text: Any = await self._commands.get(self._key("memory"))
+        async with self._in_time():
+            text: Any = await self._writing.commands.get(self._key("memory"))
         try:
             return legacy.decode_memory(text) if text else None
         except ValueError as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ticker.store import lua
-from ticker.store.connection import Connected, in_time
+from ticker.store.connection import Connected
 
 ORDERS_KEPT = 1000
 """Orders of operators, and their answers, that are kept as a record."""
@@ -38,8 +38,8 @@ class Orders(Connected):
 
     async def order(self, verb: str, subject: str, by: str) -> str:
         """Record an operator's decision for the process that polls; return the order's id."""
-        async with in_time():
-            order: Any = await self._commands.xadd(
+        async with self._in_time():
+            order: Any = await self._writing.commands.xadd(
                 self._key("orders"), {"verb": verb, "subject": subject, "by": by}, maxlen=ORDERS_KEPT
             )
         return str(order)
@@ -55,6 +55,6 @@ class Orders(Connected):
 
     async def answered(self, order: str) -> Done | None:
         """What came of an order; None while nobody has answered it."""
-        async with in_time():
-            rows: Any = await self._commands.xrange(self._key("answers"), min=order, max=order)
+        async with self._in_time():
+            rows: Any = await self._writing.commands.xrange(self._key("answers"), min=order, max=order)
         return Done(rows[0][1].get("text", ""), rows[0][1].get("done") == "1") if rows else None

@@ -12,10 +12,9 @@ from pydantic import ValidationError
 
 from ticker.rates.model import NOWHERE, Cursor, Fixing, Pair, Quote
 from ticker.rates.source import Outcome
-from ticker.store import rows
-from ticker.store.connection import Connected, in_time
+from ticker.store import clients, rows
+from ticker.store.connection import Connected
 
-FOLLOW_BLOCK = 5.0
 SNAPSHOT_TRIES = 5
 """How often a snapshot is read while publications come in between."""
 
@@ -57,7 +56,7 @@ class Quotes(Connected):
     async def _latest(self) -> tuple[Cursor, dict[str, str], Cursor]:
         """The latest quotes as they are kept, and the last cursors before and after they were read."""
         stream = self._key("stream")
-        async with in_time(), self._commands.pipeline(transaction=False) as pipeline:
+        async with self._in_time(), self._reading.commands.pipeline(transaction=False) as pipeline:
             pipeline.xrevrange(stream, count=1)
             pipeline.hgetall(self._key("latest"))
             pipeline.xrevrange(stream, count=1)
@@ -71,9 +70,10 @@ class Quotes(Connected):
         The position is always explicit: `$` would lose what is published between two reads.
         """
         while True:
-            async with asyncio.timeout(FOLLOW_BLOCK + 2):
-                answer: Any = await self._follower.xread(
-                    {self._key("stream"): str(position)}, count=100, block=int(FOLLOW_BLOCK * 1000)
+            await self._reading.look()
+            async with self._in_time(clients.FOLLOW_BLOCK + 2):
+                answer: Any = await self._reading.follower.xread(
+                    {self._key("stream"): str(position)}, count=100, block=int(clients.FOLLOW_BLOCK * 1000)
                 )
             for entry, fields in (answer or {}).get(self._key("stream"), ()):
                 position = Cursor.parse(entry)
@@ -95,8 +95,8 @@ class Quotes(Connected):
         found: list[Fixing] = []
         for symbol in symbols:
             key = self._key(f"history:{symbol}")
-            async with in_time():
-                members: Any = await self._commands.zrange(
+            async with self._in_time():
+                members: Any = await self._reading.commands.zrange(
                     key, since.toordinal(), until.toordinal(), byscore=True
                 )
             if source is not None:
@@ -111,8 +111,8 @@ class Quotes(Connected):
 
     async def outcomes(self, sources: Sequence[str]) -> dict[str, Outcome]:
         """How each source's last poll went, where that is known."""
-        async with in_time():
-            texts = await self._commands.mget([self._key(f"source:{source}") for source in sources])
+        async with self._in_time():
+            texts = await self._reading.commands.mget([self._key(f"source:{source}") for source in sources])
         found = {}
         for source, text in zip(sources, texts, strict=True):
             try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ticker.store import lua
-from ticker.store.connection import Connected, in_time
+from ticker.store.connection import Connected
 
 SCRIPTS_KEPT = 20
 """Versions of the widget's script that pages may ask for by name: at 20 KB each, 400 KB."""
@@ -29,12 +29,12 @@ class Scripts(Connected):
 
     async def scripts(self) -> frozenset[str]:
         """The fingerprints of the scripts that are kept."""
-        async with in_time():
-            names: Any = await self._commands.hkeys(self._key("scripts"))
+        async with self._in_time():
+            names: Any = await self._reading.commands.hkeys(self._key("scripts"))
         return frozenset(names)
 
     async def script(self, fingerprint: str) -> str | None:
         """The script that was kept under this fingerprint; None if none is."""
-        async with in_time():
-            text: Any = await self._commands.hget(self._key("scripts"), fingerprint)
+        async with self._in_time():
+            text: Any = await self._reading.commands.hget(self._key("scripts"), fingerprint)
         return str(text).partition(" ")[2] if text else None

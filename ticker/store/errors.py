@@ -1,0 +1,89 @@
+"""What goes wrong with a Redis: away, refused, overtaken, not the one that was meant."""
+
+from __future__ import annotations
+
+import re
+import ssl
+
+from redis.exceptions import (
+    AuthenticationError,
+    InvalidResponse,
+    MovedError,
+    NoPermissionError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+)
+from redis.exceptions import TimeoutError as RedisTimeout
+
+from ticker.store.address import Address
+
+UNAVAILABLE = (RedisError, OSError, TimeoutError)
+"""What any call may raise while Redis is away; the caller decides when to come back."""
+CLUSTER = "a node of a Redis Cluster answers there: write redis+cluster:// in place of redis://"
+
+
+_PLACE = re.compile(r"\S*(?:\d+\.\d+\.\d+\.\d+|\[[0-9a-fA-F:]+\]|[\w.-]+):\d+\S*|unix:\S+|/\S+\.sock\S*")
+
+
+def public(error: BaseException) -> str:
+    """What is wrong with Redis, in words for anybody: without its address."""
+    if isinstance(error, TimeoutError | RedisTimeout):
+        return "timed out"
+    if isinstance(error, ResponseError):
+        return _PLACE.sub("...", str(error))[:200]
+    causes = (each for each in (error, error.__cause__, error.__context__) if isinstance(each, OSError))
+    reason = next((each.strerror for each in causes if each.strerror), "")
+    return f"no connection{reason and ': '}{reason}"
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether Redis answered and refused: it is full, can't save, misses a replica, or forbids it."""
+    return isinstance(error, ResponseError)
+
+
+class LeaseLost(Exception):
+    """Another process polls now, or the lease ran out: nothing was written."""
+
+
+class Behind(Exception):
+    """Redis has less than was already written (it was flushed or restored): write everything anew."""
+
+
+class Refused(ValueError):
+    """Not the Redis that was meant, or one that does not let us in. Names the key of the settings."""
+
+    def __init__(self, key: str, words: str) -> None:
+        super().__init__(words)
+        self.key = key
+
+
+def fault(error: BaseException | None, where: Address) -> str:
+    """Why it is not the Redis that was meant, or does not let us in; nothing if it is only out of reach."""
+    match error:
+        case None | Refused():
+            return ""
+        case AuthenticationError() if re.search("already authenticated|uthentication required", str(error)):
+            return "it wants a password, and the address has none"
+        case AuthenticationError():
+            return "it does not know this user with this password"
+        case InvalidResponse():
+            return "what answers there is no Redis"
+        case MovedError():
+            return CLUSTER
+        case NoPermissionError():
+            return f"its user may not do what is needed, see README: {error}"
+        case ResponseError() if "DB index" in str(error) or "SELECT" in str(error):
+            return f"it has no database {where.database}"
+        case RedisClusterException() if "not enabled" in str(error) and _is_told_so(error):
+            return "it is no Cluster: write redis:// in place of redis+cluster://"
+        case ssl.SSLCertVerificationError():
+            return f"its certificate is not accepted: {error.verify_message}"
+        case ssl.SSLError() if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
+            return "no TLS is spoken there: write redis in place of rediss"
+    return fault(error.__cause__ or error.__context__, where)
+
+
+def _is_told_so(error: BaseException) -> bool:
+    """Whether a node said so, which redis-py takes any refusal for."""
+    return error.__cause__ is None and not isinstance(error.__context__, NoPermissionError)
