@@ -3,8 +3,8 @@ The variables that replace keys of the file.
 
 `TICKER_SERVER__PORT` is `server.port`, and `TICKER__SYMBOLS` is the key `symbols` outside of any section.
 `TICKER_REDIS_URL` is `redis.url`, `TICKER_REDIS_SENTINEL_PASSWORD` the password of the Sentinels, and
-`TICKER_<SOURCE>_KEY` the secret key of a source. All others that begin with TICKER_ are ignored: Kubernetes sets
-some for a service of that name.
+`TICKER_<SOURCE>_KEY` the secret key of a source. All others that begin with TICKER_ are ignored: Kubernetes
+sets some for a service of that name.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ticker.sources import SOURCES
 
 PREFIX, SEPARATOR = "TICKER_", "__"
 REDIS_URL = "TICKER_REDIS_URL"
-SENTINEL_PASSWORD = "TICKER_REDIS_SENTINEL_PASSWORD"
+SENTINEL_PASSWORD = "TICKER_REDIS_SENTINEL_PASSWORD"  # noqa: S105 - a name
 Secrets = Mapping[tuple[str, ...], tuple[str, str]]
 """By the place in the document, a secret that no file may have, and its variable."""
 
@@ -66,6 +66,7 @@ def _put(given: Given, name: str, text: str) -> Fault | None:
 
 def secrets_given(environment: Mapping[str, str]) -> Secrets:
     """The secret keys of sources, and the password of the Sentinels."""
+    variables: dict[tuple[str, ...], str]
     variables = {("sources", key, "key"): variable_of_key(key) for key in SOURCES}
     variables["redis", "sentinel_password"] = SENTINEL_PASSWORD
     return {path: (said, name) for path, name in variables.items() if (said := environment.get(name))}
