@@ -257,7 +257,7 @@ def test_a_bad_client_frame_is_answered_in_words(text: str, words: str) -> None:
 
 
 def test_no_symbols_select_everything() -> None:
-    assert wire.select((), ALL) == Selection(symbols=ALL, tag=0)
+    assert wire.select((), ALL) == Selection(symbols=ALL, tag=0, is_all=True)
     assert wire.select(("uzs", "kgs/usd", "TJS", "TJS"), ALL) == Selection(symbols=ALL, tag=0)
 
 

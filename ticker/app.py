@@ -6,6 +6,7 @@ import asyncio
 import getpass
 import logging
 import os
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -25,6 +26,7 @@ from ticker.fetch import in_words
 from ticker.metrics import Tally, shared_memory
 from ticker.poll import Clock, NobodyAnswered, Poller, WallClock
 from ticker.rates.source import Source
+from ticker.reload import Reload, has_terminal
 from ticker.rules import enabled_sources, new_desk, rule, without_source
 from ticker.sources import SOURCES
 from ticker.store import UNAVAILABLE, Refused, Store
@@ -71,9 +73,16 @@ def _new_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def until_stopped(service: Coroutine[Any, Any, None]) -> None:
-    """Run the service until SIGINT or SIGTERM; a second one ends the process the hard way."""
+async def until_stopped(service: Coroutine[Any, Any, None], reload: Reload | None = None) -> None:
+    """
+    Run the service until SIGINT or SIGTERM; a second one ends the process the hard way.
+
+    A hang-up asks for a `reload`, if the service can, unless its terminal is gone; else it ends it, too. One
+    that is ignored (nohup) stays ignored.
+    """
     loop, task, asked = asyncio.get_running_loop(), asyncio.current_task(), asyncio.Event()
+    is_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    signals = (*workers.SIGNALS, *(() if is_ignored else (signal.SIGHUP,)))
 
     def ask() -> None:
         log.info("ending")
@@ -83,11 +92,13 @@ async def until_stopped(service: Coroutine[Any, Any, None]) -> None:
             task.cancel()
 
     def _forget_signals() -> None:
-        for each in workers.SIGNALS:
+        for each in signals:
             loop.remove_signal_handler(each)
 
-    for each in workers.SIGNALS:
+    for each in signals:
         loop.add_signal_handler(each, ask)
+    if reload and not is_ignored and not has_terminal():
+        loop.add_signal_handler(signal.SIGHUP, reload.ask)
     try:
         await service
     except asyncio.CancelledError:
@@ -98,17 +109,22 @@ async def until_stopped(service: Coroutine[Any, Any, None]) -> None:
         _forget_signals()
 
 
-async def serve(settings: Settings, *, replay: DemoClock | None = None, notice: str = "") -> None:
+async def serve(
+    settings: Settings,
+    *,
+    replay: DemoClock | None = None,
+    notice: str = "",
+    reload: Reload | None = None,
+) -> None:
     """
     Run the whole service until cancelled; prints `ready http://HOST:PORT/` when it answers.
 
-    `replay` is another clock, with the days of a recording, which begins anew at its end. Raises
-    ConfigError, EmbeddedServerError, PortBusy, WorkerFailed or TooFewFiles in words.
+    `replay` is another clock, with the days of a recording, which begins anew at its end. `reload` brings
+    other settings. Raises ConfigError, EmbeddedServerError, PortBusy, WorkerFailed or TooFewFiles in words.
     """
     refuse_too_few_files()
     sources = enabled_sources(settings)
-    for symbol in without_source(settings.symbols, settings, sources):
-        log.warning("symbols: no enabled source has %s, it stays without a quote", symbol)
+    _warn(settings, sources)
     async with (
         _redis_url(settings) as url,
         _store(url, settings) as store,
@@ -120,15 +136,61 @@ async def serve(settings: Settings, *, replay: DemoClock | None = None, notice: 
         clock = replay or WallClock()
         enabled = frozenset(each.key for each in sources)
         front = _Front(settings, edge_store, url, enabled, notice, replay.told if replay else clock.now)
-        poller = _poller(settings, store, sources, clock, front.tally.board)
+        polling = _Polling(
+            lambda settings: _poller(settings, store, enabled_sources(settings), clock, front.tally.board),
+            settings,
+        )
         address, jobs = await front.open(port)
-        others = [poller.run()] + ([_rounds(replay, poller)] if replay else [])
+        others = [polling.run()]
+        if replay:
+            others.append(_rounds(replay, polling))
+        if reload:
+            others.append(_reloading(reload, settings, front, polling))
 
         async def loaded() -> None:
             await front.loaded()
             streams.say(f"ready {address}")
 
         await workers.attended(jobs, others, port, loaded)
+
+
+def _warn(settings: Settings, sources: Sequence[Source]) -> None:
+    for symbol in without_source(settings.symbols, settings, sources):
+        log.warning("symbols: no enabled source has %s, it stays without a quote", symbol)
+
+
+async def _reloading(reload: Reload, settings: Settings, front: _Front, polling: _Polling) -> None:
+    """Go on with other settings whenever there are some; until cancelled."""
+    async for new in reload.changes(settings):
+        sources = enabled_sources(new)
+        _warn(new, sources)
+        await front.serve(new, frozenset(each.key for each in sources))
+        polling.go_on(new)
+
+
+class _Polling:
+    """Polls by the newest settings: a poller with others takes over as after a restart."""
+
+    def __init__(self, make: Callable[[Settings], Poller], settings: Settings) -> None:
+        self._make = make
+        self._settings = settings
+        self._changed = asyncio.Event()
+        self.poller = make(settings)
+
+    def go_on(self, settings: Settings) -> None:
+        """Poll by these settings from now on."""
+        self._settings = settings
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Poll until cancelled."""
+        while True:
+            async with asyncio.TaskGroup() as group:
+                polling = group.create_task(self.poller.run())
+                await self._changed.wait()
+                self._changed.clear()
+                polling.cancel()
+            self.poller = self._make(self._settings)
 
 
 class _Front:
@@ -150,6 +212,7 @@ class _Front:
         self._notice = notice
         self._clock = clock
         self._alone = settings.server.workers == 1
+        self._workers: workers.Workers | None = None
         self._memory = shared_memory(settings.server.workers)
         # Beside workers, ours is the row that only reads: this process has no subscriber.
         row = 0 if self._alone else settings.server.workers
@@ -176,7 +239,7 @@ class _Front:
         if self._alone:
             address = await port.enter_async_context(self._edge.serving())
             return address, [self._edge.follow(), self._edge.beat()]
-        front = workers.Workers(
+        self._workers = front = workers.Workers(
             self._settings,
             self._url,
             enabled=self._enabled,
@@ -189,6 +252,14 @@ class _Front:
             port.callback(self._edge.leave)
         # What operators are told by this process, it has to know itself.
         return address, [front.keep()] + ([self._edge.follow()] if admin else [])
+
+    async def serve(self, settings: Settings, enabled: frozenset[str]) -> None:
+        """Go on with the symbols, limits and sources of other settings; no subscriber is dropped."""
+        self._settings, self._enabled = settings, enabled
+        if self._workers:
+            self._workers.serve(settings, enabled)
+        if self._alone or settings.server.admin:
+            await self._edge.serve(settings, enabled)
 
     async def loaded(self) -> None:
         """Wait until there is something to tell; workers have done so before they are open."""
@@ -363,10 +434,10 @@ async def _resume(replay: DemoClock, store: Store) -> None:
         replay.resume(max(said))
 
 
-async def _rounds(replay: DemoClock, poller: Poller) -> None:
+async def _rounds(replay: DemoClock, polling: _Polling) -> None:
     """At the end of the recording begin anew, in a new epoch."""
     while True:
         await asyncio.sleep(replay.remaining)
         log.info("the recording begins anew")
         replay.restart()
-        await poller.begin_again()
+        await polling.poller.begin_again()

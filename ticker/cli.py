@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,6 +13,7 @@ from ticker import __version__, app, logs, streams, watch, workers
 from ticker.config import Arguments, ConfigError, Settings, load, secrets_around, secrets_of
 from ticker.edge import PortBusy, TooFewFiles
 from ticker.embedded import EmbeddedServerError
+from ticker.reload import Reload
 from ticker.workers import WorkerFailed
 
 log = logging.getLogger(__name__)
@@ -115,7 +115,10 @@ def _add_orders(commands: Commands) -> None:
 
 def _serve(options: argparse.Namespace) -> None:
     settings = _settings(options, arguments=_listening(options), here=True)
-    app.run(app.until_stopped(app.serve(settings)))
+    again = Reload(lambda: _settings(options, arguments=_listening(options), here=True))
+    # Without a file there is nothing that could have changed.
+    reload = again if options.config else None
+    app.run(app.until_stopped(app.serve(settings, reload=reload), reload))
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -150,9 +153,7 @@ def _decide(options: argparse.Namespace) -> None:
 
 
 def _worker(options: argparse.Namespace) -> None:
-    # Nothing comes if the parent has gone already.
-    if line := sys.stdin.buffer.readline():
-        app.run(workers.work(line))
+    app.run(workers.work())
 
 
 def _settings(options: argparse.Namespace, **others: Any) -> Settings:

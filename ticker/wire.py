@@ -326,8 +326,18 @@ def select(texts: Sequence[str], symbols: tuple[Pair, ...], *, most: int = 200) 
     return Selection(
         symbols=chosen,
         tag=0 if chosen == symbols else _tag(chosen),
+        is_all=not wanted,
         has_reversed=any(pairs[pair] != pair for pair in chosen),
     )
+
+
+def remaining(selection: Selection, symbols: tuple[Pair, ...]) -> Selection | None:
+    """What is left of a selection when these `symbols` are served; None: nothing. All stay all."""
+    if selection.is_all:
+        return select((), symbols)
+    pairs = both_ways(symbols)
+    left = [str(pair) for pair in selection.symbols if pair in pairs]
+    return select(left, symbols) if left else None
 
 
 # A cursor also says for which selection it is good: a client that comes back asking for more

@@ -3,8 +3,8 @@ Edge processes beside the one that polls: they share its port, and one that dies
 
 The parent keeps every listening socket open itself, so connections that the kernel has queued for a dead
 worker wait for its successor; where that one dies, too, its share goes to the others meanwhile. A worker
-is told everything on its standard input, whose end means that the parent is gone; it says on its standard
-output when it serves.
+is told everything on its standard input, a line at its start and one for every reload, whose end means that
+the parent is gone; it says on its standard output when it serves.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from typing import Any, Self
 
@@ -42,6 +42,8 @@ LAST_SECONDS = 3.0
 """What a worker is given at its end beyond `server.lame_seconds` and `server.drain_seconds`."""
 STEADY_SECONDS = 10.0
 """How long a worker must last for its next death to be a single one again."""
+LONGEST_LINE = 1 << 24
+"""Bytes of what a worker is told at a time."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 5.0
 SERVES = b"serves\n"
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -189,6 +191,11 @@ class Workers:
                 each.close()
             await self._ended(self._server.lame_seconds + self._server.drain_seconds + LAST_SECONDS)
 
+    def serve(self, settings: Settings, enabled: Iterable[str]) -> None:
+        """Let every worker go on with the symbols, limits and sources of other settings."""
+        for worker in self._workers:
+            worker.tell(document_of(settings), sorted(enabled))
+
     async def keep(self) -> None:
         """Start every worker anew that dies; until cancelled, or until `serving` is left."""
         self._keeper = asyncio.current_task()
@@ -239,6 +246,9 @@ class _Worker:
     def __init__(self, assignment: Assignment) -> None:
         self.number = assignment.number
         self._assignment = assignment
+        self._told = assignment
+        """What its process knows."""
+        self._serves = False
         self.listening: tuple[socket.socket, ...] = ()
         self._places: list[tuple[socket.AddressFamily, Any]] = []
         self._process: Process | None = None
@@ -247,29 +257,41 @@ class _Worker:
     def pid(self) -> int:
         return self._process.pid if self._process else 0
 
+    def tell(self, settings: dict[str, Any], enabled: list[str]) -> None:
+        """Give it other settings, now if it serves, and to whoever takes its place."""
+        self._assignment = replace(self._assignment, settings=settings, enabled=enabled)
+        told = replace(self._told, settings=settings, enabled=enabled)
+        if self._serves and told != self._told:
+            self._told = told
+            self._write()
+
+    def _write(self) -> None:
+        if self._process and self._process.stdin:
+            # uvloop raises it if the process has ended already, which its keeper finds out.
+            with suppress(RuntimeError, ConnectionError):
+                self._process.stdin.write(self._told.line())
+
     async def spawn(self, listening: tuple[socket.socket, ...]) -> None:
         """Start a process on these sockets. Raises WorkerFailed."""
         self.listening = listening
         self._places = [(each.family, each.getsockname()) for each in listening]
         descriptors = [each.fileno() for each in listening]
-        assignment = Assignment(**asdict(self._assignment) | {"listening": descriptors})
+        self._told = replace(self._assignment, listening=descriptors)
+        self._serves = False
         try:
-            self._process = process = await asyncio.create_subprocess_exec(
+            self._process = await asyncio.create_subprocess_exec(
                 # Modules are looked for where this process found its own, and not in the working directory.
                 *(sys.executable, "-P", "-m", "ticker", *logs.arguments(), "worker", str(self.number)),
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
                 stdin=PIPE,
                 stdout=PIPE,
-                pass_fds=(*descriptors, assignment.memory),
+                pass_fds=(*descriptors, self._told.memory),
                 # Ctrl-C goes to the whole process group, and it is the parent that decides.
                 start_new_session=True,
             )
         except OSError as error:
             raise WorkerFailed(f"worker {self.number} can't be started: {error}") from error
-        if process.stdin:
-            # uvloop raises it if the process has ended already, which `until_it_serves` finds out.
-            with suppress(RuntimeError):
-                process.stdin.write(assignment.line())
+        self._write()
 
     async def until_it_serves(self) -> None:
         """Wait for its word. Raises WorkerFailed, with the process ended."""
@@ -285,6 +307,9 @@ class _Worker:
             self.send(signal.SIGKILL)
             await self.end()
             raise WorkerFailed(f"worker {self.number} {how}")
+        self._serves = True
+        # It may have been told of others while it started.
+        self.tell(self._assignment.settings, self._assignment.enabled)
 
     def step_aside(self) -> None:
         """Leave new connections to the other workers until this one serves again."""
@@ -340,8 +365,8 @@ def _pause(failures: int) -> float:
 # The worker's side.
 
 
-async def work(line: bytes) -> None:
-    """Serve as told until SIGTERM, or until the parent is gone: its pipe, our standard input, ends."""
+async def work() -> None:
+    """Serve as told on standard input until SIGTERM, or until the parent is gone: the input ends."""
     task = asyncio.current_task()
     loop = asyncio.get_running_loop()
     asked = False
@@ -354,7 +379,6 @@ async def work(line: bytes) -> None:
         asked = True
 
     def orphaned() -> None:
-        loop.remove_reader(sys.stdin.fileno())
         if asked:
             # Whoever ended the parent while it was ending is in a hurry.
             os._exit(1)
@@ -363,15 +387,20 @@ async def work(line: bytes) -> None:
 
     for each in SIGNALS:
         loop.add_signal_handler(each, end)
-    loop.add_reader(sys.stdin.fileno(), orphaned)
+    # It is the parent that a hang-up is meant for.
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)
+    orders = asyncio.StreamReader(limit=LONGEST_LINE)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
     try:
-        await _serve(Assignment.read(line))
+        # Nothing comes if the parent has gone already.
+        if line := await orders.readline():
+            await _serve(Assignment.read(line), orders, orphaned)
     except asyncio.CancelledError:
         if not asked:
             raise
 
 
-async def _serve(assignment: Assignment) -> None:
+async def _serve(assignment: Assignment, orders: asyncio.StreamReader, orphaned: Callable[[], None]) -> None:
     settings = Settings.model_validate(assignment.settings)
     logs.never_show((*secrets_of(settings), *of_address(assignment.url)))
     tally = Tally.shared(assignment.memory, assignment.number - 1, assignment.workers)
@@ -395,7 +424,13 @@ async def _serve(assignment: Assignment) -> None:
             with suppress(BrokenPipeError):  # a parent that is gone is noticed elsewhere
                 os.write(sys.stdout.fileno(), SERVES)
 
-        await attended([edge.follow(), edge.beat()], [], port, loaded)
+        async def obey() -> None:
+            while line := await orders.readline():
+                told = Assignment.read(line)
+                await edge.serve(Settings.model_validate(told.settings), frozenset(told.enabled))
+            orphaned()
+
+        await attended([edge.follow(), edge.beat(), obey()], [], port, loaded)
 
 
 def store_of(settings: Settings, url: str, *, reads: bool = False) -> Store:

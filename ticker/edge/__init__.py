@@ -125,6 +125,17 @@ class Edge:
             await runner.cleanup()
             self._broadcast.sockets.close()
 
+    async def serve(self, settings: Settings, enabled: frozenset[str]) -> None:
+        """Go on with the symbols and limits of other settings, and with other sources; nobody is dropped."""
+        rows: tuple[tuple[Cursor, Quote], ...] = ()
+        with suppress(*UNAVAILABLE):
+            rows = (await self._store.snapshot()).rows
+        known = [(quote.symbol, _row(at, quote)) for at, quote in rows]
+        self._broadcast.serve(settings.symbols, settings.limits, known)
+        self._port.serve(settings.limits)
+        self._routes.enable(enabled)
+        self._moved.set()
+
     def leave(self) -> None:
         """Say that this service is not ready any more."""
         self._broadcast.leaving_soon = True

@@ -41,7 +41,7 @@ class Operators:
         self._broadcast = broadcast
         self._store = store
         self._settings = settings
-        self._enabled = enabled
+        self.enabled = enabled
 
     async def alive(self, request: web.Request) -> web.Response:
         """The process runs."""
@@ -102,7 +102,7 @@ class Operators:
         outcomes: dict[str, Outcome] = {}
         lag, polling, redis_error = None, None, ""
         try:
-            outcomes = await self._store.outcomes(sorted(self._enabled))
+            outcomes = await self._store.outcomes(sorted(self.enabled))
             polling = await self._store.polls()
             lag = await self._lag()
         except UNAVAILABLE as error:

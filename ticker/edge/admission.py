@@ -28,7 +28,7 @@ class Admission:
 
     def __init__(self, server: ServerSettings, limits: LimitSettings, tally: Tally) -> None:
         self._server = server
-        self._limits = limits
+        self.limits = limits
         self._tally = tally
         self._inside: dict[str, int] = {}
         self._size = 0
@@ -38,8 +38,8 @@ class Admission:
 
     def handshake(self, now: float) -> bool:
         """Whether one more connection may be opened at `now` (seconds, a steady clock): a token bucket."""
-        earned = (now - self._saved_at) * self._limits.handshakes_per_second
-        self._saved = min(self._saved + earned, self._limits.handshakes_at_once)
+        earned = (now - self._saved_at) * self.limits.handshakes_per_second
+        self._saved = min(self._saved + earned, self.limits.handshakes_at_once)
         self._saved_at = now
         if self._saved < 1:
             self._tally.add(Count.REFUSED_RATE)
@@ -74,10 +74,10 @@ class Admission:
 
     def enter(self, address: str) -> None:
         """Take one more subscriber in. Raises Refused."""
-        if self._size >= self._limits.subscribers:
+        if self._size >= self.limits.subscribers:
             self._tally.add(Count.REFUSED_FULL)
             raise Refused(503, "no more subscribers fit in here", retry_after())
-        if address and self._inside.get(address, 0) >= self._limits.subscribers_per_address:
+        if address and self._inside.get(address, 0) >= self.limits.subscribers_per_address:
             self._tally.add(Count.REFUSED_ADDRESS)
             raise Refused(503, "no more subscribers from your address", retry_after())
         self._size += 1

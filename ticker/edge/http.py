@@ -100,6 +100,10 @@ class Routes:
         self._listing = Listing(broadcast, store, sources, enabled, label=label)
         self._operators = Operators(broadcast, store, settings, enabled)
 
+    def enable(self, enabled: frozenset[str]) -> None:
+        """Other sources are asked from now on."""
+        self._listing.enabled = self._operators.enabled = enabled
+
     def application(self) -> web.Application:
         app = web.Application(middlewares=[problems], client_max_size=16384)
         app.on_response_prepare.append(self._share)
@@ -236,8 +240,10 @@ class Routes:
         cursor = wire.stamp(delta.cursor, selection)
         text = answers.encode_quotes(cursor, delta.items)
         late = self._broadcast.mask(filter(mirror.is_late, selection.symbols))
-        tag = f'"{cursor}-{late:x}"' if late else f'"{cursor}"'
-        return Packed(text.encode(), JSON, tag=tag, cache=QUOTES_CACHE)
+        tag = f"{cursor}-{late:x}" if late else cursor
+        if self._broadcast.symbols != self._settings.symbols:  # a reload may bring others to the same cursor
+            tag += f"-{digest(str(self._broadcast.symbols).encode())[1:9]}"
+        return Packed(text.encode(), JSON, tag=f'"{tag}"', cache=QUOTES_CACHE)
 
     async def quote(self, request: web.Request) -> web.Response:
         """The newest quote of one symbol."""

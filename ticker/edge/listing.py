@@ -31,7 +31,7 @@ class Listing:
         self._broadcast = broadcast
         self._store = store
         self._sources = sources
-        self._enabled = enabled
+        self.enabled = enabled
         self._label = label
         self._outcomes: dict[str, Outcome] = {}
 
@@ -49,7 +49,7 @@ class Listing:
 
     def _row(self, source: Source, now: datetime) -> SourceAnswer:
         known = self._outcomes.get(source.key) or Outcome(source=source.key)
-        enabled = source.key in self._enabled
+        enabled = source.key in self.enabled
         return SourceAnswer(
             key=source.key,
             name=self._label + source.name,

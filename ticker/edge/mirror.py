@@ -63,9 +63,22 @@ class Mirror(Generic[Item]):
         """The symbols that have been late at any time since they were published."""
 
     @property
-    def version(self) -> tuple[Cursor, frozenset[Pair]]:
+    def version(self) -> tuple[Cursor, frozenset[Pair], tuple[Pair, ...]]:
         """Changes with everything that `since` and `get` give."""
-        return self.cursor, self.late
+        return self.cursor, self.late, self.symbols
+
+    def serve(
+        self, symbols: Sequence[Pair], rows: Iterable[tuple[Pair, Row[Item]]], *, now: datetime
+    ) -> None:
+        """Hold other symbols from now on; `rows` are what was published of those that are new."""
+        self.symbols = tuple(symbols)
+        self._origins = both_ways(self.symbols)
+        known = dict(rows)
+        known = {symbol: row for symbol, row in known.items() if row.at <= self.cursor} | self._rows
+        self._rows = {symbol: known[symbol] for symbol in self.symbols if symbol in known}
+        self._inverted.clear()
+        self._turned &= self._rows.keys()
+        self.look(now)
 
     def apply(
         self, cursor: Cursor, rows: Iterable[tuple[Pair, Row[Item]]], *, now: datetime

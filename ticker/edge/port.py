@@ -155,6 +155,12 @@ class Port:
             each.listen(BACKLOG)
             asyncio.get_running_loop().add_reader(each.fileno(), self._accept, each)
 
+    def serve(self, limits: LimitSettings) -> None:
+        """Go on with other limits, and with the symbols that the broadcast serves by now."""
+        self.limits = limits
+        self._everything = wire.select((), self._broadcast.symbols)
+        self._kept_wish.cache_clear()
+
     def close(self) -> None:
         """Accept no more; who has not asked yet is left."""
         for each in self._listening:

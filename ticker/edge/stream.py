@@ -215,17 +215,13 @@ class Broadcast:
         clock: Callable[[], datetime],
     ) -> None:
         """`clock` gives the time (aware) by which quotes become late."""
-        self.symbols = symbols
         self.server = server
         self.limits = limits
         self.tally = tally
         self.admission = Admission(server, limits, tally)
         self.sockets = Sockets()
         self.mirror: Mirror[str] = Mirror(symbols, wire.encode_inverted)
-        self._origins = both_ways(symbols)
-        # Configured symbols first, so that the ETags of their quotes are the same for every version.
-        pairs = dict.fromkeys((*symbols, *self._origins))
-        self._bits = {pair: 1 << number for number, pair in enumerate(pairs)}
+        self._set_symbols(symbols)
         self._kept_bytes = 0
         self.loaded = self.leaving_soon = self.closing = False
         self.size = 0
@@ -235,7 +231,7 @@ class Broadcast:
         self.blocked, self.leaving, self.ahead, self.spoken = {}, {}, {}, {}
         self.buffer = bytearray(READ_BYTES)
         self.occupied, self.lost, self._emptied = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._groups: dict[tuple[Framing, tuple[Pair, ...]], Group] = {}
+        self._groups: dict[tuple[Framing, tuple[Pair, ...], bool], Group] = {}
         self._wheel = Wheel(server.heartbeat_seconds)
 
     def open(self) -> None:
@@ -254,6 +250,32 @@ class Broadcast:
             time = wire.encode_moment(self.clock())
             self._told_time = self.now, time
         return time
+
+    def _set_symbols(self, symbols: tuple[Pair, ...]) -> None:
+        self.symbols = symbols
+        self._origins = both_ways(symbols)
+        # Configured symbols first, so that the ETags of their quotes are the same for every version.
+        pairs = dict.fromkeys((*symbols, *self._origins))
+        self._bits = {pair: 1 << number for number, pair in enumerate(pairs)}
+
+    def serve(
+        self, symbols: tuple[Pair, ...], limits: LimitSettings, rows: Iterable[tuple[Pair, Row[str]]]
+    ) -> None:
+        """
+        Go on with other symbols and limits; `rows` are what was published of the symbols that are new.
+
+        Whoever follows all symbols gets a snapshot of the new ones, whoever selected one that is gone a
+        snapshot of the others, or 4400 if there is no other.
+        """
+        self.limits = self.admission.limits = limits
+        if symbols == self.symbols:
+            return
+        self._set_symbols(symbols)
+        self.mirror.serve(symbols, rows, now=self.clock())
+        self._told_time, self._kept_bytes = NEVER, 0
+        self._groups = {}
+        for subscriber in self.subscribers:
+            subscriber.select_again()
 
     def apply(self, cursor: Cursor, rows: Iterable[tuple[Pair, Row[str]]]) -> None:
         """Take a publication and send every subscriber what it has not seen of it."""
@@ -376,7 +398,7 @@ class Broadcast:
 
     def enroll(self, selection: Selection, framing: Framing) -> Group:
         """One member more in the group of a selection."""
-        key = framing, selection.symbols
+        key = framing, selection.symbols, selection.is_all
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = Group(selection, framing, self)
@@ -386,8 +408,10 @@ class Broadcast:
     def part(self, group: Group) -> None:
         """One member less; nobody left, the group is forgotten."""
         group.size -= 1
-        if not group.size:
-            self._groups.pop((group.framing, group.selection.symbols), None)
+        key = group.framing, group.selection.symbols, group.selection.is_all
+        # Another one may have its place since other symbols are served.
+        if not group.size and self._groups.get(key) is group:
+            del self._groups[key]
 
     async def beat(self) -> None:
         """Heartbeats, pings and the end of those who are silent or stuck; runs until cancelled."""
@@ -766,11 +790,30 @@ class Subscriber:
         self.group = self._broadcast.enroll(selection, old.framing)
         old.caught_up.discard(self)
         self._broadcast.part(old)
+        self._begin_again()
+
+    def _begin_again(self) -> None:
+        """Get a snapshot of another selection, now or when it can be told anything."""
         self._cursor = None
         if self.state is State.AHEAD:
             self._broadcast.ahead[self].cursor = None
         elif self.state is State.CAUGHT_UP:
             self.catch_up(None)
+
+    def select_again(self) -> None:
+        """Go on with what is left of the selection, now that other symbols are served."""
+        old, is_caught_up = self.group, self.state is State.CAUGHT_UP
+        selection = wire.remaining(old.selection, self._broadcast.symbols)
+        self.group = self._broadcast.enroll(
+            selection or wire.select((), self._broadcast.symbols), old.framing
+        )
+        if selection is None:
+            names = ", ".join(map(str, old.selection.symbols))
+            self.close(CloseCode.BAD_REQUEST, f"{names} is not served here any more")
+        elif selection != old.selection:
+            self._begin_again()
+        elif is_caught_up:
+            self.group.caught_up.add(self)
 
     def complain(self, talk: Conversation, message: str) -> None:
         """Say what was wrong; three in a row and the client is a stranger to the protocol."""

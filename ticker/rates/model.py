@@ -293,5 +293,7 @@ class Selection:
     symbols: tuple[Pair, ...]
     tag: int = 0
     """0 where everything is selected, else a number that only this selection has."""
+    is_all: bool = False
+    """Whether none was named, so that it is all of them, also when others are served."""
     has_reversed: bool = False
     """Whether one of the symbols is not configured, but its reverse is."""

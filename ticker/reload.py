@@ -1,0 +1,77 @@
+"""A reload: which keys may change while the service runs, and whether a hang-up asks for one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any
+
+from ticker.config import ConfigError, Settings
+from ticker.rules import enabled_sources
+
+log = logging.getLogger(__name__)
+
+CHANGEABLE = ("symbols", "policy", "limits", "sources", "pegs")
+
+
+class Reload:
+    """Reads the configuration again when it is asked to."""
+
+    def __init__(self, read: Callable[[], Settings]) -> None:
+        """`read` raises ConfigError."""
+        self._read = read
+        self._asked = asyncio.Event()
+
+    def ask(self) -> None:
+        """Read it again, soon."""
+        self._asked.set()
+
+    async def changes(self, settings: Settings) -> AsyncIterator[Settings]:
+        """The settings to go on with, whenever something has changed in them; without end."""
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            try:
+                wanted = self._read()
+                enabled_sources(wanted)
+            except ConfigError as error:
+                log.error("reload: nothing is changed: %s", error)
+                continue
+            settings, changed, later = merged(settings, wanted)
+            if later:
+                log.warning("reload: needs a restart: %s", ", ".join(later))
+            log.info("reload: %s", f"changed: {', '.join(changed)}" if changed else "nothing has changed")
+            if changed:
+                yield settings
+
+
+def merged(settings: Settings, wanted: Settings) -> tuple[Settings, list[str], list[str]]:
+    """The settings to go on with, the keys that have changed in them, and those that need a restart."""
+    new = settings.model_copy(update={name: getattr(wanted, name) for name in CHANGEABLE})
+    limits = new.limits.model_copy(update={"head_bytes": settings.limits.head_bytes})
+    new = new.model_copy(update={"limits": limits})
+    return new, list(_differences(settings, new)), list(_differences(new, wanted))
+
+
+def _differences(one: Settings, other: Settings) -> Iterator[str]:
+    return _compared(one.model_dump(), other.model_dump(), "")
+
+
+def _compared(one: Any, other: Any, name: str) -> Iterator[str]:
+    if not (isinstance(one, Mapping) and isinstance(other, Mapping)):
+        if one != other:
+            yield name
+        return
+    for key in dict.fromkeys((*one, *other)):
+        yield from _compared(one.get(key), other.get(key), f"{name}.{key}" if name else str(key))
+
+
+def has_terminal() -> bool:
+    """Whether a hang-up means that the terminal from which we were started is gone."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
