@@ -163,7 +163,10 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("[server]\nprot = 1", "line 2: unknown key `server.prot`. Did you mean `server.port`?"),
         ("[server", "line 1: the section's name does not end. Add the closing bracket: [server]."),
         ("[sources.nbrk]", "line 1: unknown source [sources.nbrk]. Did you mean [sources.nbk]?"),
-        ('[redis]\nurl = "http://:secret@example"', "redis.url: "),
+        (
+            '[redis]\nurl = "http://:secret@example"',
+            "`redis.url`: this address can't be used: it begins with none of redis://",
+        ),
     ],
 )
 def test_a_configuration_that_can_not_be_used_is_refused_with_2_in_words(

@@ -111,6 +111,8 @@ WRONG = {
     ),
     ('[server]\nhost = "localhost'): ("c.toml, line 2: the text does not end. Add the closing quote."),
     ('[redis]\nurl = "redis://:Sup3rSecret/def@h"\nlease_seconds = "Sup3rSecret"'): (
+        "c.toml, line 2: `redis.url`: this address can't be used: in a password, write / as %2F, ? as %3F, "
+        "# as %23 and @ as %40.\n"
         'c.toml, line 3: `redis.lease_seconds`: "***" is text, not a whole number.\n'
         "  Write a whole number from 3 to 300, like 6."
     ),

@@ -20,7 +20,7 @@ from stage import site, until
 
 from ticker import app, logs
 from ticker.cli import main
-from ticker.config import Settings, load, secrets_around, secrets_of
+from ticker.config import RedisSettings, Settings, load, secrets_around, secrets_of
 from ticker.sources import SOURCES
 
 
@@ -113,7 +113,7 @@ def test_the_last_words_of_a_process_have_no_secret(
     ],
 )
 def test_the_secrets_of_an_address_are_known(address: str, secrets: set[str]) -> None:
-    known = secrets_of(load(None, environment={"TICKER_REDIS_URL": address}))
+    known = secrets_of(Settings(redis=RedisSettings(url=address)))
 
     assert known == secrets
     assert secrets_around({"HTTPS_PROXY": address, "TICKER_REDIS_URL": address}) == secrets
@@ -128,7 +128,7 @@ def test_the_secrets_of_sources_and_the_environment_are_known(tmp_path: Path) ->
         "HOME": "/root",
     }
 
-    assert secrets_of(load(file, environment=environment)) == {"B4nkPass", "K3yOfNbk"}
+    assert secrets_of(load(file, environment=environment)) == {"B4nkPass", "K3yOfNbk", "S3ntinel"}
     assert secrets_around(environment) == {"K3yOfNbk", "S3ntinel"}
 
 
@@ -362,6 +362,8 @@ async def test_no_output_of_a_run_has_a_secret(
         f"redis://:{PASSWORD}@127.0.0.1:port/0",
         f"rediss://:{PASSWORD}@[127.0.0.1/0",
         f"http://:{PASSWORD}@127.0.0.1/0",
+        f"redis://user:{PASSWORD}@127.0.0.1:1/notanumber?{OTHER}",
+        f"redis://127.0.0.1:1/0?password={PASSWORD}&socket_timeout=x",
     ],
 )
 @pytest.mark.parametrize("command", ["serve", "hold", "backfill"])

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ticker import check, streams, workers
+from ticker import __version__, check, streams, workers
 from ticker.board import Board
 from ticker.config import ConfigError, Settings, SourceSettings
 from ticker.demo import NOTICE, Banks, DemoClock
@@ -124,7 +124,7 @@ async def serve(
     """
     refuse_too_few_files()
     sources = enabled_sources(settings)
-    _warn(settings, sources)
+    _warn(settings)
     async with (
         _redis_url(settings) as url,
         _store(url, settings) as store,
@@ -133,6 +133,7 @@ async def serve(
     ):
         if replay:
             await _resume(replay, store)
+        _record_version(settings)
         clock = replay or WallClock()
         enabled = frozenset(each.key for each in sources)
         front = _Front(settings, edge_store, url, enabled, notice, replay.told if replay else clock.now)
@@ -154,17 +155,16 @@ async def serve(
         await workers.attended(jobs, others, port, loaded)
 
 
-def _warn(settings: Settings, sources: Sequence[Source]) -> None:
-    for symbol in without_source(settings.symbols, settings, sources):
-        log.warning("symbols: no enabled source has %s, it stays without a quote", symbol)
+def _warn(settings: Settings) -> None:
+    for words in without_quotes(settings):
+        log.warning("%s", words)
 
 
 async def _reloading(reload: Reload, settings: Settings, front: _Front, polling: _Polling) -> None:
     """Go on with other settings whenever there are some; until cancelled."""
     async for new in reload.changes(settings):
-        sources = enabled_sources(new)
-        _warn(new, sources)
-        await front.serve(new, frozenset(each.key for each in sources))
+        _warn(new)
+        await front.serve(new, frozenset(each.key for each in enabled_sources(new)))
         polling.go_on(new)
 
 
@@ -191,6 +191,13 @@ class _Polling:
                 self._changed.clear()
                 polling.cancel()
             self.poller = self._make(self._settings)
+
+
+def _record_version(settings: Settings) -> None:
+    """Leave word of our version, where it can be read without starting the embedded server."""
+    if settings.redis.url == "embedded":
+        with suppress(OSError):  # a full disk is the store's to tell
+            (_data_dir(settings) / "version").write_text(f"{__version__}\n")
 
 
 class _Front:
@@ -371,6 +378,45 @@ async def backfill(settings: Settings, days: int) -> str:
             raise OrderFailed(str(error)) from None
         except ExceptionGroup as group:  # another process took the lease over, or Redis went
             raise OrderFailed(f"broken off: {group.exceptions[0]}; what was told is kept") from None
+
+
+async def last_version(settings: Settings) -> str:
+    """The version that ran last on the data of these settings. Raises VersionUnknown."""
+    if settings.redis.url == "embedded":
+        return _recorded_version(_data_dir(settings) / "version")
+    async with _store(settings.redis.url, settings) as store:
+        try:
+            version = await store.version()
+        except UNAVAILABLE as error:
+            raise VersionUnknown(f"redis is out of reach: {in_words(error)}") from None
+    if not version:
+        raise VersionUnknown("this Redis has no record of one")
+    return version
+
+
+class VersionUnknown(Exception):
+    """It is not known which version ran last. Says why."""
+
+
+def _recorded_version(file: Path) -> str:
+    try:
+        return file.read_text().strip()
+    except FileNotFoundError:
+        raise VersionUnknown(f"there is no {file}") from None
+    except (OSError, ValueError) as error:
+        raise VersionUnknown(f"{file} can't be read: {error}") from None
+
+
+def without_quotes(settings: Settings) -> list[str]:
+    """
+    In words, which symbols stay without a quote, as no enabled source lists them.
+
+    Raises ConfigError for a source that needs a key and has none.
+    """
+    return [
+        f"symbols: no enabled source lists {symbol}, it stays without a quote: enable one of its sources"
+        for symbol in without_source(settings.symbols, settings, enabled_sources(settings))
+    ]
 
 
 async def checked(settings: Settings) -> tuple[str, bool]:

@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ticker import __version__, app, logs, streams, watch, workers
-from ticker.config import Arguments, ConfigError, Settings, load, secrets_around, secrets_of
+from ticker.config import (
+    Arguments,
+    ConfigError,
+    Settings,
+    load,
+    new_since,
+    secrets_around,
+    secrets_of,
+    shown,
+)
 from ticker.edge import PortBusy, TooFewFiles
 from ticker.embedded import EmbeddedServerError
 from ticker.reload import Reload
@@ -71,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_questions(commands)
     _add_orders(commands)
+    _add_config(commands)
     _add_logs(parser, form="text", level="info")
     # Not for people, and so without help: `serve` starts its workers by it.
     worker = commands.add_parser("worker")
@@ -96,6 +106,18 @@ def _add_questions(commands: Commands) -> None:
     check = commands.add_parser("check", help="ask every enabled source once and compare what they say")
     check.add_argument("--config", type=Path, metavar="FILE", help=_CONFIG_HELP)
     check.set_defaults(run=_check)
+
+
+def _add_config(commands: Commands) -> None:
+    config = commands.add_parser("config", help="check or show the configuration, without starting anything")
+    verbs = config.add_subparsers(dest="verb", required=True, metavar="VERB")
+    check = verbs.add_parser("check", help="say all that is wrong, and which keys are new")
+    check.set_defaults(run=_check_config)
+    show = verbs.add_parser("show", help="print it as it is in effect, as TOML that can be loaded")
+    show.set_defaults(run=_show_config)
+    for verb in (check, show):
+        verb.add_argument("config", type=Path, nargs="?", metavar="FILE", help=_CONFIG_HELP)
+        _add_logs(verb, form=argparse.SUPPRESS, level=argparse.SUPPRESS)
 
 
 def _add_orders(commands: Commands) -> None:
@@ -138,6 +160,29 @@ def _check(options: argparse.Namespace) -> int:
     table, whole = app.run(app.checked(_settings(options)))
     streams.tell(table)
     return 0 if whole else FAILED
+
+
+def _check_config(options: argparse.Namespace) -> None:
+    settings = _settings(options, here=True)
+    warnings = app.without_quotes(settings)
+    streams.tell("\n".join([*warnings, *_news(settings), f"{options.config or 'the defaults'}: no error"]))
+
+
+def _news(settings: Settings) -> list[str]:
+    """In words, which keys are new since the last version that ran on this data."""
+    try:
+        version = app.run(app.last_version(settings))
+    except app.VersionUnknown as unknown:
+        return [f"new keys: it is not known which version ran last: {unknown}", *_listed(new_since("0"))]
+    return _listed(new_since(version)) or [f"new keys: none since {version}, which ran last on this data"]
+
+
+def _listed(keys: Sequence[str]) -> list[str]:
+    return [f"new key: {key}" for key in keys]
+
+
+def _show_config(options: argparse.Namespace) -> None:
+    streams.tell(shown(_settings(options)).rstrip("\n"))
 
 
 def _backfill(options: argparse.Namespace) -> None:

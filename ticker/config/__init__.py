@@ -15,6 +15,7 @@ from ticker.config.settings import (
     Settings,
     SourceSettings,
 )
+from ticker.config.show import new_since, shown
 
 __all__ = [
     "Arguments",
@@ -30,7 +31,9 @@ __all__ = [
     "Settings",
     "SourceSettings",
     "load",
+    "new_since",
     "of_address",
     "secrets_around",
     "secrets_of",
+    "shown",
 ]

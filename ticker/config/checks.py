@@ -10,9 +10,10 @@ from ipaddress import ip_address
 
 from ticker.config.faults import Fault
 from ticker.config.keys import Path
-from ticker.config.settings import Policy, ServerSettings, Settings, quoted
+from ticker.config.settings import Policy, RedisSettings, ServerSettings, Settings, quoted
 from ticker.rates.model import Pair
 from ticker.sources import SOURCES
+from ticker.store import address
 
 
 def contradictions(settings: Settings, *, here: bool) -> Iterator[Fault]:
@@ -23,6 +24,7 @@ def contradictions(settings: Settings, *, here: bool) -> Iterator[Fault]:
     """
     yield from _times(settings.server)
     yield from _addresses(settings.server)
+    yield from _redis(settings.redis)
     yield from _policies(settings)
     yield from _currencies(settings)
     if here:
@@ -49,6 +51,15 @@ def _addresses(server: ServerSettings) -> Iterator[Fault]:
             f'Write another port, like "127.0.0.1:{9100 if server.port != 9100 else 9101}".',
             beside=(("server", "host"), ("server", "port")),
         )
+
+
+def _redis(redis: RedisSettings) -> Iterator[Fault]:
+    for name, url in ("url", redis.url), ("read_url", redis.read_url):
+        try:
+            if url not in ("", "embedded"):
+                address.read(url)
+        except ValueError as error:  # its words never have a part of a password
+            yield Fault(("redis", name), f"this address can't be used: {error}", "")
 
 
 def _policies(settings: Settings) -> Iterator[Fault]:

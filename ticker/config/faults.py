@@ -41,7 +41,7 @@ class Fault:
         key = "" if self.names_key or not self.path else f"{named(self.path)}: "
         said = f"{key}{self.wrong}."
         between = " " if len(said) + len(self.right) < LINE else "\n  "
-        return f"{where}: {said}{between}{self.right}"
+        return f"{where}: {said}{between}{self.right}".rstrip()
 
 
 # A value of another kind than its key's, and keys that nobody knows.

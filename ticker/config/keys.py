@@ -22,6 +22,8 @@ Path = tuple[str | int, ...]
 
 SINCE: Mapping[str, str] = {
     "poll.proxy": "0.2.0",
+    "redis.read_url": "0.2.0",
+    "redis.sentinel_username": "0.2.0",
     "server.lame_seconds": "0.2.0",
     "server.public_url": "0.2.0",
 }

@@ -27,7 +27,8 @@ def secrets_in(document: Mapping[str, Any], path: Path = ()) -> frozenset[str]:
 def secrets_of(settings: Settings) -> frozenset[str]:
     """Every secret of the settings."""
     keys = {key: {"key": source.key} for key, source in settings.sources.items()}
-    return secrets_in(settings.model_dump()) | secrets_in(keys)
+    hidden = {"sources": keys, "redis": {"sentinel_password": settings.redis.sentinel_password}}
+    return secrets_in(settings.model_dump()) | secrets_in(hidden)
 
 
 def secrets_around(environment: Mapping[str, str]) -> frozenset[str]:

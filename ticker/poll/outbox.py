@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Any, Literal, TypeVar
 
-from ticker import wire
+from ticker import __version__, wire
 from ticker.board import Board
 from ticker.fetch import in_words
 from ticker.poll.shelf import Papers
@@ -197,6 +197,10 @@ class Outbox:
         )
         self._lease = lease or ""
         return bool(lease)
+
+    async def note_version(self) -> None:
+        """Record the version of this process, for `ticker config check`. Raises LeaseLost."""
+        await self._store.note_version(self._lease, __version__)
 
     async def renew(self) -> bool:
         """Keep the lease; give whether Redis still has what was published. Raises LeaseLost."""

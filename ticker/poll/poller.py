@@ -186,6 +186,7 @@ class Poller:
                 elected = elected or await self._outbox.acquire()
                 if elected:
                     await self._takeover.take_up()
+                    await self._outbox.note_version()
                     self._waits.clear()
                     log.info("poller: polls %d sources", len(self._feeds))
                     return

@@ -47,6 +47,15 @@ class Leases(Connected):
         last = await self._run(lua.RENEW, ["leader", "stream", "fence", "poller"], [lease, seconds * 1000])
         return Cursor.parse(last) if last else NOWHERE
 
+    async def note_version(self, lease: str, version: str) -> None:
+        """Record which version of this service polls. Raises LeaseLost."""
+        await self._run(lua.NOTE_VERSION, ["leader", "fence", "version"], [lease, version])
+
+    async def version(self) -> str:
+        """The version that polled last; empty if none has recorded it."""
+        async with self._in_time():
+            return str(await self._reading.commands.get(self._key("version")) or "")
+
     async def release(self, lease: str) -> None:
         """Give the lease back, so that the next poller need not wait."""
         await self._run(lua.RELEASE, ["leader", "fence"], [lease])

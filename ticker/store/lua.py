@@ -183,6 +183,17 @@ redis.call('DEL', KEYS[1])
 """
 )
 
+# KEYS: leader, fence, version. ARGV: lease, version.
+NOTE_VERSION = (
+    HOLDS
+    + """
+if not holds(KEYS[1], KEYS[2], ARGV[1]) then
+  return redis.error_reply('LEASELOST another poller holds the lease')
+end
+redis.call('SET', KEYS[3], ARGV[2])
+"""
+)
+
 # KEYS: answers, orders. Returns the orders after the last one that was answered. In one step, as it is asked
 # every two seconds.
 ORDERS = """
