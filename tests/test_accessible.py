@@ -446,8 +446,8 @@ const inSight = () => {
   return left >= view.left - 0.5 && (fits ? right <= view.right + 0.5 : left < view.left + 60);
 };
 const { outlineStyle, outlineWidth } = getComputedStyle(node);
-const seen = !node.matches("a") || await until(inSight, 3).catch(() => false);
-const stands = !node.matches("a") || await until(async () => await motion(100) === 0, 3).catch(() => false);
+const seen = !node.matches("a") || await until(inSight).catch(() => false);
+const stands = !node.matches("a") || await until(async () => await motion(100) === 0).catch(() => false);
 return [seen, stands, node.matches(":focus-visible"), outlineStyle, outlineWidth];
 """
 SYMBOLS = [text.split()[0] for text in FIVE_TEXTS]

@@ -44,10 +44,10 @@ MOVE = """async () => {
   const item = root.querySelector('[part~=item]');
   const frame = () => new Promise(requestAnimationFrame);
   await frame();
-  const [from, start] = [item.getBoundingClientRect().left, performance.now()];
+  const [from, start] = [item.getBoundingClientRect().left, document.timeline.currentTime];
   await new Promise(resolve => setTimeout(resolve, 500));
   await frame();
-  return (item.getBoundingClientRect().left - from) / (performance.now() - start) * 1000;
+  return (item.getBoundingClientRect().left - from) / (document.timeline.currentTime - start) * 1000;
 }"""
 
 # Whether the line covers the whole width of its element: the largest hole between items, in pixels.

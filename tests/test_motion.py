@@ -101,12 +101,16 @@ def rate(dice: random.Random, quote_of: QuoteOf, code: str) -> Quote:
 
 
 async def until_moving(page: Page) -> None:
-    """Wait until every ticker of the page has its items and moves."""
+    """
+    Wait until every ticker of the page has its items and moves.
+
+    An animation that is pending stands still, though it is called running: on a busy machine for some frames.
+    """
     ready = """
       return [...document.querySelectorAll("currency-ticker")].every((ticker) =>
         ticker.shadowRoot?.querySelector("[part~=item]") &&
         ticker.shadowRoot.querySelector("[part~=track]").getAnimations()
-          .some(({ playState }) => playState === "running"))"""
+          .some(({ playState, pending }) => playState === "running" && !pending))"""
     async with asyncio.timeout(20):
         while not await page.run(ready):
             await asyncio.sleep(0.05)

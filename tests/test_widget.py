@@ -280,7 +280,7 @@ async def test_junk_in_an_attribute_does_no_harm(room: Newsroom, open_page: Open
               node.setAttribute(name, each);
               // So that it is carried out before the next one.
               await moment(8);
-              await until(() => items().length === 5 && texts().every((text) => text.length > 5), 5)
+              await until(() => items().length === 5 && texts().every((text) => text.length > 5))
                 .catch(() => broken.push(each));
               if (broken.length > 3) break;
             }
