@@ -130,8 +130,8 @@ def test_a_year_is_walked_by_the_clock_without_a_false_word() -> None:
     walk_a_year()
 
 
-def test_a_year_is_walked_in_under_five_seconds() -> None:
-    """CPU time, without what measuring the coverage costs: that doubles it."""
+def test_a_year_is_walked_within_ten_times_the_usual() -> None:
+    """CPU time, without what measuring the coverage costs: that doubles it. Usual are 2 to 3 s."""
     tracer = sys.gettrace()
     sys.settrace(None)
     try:
@@ -141,7 +141,7 @@ def test_a_year_is_walked_in_under_five_seconds() -> None:
     finally:
         sys.settrace(tracer)
 
-    assert took < 5
+    assert took < 30
 
 
 def walk_a_year() -> None:

@@ -28,7 +28,7 @@ Act = Literal["subscribe", "stall", "reset", "leave", "switch", "forget"]
 
 FINAL = frozenset({1002, 1003, 1008, 1011, *CloseCode}) - set(COME_BACK)
 """Close codes after which nobody comes back; no reader here does what they stand for."""
-ANSWER_SECONDS = 8.0
+ANSWER_SECONDS = 30.0
 """How long a server may be dead or stopped before it shakes hands."""
 SMALL_BYTES, SMALL_SEGMENT = 1, 200
 """

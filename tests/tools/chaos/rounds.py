@@ -11,7 +11,7 @@ from .judge import faults
 from .reader import Reader, Way
 from .world import SYMBOLS, World
 
-CALM_SECONDS = 12.0
+CALM_SECONDS = 60.0
 """How long the last reader may take to show what the board says."""
 AFTER_SECONDS = 0.1
 """How long they are listened to then, as nothing more may come."""

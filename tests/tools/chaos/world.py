@@ -45,8 +45,8 @@ BACK_SECONDS = 2.0
 """How long after Redis is back a worker may still tell in one what it missed."""
 SHORT_STOP_SECONDS = 4.0
 """A stop that no reading worker notices: it waits for longer than this anyway."""
-START_SECONDS = 20.0
-SETTLED_SECONDS = 10.0
+START_SECONDS = 60.0
+SETTLED_SECONDS = 60.0
 
 
 class World:
