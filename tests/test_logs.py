@@ -148,7 +148,7 @@ def test_how_to_log_is_said_before_or_after_the_command(
 ) -> None:
     started: list[tuple[str, str]] = []
 
-    async def serve(settings: Settings) -> None:
+    async def serve(settings: Settings, **others: Any) -> None:
         pass
 
     monkeypatch.setattr(app, "serve", serve)
