@@ -191,6 +191,9 @@ async def works(store: Store, elected: Elected, quote_of: QuoteOf) -> None:
     assert await store.legacy_memory() is None
     assert (await store.scripts(), await store.script("0" * 16)) == ({"0" * 16}, "let it = 1")
     assert await store.renew(publisher.lease, seconds=60) == cursor
+    polls = await store.polls()
+    assert polls
+    assert polls.owner == "test"
     await store.release(publisher.lease)
     assert not await store.led()
 
@@ -284,6 +287,7 @@ async def test_a_service_that_reads_at_a_replica_serves_without_its_master(
             publisher = await elected(store)
             await publisher.say(quote_of("KGS", "87.45"))
             await store.release(publisher.lease)
+        await until(lambda: replica.tell("EXISTS", "{ticker}:latest"))
         one.kill()
         file = configured(short_path / "s", one.url, others=f'read_url = "{replica.url}"')
         async with running(short_path / "s", "serve", *file) as service:
@@ -394,6 +398,7 @@ async def test_an_edge_needs_no_right_but_those_in_the_readme(
             len(await store.outcomes(["nbkr"])),
             await store.scripts(),
             await store.script("0" * 16),
+            (await store.polls() is not None),
             (await one.tell("ACL", "LOG")),
         )
         # Nothing more: no lease, no word, no memory of the poller's.
@@ -404,7 +409,7 @@ async def test_an_edge_needs_no_right_but_those_in_the_readme(
             await elected(store)
 
     assert followed.quotes == tuple(quote for _, quote in snapshot.rows)
-    assert found == (1, 1, {"0" * 16}, "let it = 1", [])
+    assert found == (1, 1, {"0" * 16}, "let it = 1", True, [])
 
 
 # What is said at the start.

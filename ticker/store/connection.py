@@ -78,6 +78,10 @@ class Connected:
             raise ConnectionError(str(error)) from None
         except MovedError:
             raise ConnectionError(CLUSTER) from None
+        except Refused:
+            raise
+        except (AttributeError, TypeError, ValueError, LookupError) as error:
+            raise ConnectionError(f"what answers is no Redis: {error}") from None
 
     async def _run(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
         """Run one of the scripts on the keys of these names. Raises LeaseLost or Behind if it says so."""
