@@ -25,16 +25,16 @@ READERS = 100
 SECONDS = 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("rounds", [3, pytest.param(ROUNDS, marks=pytest.mark.slow)])
-async def test_in_a_storm_nobody_misses_a_change_or_sees_one_twice_or_an_older_one(rounds: int) -> None:
+async def test_in_a_storm_nobody_misses_a_change_or_sees_one_twice_or_an_older_one() -> None:
     seed = int(os.environ.get("TICKER_CHAOS_SEED") or random.SystemRandom().randrange(1 << 32))
     print(f"TICKER_CHAOS_SEED={seed}")
     dice = random.Random(seed)
     async with world(random.Random(seed), workers=2) as place:
         told = [
             (storm, await play(place, dice, storm, readers=READERS))
-            for storm in storms(dice, rounds, SECONDS)
+            for storm in storms(dice, ROUNDS, SECONDS)
         ]
 
     wrong = [
@@ -46,10 +46,9 @@ async def test_in_a_storm_nobody_misses_a_change_or_sees_one_twice_or_an_older_o
     # That there was a storm at all.
     assert min(report.frames for _, report in told) > READERS
     assert min(report.resumed for _, report in told) > 0
-    if rounds == ROUNDS:
-        assert place.truth.epochs > 3
-        assert len(place.events) == 6
-        assert place.conflated > 0
+    assert place.truth.epochs > 3
+    assert len(place.events) == 6
+    assert place.conflated > 0
 
 
 # The judge.

@@ -592,6 +592,7 @@ async def heard_until(server: Server, told: dict[str, str]) -> list[dict[str, An
     return heard
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_edges_whose_poller_was_killed_serve_its_quotes_as_stale_when_they_are_due(
     redis_url: str, quote_of: QuoteOf

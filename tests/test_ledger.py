@@ -203,6 +203,7 @@ def folded(entries: list[Entry], clock: Clock, quotes: Any = ()) -> Desk:
     return desk
 
 
+@pytest.mark.slow
 async def test_whenever_a_poller_is_killed_the_next_one_goes_on_from_what_was_written(
     store: Store, redis: Redis, bank: Bank, clock: Clock
 ) -> None:

@@ -22,7 +22,7 @@ from websockets.protocol import State
 from ticker.embedded import EmbeddedServer, embedded
 from ticker.sources import SOURCES
 
-pytestmark = pytest.mark.redis
+pytestmark = [pytest.mark.redis, pytest.mark.slow]
 
 LEASE_SECONDS = 3
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"

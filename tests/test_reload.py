@@ -143,7 +143,7 @@ def running(folder: Path) -> AbstractAsyncContextManager[Service]:
 
 
 @pytest.mark.redis
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 async def test_symbols_come_and_go_on_open_connections(workers: int, short_path: Path) -> None:
     many = f"workers = {workers}\n"
     write(short_path, "TMT", "KZT", text=many)
@@ -251,6 +251,7 @@ def ended_by_a_hang_up(folder: Path, *arguments: str, ignored: bool = False) -> 
 
 
 @pytest.mark.redis
+@pytest.mark.slow
 def test_without_its_terminal_it_ends_as_on_sigterm(short_path: Path) -> None:
     write(short_path, "TMT")
 
@@ -262,6 +263,7 @@ def test_without_its_terminal_it_ends_as_on_sigterm(short_path: Path) -> None:
 
 
 @pytest.mark.redis
+@pytest.mark.slow
 async def test_a_demo_ends_by_a_hang_up(short_path: Path) -> None:
     arguments = ("demo", "--port", "0", "--data-dir", f"{short_path}/data")
     async with services.running(short_path, *arguments) as service:
@@ -272,6 +274,7 @@ async def test_a_demo_ends_by_a_hang_up(short_path: Path) -> None:
 
 
 @pytest.mark.redis
+@pytest.mark.slow
 def test_an_ignored_hang_up_stays_ignored(short_path: Path) -> None:
     write(short_path, "TMT")
     arguments = ("serve", "--config", f"{short_path}/ticker.toml")

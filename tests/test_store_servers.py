@@ -30,7 +30,7 @@ from ticker.store.errors import CLUSTER
 if TYPE_CHECKING:
     from tests.conftest import Elected, OpenStore, QuoteOf
 
-pytestmark = pytest.mark.redis
+pytestmark = [pytest.mark.redis, pytest.mark.slow]
 KGS = Pair("KGS", "USD")
 FRIDAY = date(2026, 5, 22)
 NOON = datetime(2026, 5, 22, 6, tzinfo=UTC)

@@ -34,7 +34,7 @@ sys.exit(main())
 """
 """The command line, which writes its address to a file, named last: its output may be closed."""
 
-pytestmark = pytest.mark.redis
+pytestmark = [pytest.mark.redis, pytest.mark.slow]
 
 
 @contextmanager

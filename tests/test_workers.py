@@ -36,7 +36,7 @@ from ticker.sources import SOURCES
 from ticker.store import Store
 from ticker.workers import attended, document_of
 
-pytestmark = pytest.mark.redis
+pytestmark = [pytest.mark.redis, pytest.mark.slow]
 ROOT = Path(__file__).parents[1]
 BIG_CROWD = 400
 """So many that the goodbyes of each of two workers take a moment (over 100 of them)."""
