@@ -1222,7 +1222,9 @@ def looked_up(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 async def test_no_other_host_is_asked_than_the_banks(
     store: Store, bank: Bank, clock: Clock, looked_up: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", bank.url)
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
     bank.url = ""
 
     async with polling(store, bank, clock, *SOURCES.values()):
@@ -1399,7 +1401,7 @@ async def test_while_redis_stands_still_everything_waits_and_nothing_is_lost(
 async def test_a_stopped_redis_does_not_hold_up_the_end(
     own_server: EmbeddedServer, bank: Bank, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ticker.store.connection.COMMAND_TIMEOUT", LONG)
+    monkeypatch.setattr("ticker.store.clients.COMMAND_TIMEOUT", LONG)
     async with open_store(own_server.url) as store:
         async with polling(store, bank, clock):
             await until(lambda: shown(store, day(0)))
