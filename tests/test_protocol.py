@@ -794,6 +794,7 @@ async def test_an_event_source_that_never_reads_is_cut_off(
         await bystander.receive()
 
 
+@pytest.mark.usefixtures("no_late_close")
 async def test_at_the_end_an_event_source_is_told_when_to_come_back(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
