@@ -1542,7 +1542,8 @@ async def test_of_two_one_polls_and_the_other_takes_over_when_it_ends(
     async with AsyncExitStack() as first:
         await first.enter_async_context(polling(store, bank, clock, alone=False, redis=LONG_LEASE))
         await until(lambda: shown(store, day(0)))
-        async with polling(store, other, clock, owner="two", alone=False):
+        # One that stands by for a shorter lease shortens that of the first.
+        async with polling(store, other, clock, owner="two", alone=False, redis=LONG_LEASE):
             await until(lambda: said(caplog, "standing by"))
             await bank.asked_again(5)
             asked_meanwhile = len(other.asked)
