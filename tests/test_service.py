@@ -289,8 +289,8 @@ async def test_a_second_service_on_the_same_data_is_refused_in_words(demo: Servi
 PATIENT = f"""
 import sys
 from ticker import cli, embedded
-from ticker.store import connection
-connection.COMMAND_TIMEOUT = embedded.LOCK_SECONDS = {LONG}
+from ticker.store import clients
+clients.COMMAND_TIMEOUT = embedded.LOCK_SECONDS = {LONG}
 sys.exit(cli.main())
 """
 """A service whose waits for Redis are longer than a test."""
