@@ -1429,7 +1429,7 @@ async def test_nobody_who_left_is_remembered(store: Store, publisher: Publisher,
         await until(lambda: not server.connections and not site.broadcast.subscribers)
         assert not site.broadcast._groups
         assert not list(site.broadcast._wheel)
-        assert alive(RequestHandler) == []
+        await until(lambda: not alive(RequestHandler))
         await asyncio.sleep(ticker.edge.stream.LATE_CLOSE_SECONDS)
         assert alive(Subscriber) == []
         assert len(asyncio.all_tasks()) == tasks
@@ -1450,7 +1450,7 @@ async def test_aiohttp_keeps_nothing_of_a_connection_that_it_handed_over(site: S
 
     assert (server.requests_count, site.broadcast.size) == (40, 20)
     assert len(asyncio.all_tasks()) == tasks
-    assert alive(RequestHandler) == []
+    await until(lambda: not alive(RequestHandler))
     for each in clients:
         await each.leave()
     await until(lambda: not site.broadcast.subscribers)

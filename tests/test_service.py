@@ -317,7 +317,10 @@ async def test_a_bad_file_is_refused_in_words(folder: Path) -> None:
     code, words = await refused(folder, "serve", "--config", f"{folder}/ticker.toml")
 
     assert code == 2
-    assert words == f"ticker serve: {folder}/ticker.toml: server.prot: Extra inputs are not permitted\n"
+    assert words == (
+        f"ticker serve: {folder}/ticker.toml, line 2: unknown key `server.prot`. "
+        "Did you mean `server.port`?\n"
+    )
 
 
 # Ends and beginnings
