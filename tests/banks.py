@@ -227,10 +227,10 @@ class Partitioned(Store):
         self._reach()
         return cursor
 
-    async def renew(self, lease: str, *, seconds: int) -> Cursor:
+    async def renew(self, lease: str, *, seconds: int, **others: Any) -> Cursor:
         self.calls += 1
         self._reach()
-        return await super().renew(lease, seconds=seconds)
+        return await super().renew(lease, seconds=seconds, **others)
 
     async def acquire(self, owner: str, **others: Any) -> str | None:
         self.calls += 1

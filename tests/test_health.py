@@ -208,6 +208,22 @@ def test_a_poller_that_can_not_write_is_no_secret(
     assert verdict(quotes, writing=told) == ("warn" if words else "pass", words)
 
 
+def test_what_is_on_hold_is_named_once(quotes_of: Callable[..., list[Quote]]) -> None:
+    quotes = quotes_of("live", "live", "live", "live", "pegged")
+    outcomes = [Outcome(source="nbkr", held=("KGS/USD is on hold; `ticker confirm KGS/USD` ends that",))]
+    polling = Polling("one:1", since=NOW, wrote_at=NOW, silent_seconds=0, holds=("KGS/USD", "TMT/USD"))
+
+    told = verdict(quotes, outcomes=outcomes, writing=replace(writing(), polling=polling))
+
+    assert told == (
+        "warn",
+        [
+            "nbkr: KGS/USD is on hold; `ticker confirm KGS/USD` ends that",
+            "TMT/USD is on hold; `ticker confirm TMT/USD` ends that",
+        ],
+    )
+
+
 def test_a_redis_that_is_away_is_told_once(quotes_of: Callable[..., list[Quote]]) -> None:
     quotes = quotes_of("live", "live", "live", "live", "pegged")
 

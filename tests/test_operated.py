@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
@@ -165,3 +168,27 @@ async def test_a_service_that_is_about_to_leave_says_so_before_it_does(
 
 async def readiness(service: Service, address: str, status: int) -> bool:
     return (await service.text(f"{address}readyz"))[0] == status
+
+
+async def test_a_symbol_on_hold_keeps_its_price_and_is_named(
+    short_path: Path, server: EmbeddedServer
+) -> None:
+    async with serving(short_path, server) as service:
+        await until(lambda: is_well(service))
+        before = await service.quotes()
+
+        file = ("--config", f"{short_path}/ticker.toml")
+        assert await ordered(short_path, "hold", "TMT", *file) == 0
+        await until(lambda: says(service, "TMT/USD is on hold; `ticker confirm TMT/USD` ends that"))
+        assert (await service.quotes())["TMT/USD"]["price"] == before["TMT/USD"]["price"]
+
+        assert await ordered(short_path, "confirm", "TMT", *file) == 0
+        await until(lambda: is_well(service))
+
+
+async def ordered(folder: Path, *arguments: str) -> int:
+    """The exit code of an operator's command."""
+    command = [sys.executable, "-m", "ticker", *arguments]
+    return (
+        await asyncio.to_thread(subprocess.run, command, cwd=services.ROOT, capture_output=True)
+    ).returncode

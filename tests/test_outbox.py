@@ -46,7 +46,7 @@ class Written:
             self.meanwhile = None
         return Cursor(1, len(self.batches))
 
-    async def renew(self, lease: str, *, seconds: int) -> Cursor:
+    async def renew(self, lease: str, *, seconds: int, **others: Any) -> Cursor:
         return Cursor(1, len(self.batches))
 
 

@@ -1461,8 +1461,8 @@ async def test_a_loss_between_two_commands_is_repaired_too(
     class Losing(Partitioned):
         lose = False
 
-        async def renew(self, lease: str, *, seconds: int) -> Cursor:
-            last = await super().renew(lease, seconds=seconds)
+        async def renew(self, lease: str, *, seconds: int, **others: Any) -> Cursor:
+            last = await super().renew(lease, seconds=seconds, **others)
             if self.lose:
                 self.lose = False
                 await redis.delete("{ticker}:stream", "{ticker}:latest", "{ticker}:history:KGS/USD")

@@ -41,6 +41,8 @@ class Polling:
     """When it last wrote, by Redis's clock."""
     silent_seconds: float
     """How long ago that is, by Redis's clock."""
+    holds: tuple[str, ...] = ()
+    """The symbols that an operator put on hold."""
 
 
 class Board:

@@ -50,10 +50,16 @@ def judge(
     What is not known of the `writing` (None) is no reason.
     """
     reasons = []
+    held = writing.polling.holds if writing and writing.polling else ()
     for each in outcomes:
+        # A bank tells of its own.
+        held = tuple(
+            symbol for symbol in held if not any(words.startswith(f"{symbol} ") for words in each.held)
+        )
         gaps = f"{each.gaps} earlier publications could not be had yet" if each.gaps else ""
         told = (each.fault if each.failures else "", each.frozen, gaps, *each.held)
         reasons += [f"{each.source}: {words}" for words in told if words]
+    reasons += [f"{symbol} is on hold; `ticker confirm {symbol}` ends that" for symbol in held]
     if redis_error:
         reasons.append(f"redis: {redis_error}")
     if writing and (words := _unwritten(writing)) and not redis_error:

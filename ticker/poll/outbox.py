@@ -202,9 +202,9 @@ class Outbox:
         """Record the version of this process, for `ticker config check`. Raises LeaseLost."""
         await self._store.note_version(self._lease, __version__)
 
-    async def renew(self) -> bool:
-        """Keep the lease; give whether Redis still has what was published. Raises LeaseLost."""
-        last = await self._store.renew(self._lease, seconds=self._seconds)
+    async def renew(self, holds: Iterable[Pair] = ()) -> bool:
+        """Keep the lease, tell holds; give whether Redis has what was published. Raises LeaseLost."""
+        last = await self._store.renew(self._lease, seconds=self._seconds, holds=holds)
         is_whole, self._lost = last >= self.seen and not self._lost, False
         return is_whole
 

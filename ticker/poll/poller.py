@@ -199,7 +199,7 @@ class Poller:
         """Write news to Redis, carry out orders and renew the lease, until it is lost."""
         while True:
             with self._outbox.redis_may_be_away():
-                if not await self._outbox.renew():
+                if not await self._outbox.renew(self.current.desk.on_hold):
                     self._takeover.heal()
                 await self._outbox.write()
                 await self._orders.obey(schedule)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from ticker.board import Polling
-from ticker.rates.model import NOWHERE, Cursor
+from ticker.rates.model import NOWHERE, Cursor, Pair
 from ticker.store import lua
 from ticker.store.connection import Connected
 
@@ -39,12 +40,14 @@ class Leases(Connected):
         since, _, owner = told["lease"].partition(" ")
         wrote_ms = int(told["wrote_at"])
         silent = seconds + micros / 1e6 - wrote_ms / 1000
-        return Polling(owner, _moment(int(since)), _moment(wrote_ms), max(0.0, silent))
+        holds = tuple(told.get("holds", "").split())
+        return Polling(owner, _moment(int(since)), _moment(wrote_ms), max(0.0, silent), holds)
 
-    async def renew(self, lease: str, *, seconds: int) -> Cursor:
-        """Keep the lease; return the last cursor of the stream. Raises LeaseLost."""
+    async def renew(self, lease: str, *, seconds: int, holds: Iterable[Pair] = ()) -> Cursor:
+        """Keep the lease, tell holds; return the last cursor of the stream. Raises LeaseLost."""
         await self._writing.look()
-        last = await self._run(lua.RENEW, ["leader", "stream", "fence", "poller"], [lease, seconds * 1000])
+        args = [lease, seconds * 1000, " ".join(sorted(map(str, holds)))]
+        last = await self._run(lua.RENEW, ["leader", "stream", "fence", "poller"], args)
         return Cursor.parse(last) if last else NOWHERE
 
     async def note_version(self, lease: str, version: str) -> None:

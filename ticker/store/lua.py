@@ -158,7 +158,7 @@ return lease
 """
 )
 
-# KEYS: leader, stream, fence, poller. ARGV: lease, milliseconds. Returns the stream's last id ('': none).
+# KEYS: leader, stream, fence, poller. ARGV: lease, ms, holds. Returns the stream's last id ('': none).
 RENEW = (
     HOLDS
     + WROTE
@@ -168,6 +168,7 @@ if not holds(KEYS[1], KEYS[3], ARGV[1]) then
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 wrote(KEYS[4], ARGV[1])
+redis.call('HSET', KEYS[4], 'holds', ARGV[3])
 local last = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)
 return last[1] and last[1][1] or ''
 """
