@@ -29,7 +29,7 @@ from ticker.rates.source import Source
 from ticker.reload import Reload, has_terminal
 from ticker.rules import enabled_sources, new_desk, rule, without_source
 from ticker.sources import SOURCES
-from ticker.store import UNAVAILABLE, Refused, Store
+from ticker.store import UNAVAILABLE, LeaseLost, Refused, Store
 
 log = logging.getLogger(__name__)
 
@@ -376,8 +376,9 @@ async def backfill(settings: Settings, days: int) -> str:
             return await _poller(settings, store, sources).fill(days)
         except NobodyAnswered as error:
             raise OrderFailed(str(error)) from None
-        except ExceptionGroup as group:  # another process took the lease over, or Redis went
-            raise OrderFailed(f"broken off: {group.exceptions[0]}; what was told is kept") from None
+        except (LeaseLost, ExceptionGroup) as error:  # another process took the lease over, or Redis went
+            cause = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
+            raise OrderFailed(f"broken off: {cause}; what was told is kept") from None
 
 
 async def last_version(settings: Settings) -> str:
