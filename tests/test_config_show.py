@@ -11,8 +11,10 @@ from stage import until
 
 from ticker import __version__
 from ticker.cli import main
-from ticker.config import keys, load, shown
+from ticker.config import Settings, keys, load, shown
 from ticker.config.keys import ROOT, leaves
+from ticker.config.secrets import bare
+from ticker.config.settings import RedisSettings
 from ticker.sources import SOURCES
 from ticker.store import LeaseLost, Store
 
@@ -93,6 +95,20 @@ def test_what_is_in_effect_is_shown_without_its_secrets(
     assert "\n# key is a secret. Set TICKER_ERAPI_KEY.\n" in out
     file.write_text(out)
     assert load(file, environment={"TICKER_REDIS_URL": "redis://h"}).server.port == 9000
+
+
+@pytest.mark.parametrize(
+    "address", ["redis://:pw@h", "redis://u:p@h", "redis://pw@h", "unix:///s?password=x"]
+)
+def test_however_short_a_password_is_it_is_not_shown(
+    address: str,
+) -> None:
+    settings = Settings(redis=RedisSettings(read_url=address))
+
+    [line] = [each for each in shown(settings).splitlines() if "read_url" in each]
+
+    assert line == f'# read_url = "{bare(address)}" has a secret. Set TICKER_REDIS__READ_URL.'
+    assert {"redis://:***@h", "redis://u:***@h", "redis://***@h", "unix:///s?password=***"} >= {bare(address)}
 
 
 @pytest.mark.parametrize("verb", ["check", "show"])

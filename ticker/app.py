@@ -29,7 +29,7 @@ from ticker.rates.source import Source
 from ticker.reload import Reload, has_terminal
 from ticker.rules import enabled_sources, new_desk, rule, without_source
 from ticker.sources import SOURCES
-from ticker.store import UNAVAILABLE, LeaseLost, Refused, Store
+from ticker.store import UNAVAILABLE, LeaseLost, Refused, Store, is_refusal
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +123,6 @@ async def serve(
     other settings. Raises ConfigError, EmbeddedServerError, PortBusy, WorkerFailed or TooFewFiles in words.
     """
     refuse_too_few_files()
-    sources = enabled_sources(settings)
     _warn(settings)
     async with (
         _redis_url(settings) as url,
@@ -134,19 +133,15 @@ async def serve(
         if replay:
             await _resume(replay, store)
         _record_version(settings)
-        clock = replay or WallClock()
-        enabled = frozenset(each.key for each in sources)
-        front = _Front(settings, edge_store, url, enabled, notice, replay.told if replay else clock.now)
+        front = _Front(settings, edge_store, url, notice, replay.told if replay else WallClock().now)
+        board, clock = front.tally.board, replay or WallClock()
         polling = _Polling(
-            lambda settings: _poller(settings, store, enabled_sources(settings), clock, front.tally.board),
-            settings,
+            lambda settings: _poller(settings, store, enabled_sources(settings), clock, board), settings
         )
         address, jobs = await front.open(port)
         others = [polling.run()]
-        if replay:
-            others.append(_rounds(replay, polling))
-        if reload:
-            others.append(_reloading(reload, settings, front, polling))
+        others += [_rounds(replay, polling)] if replay else []
+        others += [_reloading(reload, settings, front, polling)] if reload else []
 
         async def loaded() -> None:
             await front.loaded()
@@ -164,7 +159,7 @@ async def _reloading(reload: Reload, settings: Settings, front: _Front, polling:
     """Go on with other settings whenever there are some; until cancelled."""
     async for new in reload.changes(settings):
         _warn(new)
-        await front.serve(new, frozenset(each.key for each in enabled_sources(new)))
+        await front.serve(new)
         polling.go_on(new)
 
 
@@ -208,14 +203,13 @@ class _Front:
         settings: Settings,
         store: Store,
         url: str,
-        enabled: frozenset[str],
         notice: str,
         clock: Callable[[], datetime],
     ) -> None:
         self._settings = settings
         self._store = store
         self._url = url
-        self._enabled = enabled
+        self._enabled = frozenset(each.key for each in enabled_sources(settings))
         self._notice = notice
         self._clock = clock
         self._alone = settings.server.workers == 1
@@ -260,8 +254,9 @@ class _Front:
         # What operators are told by this process, it has to know itself.
         return address, [front.keep()] + ([self._edge.follow()] if admin else [])
 
-    async def serve(self, settings: Settings, enabled: frozenset[str]) -> None:
+    async def serve(self, settings: Settings) -> None:
         """Go on with the symbols, limits and sources of other settings; no subscriber is dropped."""
+        enabled = frozenset(each.key for each in enabled_sources(settings))
         self._settings, self._enabled = settings, enabled
         if self._workers:
             self._workers.serve(settings, enabled)
@@ -334,7 +329,8 @@ async def order(settings: Settings, verb: str, subject: str) -> str:
         try:
             number = await store.order(verb, subject, f"{_user()}@{socket.gethostname()}")
         except UNAVAILABLE as error:
-            raise OrderFailed(f"redis is out of reach: {in_words(error)}") from None
+            what = "refuses writes, nothing was recorded" if is_refusal(error) else "is out of reach"
+            raise OrderFailed(f"redis {what}: {in_words(error)}") from None
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 while (answer := await store.answered(number)) is None:  # noqa: ASYNC110 - in another process

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -49,35 +49,43 @@ def judge(
     A peg alone says nothing about the banks. `lag` counts publications that Redis has and readers not.
     What is not known of the `writing` (None) is no reason.
     """
-    reasons = []
-    held = writing.polling.holds if writing and writing.polling else ()
-    for each in outcomes:
-        # A bank tells of its own.
-        held = tuple(
-            symbol for symbol in held if not any(words.startswith(f"{symbol} ") for words in each.held)
-        )
-        gaps = f"{each.gaps} earlier publications could not be had yet" if each.gaps else ""
-        told = (each.fault if each.failures else "", each.frozen, gaps, *each.held)
-        reasons += [f"{each.source}: {words}" for words in told if words]
-    reasons += [f"{symbol} is on hold; `ticker confirm {symbol}` ends that" for symbol in held]
+    outcomes = tuple(outcomes)
+    reasons = [*_of_sources(outcomes), *_of_holds(outcomes, writing)]
     if redis_error:
         reasons.append(f"redis: {redis_error}")
-    if writing and (words := _unwritten(writing)) and not redis_error:
+    elif writing and (words := _unwritten(writing)):
         reasons.append(words)
     if lag:
         reasons.append(f"stream: {lag} publication{'s' if lag > 1 else ''} behind Redis")
-    if len(quotes) < symbols:
-        reasons.append(f"{symbols - len(quotes)} of {symbols} symbols have no quote yet")
-    reasons += [
-        f"{quote.symbol} is {quote.status}, as of {quote.as_of}{_lateness(quote, now)}"
-        for quote in quotes
-        if quote.status not in ("live", "pegged")
-    ]
+    reasons += _of_quotes(quotes, symbols, now)
     pegged = [quote for quote in quotes if quote.status == "pegged"]
     trusted = [quote for quote in quotes if quote.status in ("live", "fallback")]
     if symbols > len(pegged) and not trusted:
         return "fail", reasons
     return ("warn" if reasons else "pass"), reasons
+
+
+def _of_sources(outcomes: Iterable[Outcome]) -> Iterator[str]:
+    for each in outcomes:
+        gaps = f"{each.gaps} earlier publications could not be had yet" if each.gaps else ""
+        told = (each.fault if each.failures else "", each.frozen, gaps, *each.held)
+        yield from (f"{each.source}: {words}" for words in told if words)
+
+
+def _of_holds(outcomes: Iterable[Outcome], writing: Writing | None) -> Iterator[str]:
+    """What is on hold and no source tells of: pegs, and symbols whose bank is not asked."""
+    told = [words for each in outcomes for words in each.held]
+    for symbol in writing.polling.holds if writing and writing.polling else ():
+        if not any(words.startswith(f"{symbol} ") for words in told):
+            yield f"{symbol} is on hold; `ticker confirm {symbol}` ends that"
+
+
+def _of_quotes(quotes: Sequence[Quote], symbols: int, now: datetime) -> Iterator[str]:
+    if len(quotes) < symbols:
+        yield f"{symbols - len(quotes)} of {symbols} symbols have no quote yet"
+    for quote in quotes:
+        if quote.status not in ("live", "pegged"):
+            yield f"{quote.symbol} is {quote.status}, as of {quote.as_of}{_lateness(quote, now)}"
 
 
 def _unwritten(writing: Writing) -> str:

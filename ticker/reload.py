@@ -42,7 +42,8 @@ class Reload:
             settings, changed, later = merged(settings, wanted)
             if later:
                 log.warning("reload: needs a restart: %s", ", ".join(later))
-            log.info("reload: %s", f"changed: {', '.join(changed)}" if changed else "nothing has changed")
+            if changed or not later:
+                log.info("reload: %s", f"changed: {', '.join(changed)}" if changed else "nothing has changed")
             if changed:
                 yield settings
 

@@ -70,6 +70,16 @@ def of_address(address: str) -> Iterator[str]:
         yield from _whole(found["value"])
 
 
+def bare(address: str) -> str | None:
+    """An address with `***` for its password, however short; None if it has none."""
+    user = _USER.search(address)
+    hidden = _PARAMETER.sub(lambda found: found[0].replace(found["value"], "***"), address)
+    if user:
+        name, colon, _ = user["user"].partition(":")
+        hidden = hidden.replace(user["user"], f"{name}:***" if colon else "***", 1)
+    return hidden if hidden != address else None
+
+
 def _whole(secret: str) -> Iterator[str]:
     for text in (secret, unquote(secret)):
         yield from (part for part in (text, *_SIGNS.split(text)) if len(part) >= SHORTEST)

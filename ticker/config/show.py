@@ -10,9 +10,8 @@ from typing import Any
 
 from ticker.config.environment import REDIS_URL, variable_of, variable_of_key
 from ticker.config.keys import ROOT, SINCE, Leaf, Table, is_secret
-from ticker.config.secrets import of_address
+from ticker.config.secrets import bare
 from ticker.config.settings import Settings, SourceSettings
-from ticker.logs import without
 from ticker.sources import SOURCES
 
 
@@ -55,12 +54,11 @@ def _section(values: Any, table: Table, path: tuple[str, ...]) -> Iterator[str]:
 
 
 def _line(path: tuple[str, ...], value: Any) -> str:
-    text = f"{path[-1]} = {toml(value)}"
-    secrets = list(of_address(value)) if is_secret(path) and isinstance(value, str) else []
-    if not secrets:
-        return text
+    hidden = bare(value) if is_secret(path) and isinstance(value, str) else None
+    if hidden is None:
+        return f"{path[-1]} = {toml(value)}"
     variable = REDIS_URL if path == ("redis", "url") else variable_of(path)
-    return f"# {without(text, secrets)} has a secret. Set {variable}."
+    return f"# {path[-1]} = {toml(hidden)} has a secret. Set {variable}."
 
 
 def toml(value: Any) -> str:

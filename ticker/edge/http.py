@@ -65,7 +65,11 @@ DOCUMENTS = {"/openapi.json": schemas.openapi, "/asyncapi.json": schemas.asyncap
 
 
 class Routes:
-    """Everything that the port answers; `notice` is shown on the page (the demo says what it is)."""
+    """
+    Everything that the port answers; `notice` is shown on the page (the demo says what it is).
+
+    It is long because every address stands here.
+    """
 
     def __init__(
         self,

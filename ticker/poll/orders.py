@@ -89,7 +89,9 @@ class Orders:
     def _fill_all(self, days: int, schedule: Schedule | None) -> Done:
         feeds = [feed for feed in self._feeds if feed.history.is_there(self._current.desk)]
         most = self._settings.history.days
-        if schedule is None or not feeds or not 0 < days <= most:
+        if not feeds:
+            return Done("no enabled source has an archive", done=False)
+        if schedule is None or not 0 < days <= most:
             return Done(f"no archive is asked for {days} days: 1 to {most} can be (history.days)", done=False)
         for feed in feeds:
             feed.history.order(days)

@@ -37,6 +37,8 @@ class Poller:
     """
     Polls the sources while it holds the lease; else stands by.
 
+    It is long because all that happens to a poller is here.
+
     `clock` is the desk's. The schedule and the outcomes have real time. `new_desk` makes an empty desk.
     On the `board` it says why it can't write.
     """
