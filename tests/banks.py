@@ -247,7 +247,7 @@ class Partitioned(Store):
 
 
 def open_store(url: str) -> Store:
-    return Store(url, prefix="{ticker}:", stream_length=100, history_days=30)
+    return Store(url, prefix="{ticker}:", stream_length=100, history_days=30, keeps=True)
 
 
 async def everything(store: Store) -> list[Publication]:

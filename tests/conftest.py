@@ -38,7 +38,7 @@ class QuoteOf(Protocol):
 
 
 class OpenStore(Protocol):
-    def __call__(self, url: str, *, stream_length: int = 10_000) -> Store: ...
+    def __call__(self, url: str, *, stream_length: int = 10_000, keeps: bool = False) -> Store: ...
 
 
 class FixingOf(Protocol):
@@ -119,8 +119,8 @@ def open_store() -> OpenStore:
     return _open_store
 
 
-def _open_store(url: str, *, stream_length: int = 10_000) -> Store:
-    return Store(url, prefix="{ticker}:", stream_length=stream_length, history_days=30)
+def _open_store(url: str, *, stream_length: int = 10_000, keeps: bool = False) -> Store:
+    return Store(url, prefix="{ticker}:", stream_length=stream_length, history_days=30, keeps=keeps)
 
 
 @pytest.fixture

@@ -1455,6 +1455,25 @@ async def test_after_a_flush_everything_is_said_again_in_a_new_epoch(
     assert len(said(caplog, "publishing everything anew")) == 1
 
 
+async def test_with_the_first_publication_after_a_promotion_everything_is_said_again_once(
+    store: Store, redis: Redis, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with polling(store, bank, clock):
+        await until(lambda: shown(store, day(0)))
+        before = (await store.snapshot()).cursor
+        # As a server that was promoted finds it.
+        await redis.hset("{ticker}:poller", "server", "0" * 40)
+        for number in (1, 2):
+            bank.answer = answer(table(day(number)))
+            clock.go_to(number)
+            await until(lambda: shown(store, day(number)))  # noqa: B023 - awaited at once
+        after = (await store.snapshot()).cursor
+
+    assert after.epoch > before.epoch
+    assert [each.day for each in await store.fixings([KGS])] == [day(0), day(1), day(2)]
+    assert len(said(caplog, "publishing everything anew")) == 1
+
+
 async def test_a_loss_between_two_commands_is_repaired_too(
     redis: Redis, redis_url: str, bank: Bank, clock: Clock
 ) -> None:

@@ -20,18 +20,19 @@ from servers import Server, certificates, cluster, free_ports, server, speaking_
 from services import Service, running, start
 from stage import answer, until
 
+from ticker.edge.mirror import Mirror, Row
 from ticker.rates.events import Empty, Entry
-from ticker.rates.model import NOWHERE, Fixing, Pair, Rate
+from ticker.rates.model import NOWHERE, Cursor, Fixing, Pair, Rate
 from ticker.rates.source import Outcome
 from ticker.records import Document
-from ticker.store import UNAVAILABLE, Done, Publication, Refused, Snapshot, Store
+from ticker.store import UNAVAILABLE, Behind, Done, Publication, Refused, Snapshot, Store
 from ticker.store.errors import CLUSTER
 
 if TYPE_CHECKING:
     from tests.conftest import Elected, OpenStore, QuoteOf
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow]
-KGS = Pair("KGS", "USD")
+KGS, KZT = Pair("KGS", "USD"), Pair("KZT", "USD")
 FRIDAY = date(2026, 5, 22)
 NOON = datetime(2026, 5, 22, 6, tzinfo=UTC)
 HOLD_WORDS = "is on hold until it is confirmed"
@@ -292,6 +293,57 @@ async def test_a_service_that_reads_at_a_replica_serves_without_its_master(
         file = configured(short_path / "s", one.url, others=f'read_url = "{replica.url}"')
         async with running(short_path / "s", "serve", *file) as service:
             assert (await service.quotes())["KGS/USD"]["inverse"] == "87.45"
+
+
+@pytest.mark.parametrize("loss", ["another process took over", "the answer was lost"])
+async def test_what_a_promoted_replica_never_got_is_not_published_again_under_the_same_cursors(
+    loss: str,
+    one: Server,
+    short_path: Path,
+    open_store: OpenStore,
+    elected: Elected,
+    quote_of: QuoteOf,
+) -> None:
+    async with (
+        server(short_path / "replica", f"replicaof 127.0.0.1 {one.port}") as replica,
+        open_store(one.url) as old,
+        open_store(replica.url) as new,
+    ):
+        await until(lambda: is_in_step(replica), 30)
+        first = await elected(old)
+        known = await first.say(quote_of("KGS", "87.45"), quote_of("KZT", "471"))
+        await until(lambda: replica.tell("EXISTS", "{ticker}:latest"))
+        await replica.tell("REPLICAOF", "NO", "ONE")
+        for value in ("87.46", "87.47"):
+            await first.say(quote_of("KGS", value))
+        # An edge that had all of it, and goes on at the new master.
+        mirror: Mirror[str] = Mirror([KGS, KZT], str)
+        shown(mirror, Publication(first.seen, tuple(quote for _, quote in (await old.snapshot()).rows)))
+        one.kill()
+        second = await elected(new) if loss == "another process took over" else type(first)(new, first.lease)
+        second.seen = known
+        board = {KGS: quote_of("KGS", "87.46"), KZT: quote_of("KZT", "471")}
+        for each in (quote_of("KZT", "472"), quote_of("KGS", "87.48"), quote_of("KGS", "87.49")):
+            board[each.symbol] = each
+            try:
+                await second.say(each)
+            except Behind:
+                await second.say(*board.values(), mode="everything")
+
+        async with aclosing(new.follow(mirror.cursor)) as publications, asyncio.timeout(20):
+            async for publication in publications:
+                shown(mirror, publication)
+                if publication.cursor == second.seen:
+                    break
+        assert (mirror.get(KGS), mirror.get(KZT)) == ("87.49", "472")
+        assert second.seen.epoch > known.epoch
+        # Once is enough.
+        assert await second.say(quote_of("KZT", "473")) == Cursor(second.seen.epoch, 4)
+
+
+def shown(mirror: Mirror[str], publication: Publication) -> None:
+    rows = [(quote.symbol, Row(publication.cursor, str(quote.inverse))) for quote in publication.quotes]
+    mirror.apply(publication.cursor, rows, now=NOON)
 
 
 async def test_each_node_of_a_cluster_will_do_as_the_only_address(

@@ -448,4 +448,5 @@ def store_of(settings: Settings, url: str, *, reads: bool = False) -> Store:
         prefix=settings.redis.prefix,
         stream_length=settings.redis.stream_length,
         history_days=settings.history.days,
+        keeps=settings.redis.url == "embedded",
     )

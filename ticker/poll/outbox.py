@@ -140,9 +140,9 @@ class Outbox:
         self._lease = ""
         self._anew = False
         self._lost = False
+        """Whether a write showed that Redis has less than was written, or may have."""
         self._logged: dict[Pair, tuple[str, ...]] = {}
         """What was logged last of each quote."""
-        """Whether a write showed that Redis has less than was written."""
         self._news = asyncio.Event()
 
     def put(self, quotes: Iterable[Quote], news: News, papers: Papers = _NO_PAPERS) -> None:
@@ -219,9 +219,10 @@ class Outbox:
 
     async def leave(self) -> None:
         """Hand over what the last polls brought, and the lease, if Redis takes them at once."""
-        with suppress(*UNAVAILABLE, LeaseLost, Behind):
+        with suppress(*UNAVAILABLE, LeaseLost):
             async with asyncio.timeout(LEAVE_SECONDS):
-                await self._write_all()
+                with suppress(Behind):
+                    await self._write_all()
                 await self._store.release(self._lease)
 
     @contextmanager

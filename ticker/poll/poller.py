@@ -152,7 +152,8 @@ class Poller:
                 await asyncio.gather(*filling)
                 self._end_all_waits()
                 keeper.cancel()
-            await self._outbox.write()
+            while not self._outbox.waiting.is_empty():
+                await self._carry()
         faults = {feed.source.key: feed.outcome.fault or feed.history.fault for feed in self._feeds}
         failed = "".join(f"; {key} failed: {fault}" for key, fault in faults.items() if fault)
         if all(feed.outcome.failures for feed in self._feeds):
@@ -201,11 +202,15 @@ class Poller:
         """Write news to Redis, carry out orders and renew the lease, until it is lost."""
         while True:
             with self._outbox.redis_may_be_away():
-                if not await self._outbox.renew(self.current.desk.on_hold):
-                    self._takeover.heal()
-                await self._outbox.write()
+                await self._carry()
                 await self._orders.obey(schedule)
             await self._outbox.wait()
+
+    async def _carry(self) -> None:
+        """Write news to Redis, and all that it may have lost. Raises LeaseLost, or UNAVAILABLE's errors."""
+        if not await self._outbox.renew(self.current.desk.on_hold):
+            self._takeover.heal()
+        await self._outbox.write()
 
     # What happens by the clock.
 

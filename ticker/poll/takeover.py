@@ -113,11 +113,11 @@ class Takeover:
         return [Entry(number, event) for number, event in enumerate(events, 1)]
 
     def heal(self) -> None:
-        """Redis lost what was written (flushed, or restored from an old file): say it all again."""
+        """Redis lost what was written, or may have (flushed, restored, promoted): say it all again."""
         if self._outbox.begins:
             return
         if self._outbox.mode == "changes":
-            log.warning("redis: it has less than was published, publishing everything anew")
+            log.warning("redis: it may have less than was published, publishing everything anew")
         self._outbox.begin_again()
         self._current.say_everything()
         for feed in self._feeds:

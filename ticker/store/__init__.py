@@ -49,16 +49,18 @@ class Store(Leases, Orders, Scripts, Quotes, Ledger):
         history_days: int,
         read_url: str = "",
         sentinels: Mapping[str, str] | None = None,
+        keeps: bool = False,
     ) -> None:
         """
         `stream_length` is in publications. An edge may read at `read_url`; a poller may not, as it must know
-        all that was written.
+        all that was written. `keeps` says of the server that it never loses what readers were told.
 
         `sentinels` are the `username` and the `password` of Sentinels themselves. Raises Refused.
         """
         super().__init__(url, prefix=prefix, read_url=read_url, sentinels=sentinels)
         self._length = stream_length
         self._days = history_days
+        self._keeps = keeps
 
     async def write(
         self,
@@ -82,7 +84,9 @@ class Store(Leases, Orders, Scripts, Quotes, Ledger):
         epoch. In the last two, `batch.anew` empties the ledger first; further parts come without it.
 
         Raises LeaseLost; or Behind if the stream has less than `seen`, the highest cursor that the caller
-        knows, or the ledger less than `batch.after`. Then nothing was written.
+        knows, or the ledger less than `batch.after`. Also Behind if quotes are the first `changes` since
+        another server was promoted, or this one was started again: replication and the disk lag behind, so
+        readers may have seen cursors of this epoch that nobody here knows. Then nothing was written.
         """
         named = {quote.symbol for quote in batch.quotes} | {
             each.symbol for each in (*batch.fixings, *batch.gone)
@@ -95,6 +99,7 @@ class Store(Leases, Orders, Scripts, Quotes, Ledger):
             "mode": mode,
             "length": self._length,
             "days": self._days,
+            "keeps": self._keeps,
         }
         bodies = [document.body for document in batch.documents]
         keys = written_keys(batch, symbols)

@@ -55,6 +55,7 @@ def written_keys(batch: Batch, symbols: Sequence[str]) -> list[str]:
             "documents:about",
             "memory",
             "answers",
+            "poller",
         ),
         *(f"history:{symbol}" for symbol in symbols),
         *(f"source:{outcome.source}" for outcome in batch.outcomes),

@@ -47,7 +47,7 @@ class LeaseLost(Exception):
 
 
 class Behind(Exception):
-    """Redis has less than was already written (it was flushed or restored): write everything anew."""
+    """Redis has less than was written, or may have (flushed, restored, promoted): write everything anew."""
 
 
 class Refused(ValueError):

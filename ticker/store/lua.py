@@ -23,9 +23,11 @@ end
 """
 
 # Checks everything first, then writes: neither MULTI nor Lua rolls back.
-# KEYS: stream, latest, leader, fence, ledger, documents, documents:about, memory, answers, then one history
-# key for each symbol, then one key for each of `outcomes`. ARGV: the JSON object that Store.write builds,
-# then the bytes of each of its `documents`. Returns the cursor of the last publication.
+# KEYS: stream, latest, leader, fence, ledger, documents, documents:about, memory, answers, poller, then one
+# history key for each symbol, then one key for each of `outcomes`. ARGV: the JSON object that Store.write
+# builds, then the bytes of each of its `documents`. Returns the cursor of the last publication.
+# A server's replication id is new after each promotion and each start. Then readers may have seen cursors
+# that this server never got. It is noted with each publication, in the hash `poller`.
 WRITE = (
     HOLDS
     + """
@@ -59,7 +61,12 @@ local written, _, events = ending(KEYS[5])
 if not rewrite and order.after > 0 and (written < order.after or events == 0) then
   return redis.error_reply('BEHIND the ledger ends at ' .. written .. ' and has ' .. events .. ' events')
 end
-local anew = behind or order.mode == 'reset' or length == 0
+local here = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)') or ''
+local moved = length > 0 and not order.keeps and redis.call('HGET', KEYS[10], 'server') ~= here
+if moved and #order.quotes > 0 and order.mode == 'changes' then
+  return redis.error_reply('BEHIND another server had the stream, and perhaps more of it')
+end
+local anew = behind or moved or order.mode == 'reset' or length == 0
 local texts, symbols = {}, {}
 for _, row in ipairs(order.quotes) do
   local known = redis.call('HGET', KEYS[2], row[1])
@@ -71,7 +78,7 @@ for _, row in ipairs(order.quotes) do
 end
 local histories = #KEYS - #order.outcomes
 if order.mode == 'reset' then
-  for i = 10, histories do redis.call('DEL', KEYS[i]) end
+  for i = 11, histories do redis.call('DEL', KEYS[i]) end
   redis.call('DEL', KEYS[2])
 end
 if #texts > 0 then
@@ -86,6 +93,7 @@ if #texts > 0 then
   for i, symbol in ipairs(symbols) do
     redis.call('HSET', KEYS[2], symbol, id .. ' ' .. texts[i])
   end
+  redis.call('HSET', KEYS[10], 'server', here)
 end
 local function forget(key, day, source, but)
   local prefix = source .. '|'
@@ -94,14 +102,14 @@ local function forget(key, day, source, but)
   end
 end
 local touched = {}
-for _, row in ipairs(order.gone) do forget(KEYS[9 + row[1]], row[2], row[3], nil) end
+for _, row in ipairs(order.gone) do forget(KEYS[10 + row[1]], row[2], row[3], nil) end
 for _, row in ipairs(order.fixings) do
-  local key = KEYS[9 + row[1]]
+  local key = KEYS[10 + row[1]]
   forget(key, row[2], row[3], row[4])
   redis.call('ZADD', key, row[2], row[4])
   touched[key] = true
 end
-for i = 10, histories do
+for i = 11, histories do
   local newest = touched[KEYS[i]] and redis.call('ZREVRANGE', KEYS[i], 0, 0, 'WITHSCORES')[2]
   if newest then redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', '(' .. (newest - order.days)) end
 end

@@ -218,7 +218,13 @@ async def world(dice: random.Random, *, workers: int) -> AsyncIterator[World]:
         redis = await stack.enter_async_context(Redis.from_url(server.url, decode_responses=True))
         settings = _settings(server.url)
         store = await stack.enter_async_context(
-            Store(server.url, prefix=PREFIX, stream_length=settings.redis.stream_length, history_days=30)
+            Store(
+                server.url,
+                prefix=PREFIX,
+                stream_length=settings.redis.stream_length,
+                history_days=30,
+                keeps=True,
+            )
         )
         poller = Poller(
             (),
