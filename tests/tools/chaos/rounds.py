@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+
+from ticker.rates.model import Cursor
 
 from .judge import faults
 from .reader import Reader, Way
@@ -30,6 +32,8 @@ class Report:
     connections: int = 0
     resumed: int = 0
     refusals: int = 0
+    heard: list[dict[int, float]] = field(default_factory=list)
+    """When each reader was first told something of an epoch, by the steady clock."""
 
     def __str__(self) -> str:
         return (
@@ -65,17 +69,28 @@ def _shuffled(dice: random.Random, cards: Sequence[str], count: int) -> list[str
 
 async def play(world: World, dice: random.Random, storm: Storm, *, readers: int) -> Report:
     """One round: a crowd, a storm, calm."""
+
+    async def befall() -> None:
+        await asyncio.gather(
+            asyncio.sleep(storm.seconds),
+            _befall_redis(world, dice, storm),
+            _befall_worker(world, dice, storm),
+        )
+
+    return await crowded(world, dice, befall, readers=readers)
+
+
+async def crowded(
+    world: World, dice: random.Random, befall: Callable[[], Awaitable[None]], *, readers: int
+) -> Report:
+    """What a crowd is told while something befalls the world, and in the calm after that."""
     calm = asyncio.Event()
     crowd = [_reader(world, random.Random(dice.random())) for _ in range(readers)]
     report = Report()
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(reader.live(calm)) for reader in crowd]
         world.speaks = True
-        await asyncio.gather(
-            asyncio.sleep(storm.seconds),
-            _befall_redis(world, dice, storm),
-            _befall_worker(world, dice, storm),
-        )
+        await befall()
         world.speaks = False
         calm.set()
         await world.settled()
@@ -110,8 +125,18 @@ def _judge(world: World, number: int, reader: Reader, report: Report) -> None:
     report.connections += len(reader.log)
     report.resumed += sum(bool(each.cursor) for each in reader.log)
     report.refusals += reader.refusals
+    report.heard.append(_epochs(reader))
     found = faults(reader.log, world.truth, SYMBOLS, world.outages) + reader.odd
     report.faults += [f"reader {number}: {each}" for each in found]
+
+
+def _epochs(reader: Reader) -> dict[int, float]:
+    found: dict[int, float] = {}
+    for connection in reader.log:
+        for at, message in connection.told:
+            if "cursor" in message:
+                found.setdefault(Cursor.parse(message["cursor"]).epoch, at)
+    return found
 
 
 async def _befall_redis(world: World, dice: random.Random, storm: Storm) -> None:

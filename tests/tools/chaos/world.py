@@ -18,7 +18,6 @@ from typing import Any
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 import ticker.workers
@@ -31,6 +30,7 @@ from ticker.rates.model import Pair, Rate
 from ticker.rates.tables import tables_of
 from ticker.rules import new_desk
 from ticker.store import Store
+from ticker.store.clients import Client
 from ticker.workers import Workers
 
 from .judge import Outage, Quote, Truth
@@ -41,6 +41,8 @@ SOURCE = "floatrates"
 PREFIX = "{ticker}:"
 STREAM = f"{PREFIX}stream"
 UPDATES_PER_SECOND = 50
+ASKED_SECONDS = 5.0
+"""How long a Redis is waited for that may be frozen."""
 BACK_SECONDS = 2.0
 """How long after Redis is back a worker may still tell in one what it missed."""
 SHORT_STOP_SECONDS = 4.0
@@ -52,7 +54,10 @@ SETTLED_SECONDS = 60.0
 class World:
     """Everything but the readers."""
 
-    def __init__(self, server: embedded.EmbeddedServer, redis: Redis, poller: Poller) -> None:
+    def __init__(
+        self, server: embedded.EmbeddedServer | None, redis: Client, poller: Poller, updates: float
+    ) -> None:
+        """`server` is None if the Redis is one that this world did not start."""
         self.truth = Truth()
         self.outages: list[Outage] = []
         self.port = 0
@@ -60,9 +65,10 @@ class World:
         self.tally = Tally.alone()
         self.speaks = False
         self.events: dict[str, int] = {}
-        self._server = server
+        self._embedded = server
         self._redis = redis
         self._poller = poller
+        self._updates = updates
         self._number = 0
 
     @property
@@ -70,6 +76,11 @@ class World:
         """What the board says, as it travels."""
         quotes = self._poller.current.desk.quotes.values()
         return {str(quote.symbol): json.loads(wire.encode_quote(quote)) for quote in quotes}
+
+    @property
+    def _server(self) -> embedded.EmbeddedServer:
+        assert self._embedded
+        return self._embedded
 
     @property
     def size(self) -> int:
@@ -97,7 +108,7 @@ class World:
         loop = asyncio.get_running_loop()
         due = loop.time()
         while True:
-            due = max(due + 1 / UPDATES_PER_SECOND, loop.time() - 0.2)
+            due = max(due + 1 / self._updates, loop.time() - 0.2)
             await asyncio.sleep(due - loop.time())
             if self.speaks:
                 self._say(dice.sample(SYMBOLS, dice.choice((1, 1, 1, 2, 4))))
@@ -121,8 +132,9 @@ class World:
 
     async def _has_settled(self) -> bool:
         try:
-            latest: Any = await self._redis.hgetall(f"{PREFIX}latest")
-        except (RedisError, OSError):
+            async with asyncio.timeout(ASKED_SECONDS):
+                latest: Any = await self._redis.hgetall(f"{PREFIX}latest")
+        except (RedisError, OSError, TimeoutError):
             return False
         published = {symbol: json.loads(text.partition(" ")[2]) for symbol, text in latest.items()}
         return published == self.quotes and not self._poller._outbox.waiting.quotes
@@ -130,7 +142,7 @@ class World:
     async def note(self) -> None:
         """Take what the stream holds for the truth; to be done before it is lost or trimmed."""
         after = f"({self.truth.last}" if len(self.truth) else "-"
-        self.truth.add(_entries(await self._redis.xrange(STREAM, min=after)))
+        self.truth.add(entries(await self._redis.xrange(STREAM, min=after)))
 
     # What befalls Redis.
 
@@ -158,8 +170,8 @@ class World:
         async with self._redis.pipeline(transaction=True) as pipeline:
             pipeline.xrange(STREAM)
             pipeline.flushall()
-            entries, _ = await pipeline.execute()
-        self.truth.add(_entries(entries))
+            rows, _ = await pipeline.execute()
+        self.truth.add(entries(rows))
         self._count("redis flushed")
 
     # What befalls a worker.
@@ -207,40 +219,55 @@ async def until(fact: Callable[[], Awaitable[bool] | bool], seconds: float, othe
 
 
 @asynccontextmanager
-async def world(dice: random.Random, *, workers: int) -> AsyncIterator[World]:
-    """A Redis of its own, the product's poller with a bank that speaks all the time, and workers."""
+async def world(
+    dice: random.Random, *, workers: int, url: str = "", updates: float = UPDATES_PER_SECOND
+) -> AsyncIterator[World]:
+    """
+    The product's poller with a bank that speaks all the time, and workers.
+
+    Redis is its own, or the one at `url`. `updates` come a second.
+    """
     async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ticker-", dir="/tmp")))
         # They are killed again and again, and need not be spared.
         stack.enter_context(patch.object(embedded, "LONGEST_DELAY_SECONDS", embedded.FIRST_DELAY_SECONDS))
         stack.enter_context(patch.object(ticker.workers, "LONGEST_PAUSE_SECONDS", 0))
-        server = await stack.enter_async_context(embedded.embedded(folder / "data"))
-        redis = await stack.enter_async_context(Redis.from_url(server.url, decode_responses=True))
-        settings = _settings(server.url)
-        store = await stack.enter_async_context(
-            Store(
-                server.url,
-                prefix=PREFIX,
-                stream_length=settings.redis.stream_length,
-                history_days=30,
-                keeps=True,
+        server = None if url else await stack.enter_async_context(_server())
+        settings = _settings(server.url if server else url)
+        poller_store, watching = [
+            await stack.enter_async_context(
+                Store(
+                    settings.redis.url,
+                    prefix=PREFIX,
+                    stream_length=settings.redis.stream_length,
+                    history_days=30,
+                    keeps=server is not None,
+                )
             )
-        )
+            for _ in range(2)
+        ]
         poller = Poller(
             (),
             settings,
-            store,
+            poller_store,
             new_desk=lambda: new_desk(settings, ()),
             clock=WallClock(),
             owner="chaos",
             alone=True,
         )
-        found = World(server, redis, poller)
-        await until(found._answers, START_SECONDS, "redis does not answer")
+        found = World(server, watching._writing.commands, poller, updates)
+        if server:
+            await until(found._answers, START_SECONDS, "redis does not answer")
         async with _running(poller.run(), found.speak(dice)):
             await found.settled()
             async with _serving(settings, workers) as (found.port, found.workers, found.tally):
                 yield found
+
+
+@asynccontextmanager
+async def _server() -> AsyncIterator[embedded.EmbeddedServer]:
+    with tempfile.TemporaryDirectory(prefix="ticker-", dir="/tmp") as folder:
+        async with embedded.embedded(Path(folder, "data")) as server:
+            yield server
 
 
 def _settings(url: str) -> Settings:
@@ -285,5 +312,6 @@ async def _running(*work: Any) -> AsyncIterator[None]:
                 task.cancel()
 
 
-def _entries(rows: Any) -> list[tuple[str, str]]:
+def entries(rows: Any) -> list[tuple[str, str]]:
+    """What rows of the stream say, for the truth."""
     return [(entry, fields["quotes"]) for entry, fields in rows]
