@@ -953,7 +953,7 @@ async def test_redis_stopped_restarted_or_flushed_is_a_delay_and_nothing_else(
     monkeypatch.setattr(ticker.store.clients, "FOLLOW_BLOCK", 0.2)
     async with (
         embedded(short_path / "data") as server,
-        open_store(server.url) as store,
+        open_store(server.url, keeps=True) as store,
         running(store) as site,
         client(site) as reader,
         client(site, "/v1/stream?symbols=KZT") as other,
