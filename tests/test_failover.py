@@ -16,7 +16,7 @@ from servers import Server, cluster, owner, server, until, watched
 from tools.chaos.rounds import Report, crowded
 from tools.chaos.world import BACK_SECONDS, STREAM, World, entries, world
 
-from ticker.rates.model import NOWHERE, Cursor
+from ticker.rates.model import Cursor
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -50,14 +50,13 @@ class Failover:
         """Publications, the end of the master, more publications; `plan` begins a planned fail-over."""
         replicas = [each for each in self.servers if (await each.tell("ROLE"))[0] == "slave"]
         await asyncio.sleep(BEFORE_SECONDS)
-        began = time.monotonic()
+        epoch, began = await newest_epoch(self.old), time.monotonic()
         await self._end(plan)
         new: Server = await until(lambda: _master(replicas), PROMOTED_SECONDS, "nobody was promoted")
         self.promoted_at = time.monotonic()
-        had = await last(new)
-        await until(lambda: _is_further(new, had), TOLD_SECONDS, "the new master got no publication")
-        told = await self._rows()
-        self.lost = sum(Cursor.parse(entry) > had for entry, _ in told)
+        await until(lambda: _is_past(new, epoch), TOLD_SECONDS, "the new master got no publication")
+        told, had = await self._rows(), dict(await _stream(new))
+        self.lost = sum(entry not in had for entry, _ in told)
         place.truth.add(told)
         if self.old.is_stopped:
             self.old.go_on()
@@ -97,9 +96,8 @@ async def _stream(found: Server) -> list[tuple[str, dict[str, str]]]:
         return rows
 
 
-async def last(found: Server) -> Cursor:
-    rows = await _stream(found)
-    return Cursor.parse(rows[-1][0]) if rows else NOWHERE
+async def newest_epoch(found: Server) -> int:
+    return Cursor.parse((await _stream(found))[-1][0]).epoch
 
 
 async def _master(replicas: list[Server]) -> Server | None:
@@ -109,8 +107,8 @@ async def _master(replicas: list[Server]) -> Server | None:
     return None
 
 
-async def _is_further(found: Server, had: Cursor) -> bool:
-    return await last(found) > had
+async def _is_past(found: Server, epoch: int) -> bool:
+    return await newest_epoch(found) > epoch
 
 
 async def _is_replica(found: Server) -> bool:
