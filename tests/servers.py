@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as Unreachable
 from redis.exceptions import RedisError
 
 from ticker.embedded import find_servers
@@ -52,9 +53,15 @@ class Server:
             yield client
 
     async def tell(self, *words: str | int) -> Any:
-        """What it answers to a command."""
-        async with self.client(protocol=2) as client:
-            return await client.execute_command(*words)
+        """What it answers to a command; asked again if it hangs up, as Sentinel has whom it promotes do."""
+        for left in (2, 1, 0):
+            try:
+                async with self.client(protocol=2) as client:
+                    return await client.execute_command(*words)
+            except (Unreachable, OSError):
+                if not left or self.process.poll() is not None:
+                    raise
+                await asyncio.sleep(0.05)
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGSTOP)

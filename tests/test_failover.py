@@ -91,9 +91,8 @@ class Failover:
 
 
 async def _stream(found: Server) -> list[tuple[str, dict[str, str]]]:
-    async with found.client() as client:
-        rows: list[tuple[str, dict[str, str]]] = await client.xrange(STREAM)
-        return rows
+    rows: list[tuple[str, dict[str, str]]] = await found.tell("XRANGE", STREAM, "-", "+")
+    return rows
 
 
 async def newest_epoch(found: Server) -> int:
