@@ -128,6 +128,12 @@ def is_gone(pid: int) -> bool:
         return True
 
 
+def hear_signals() -> None:
+    """A shell ignores one in what it starts in the background, nohup the other, and both are inherited."""
+    for each in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(each, signal.SIG_DFL)
+
+
 def start(
     folder: Path, *arguments: str, program: str = "", environment: Mapping[str, str] | None = None
 ) -> Service:
@@ -143,8 +149,7 @@ def start(
             stderr=log,
             text=True,
             start_new_session=True,
-            # A shell ignores it in what it starts in the background, and this would be inherited.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=hear_signals,
         )
     return Service(process, folder)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
+from services import hear_signals
 from stage import LONG, PATIENCE, until
 
 import ticker
@@ -75,8 +76,7 @@ def service(data_dir: Path, binary: Path, *, watchdog: bool) -> Iterator[subproc
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # A shell ignores it in what it starts in the background, and this would be inherited.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=hear_signals,
     ) as process:
         try:
             yield process

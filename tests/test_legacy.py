@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -164,26 +164,30 @@ async def test_days_that_were_asked_for_in_vain_are_known(store: Store) -> None:
 
 
 @pytest.mark.usefixtures("present")
-async def test_the_taken_over_is_written_once_and_the_old_memory_is_gone(store: Store, redis: Redis) -> None:
-    events, quotes = await take_over(store)
-    entries = numbered(events)
-    desk = desk_of(entries, quotes)
-    changed = desk.tick(now=NOW)
-    lease = await store.acquire("test", seconds=60, now_ms=1)
-    assert lease
-    seen = (await store.snapshot()).cursor
-    batch = Batch(quotes=tuple(changed), entries=entries)
+async def test_the_taken_over_is_written_once_and_the_old_memory_is_gone(
+    redis_url: str, redis: Redis, open_store: Callable[..., Store]
+) -> None:
+    # Another one may have lost quotes, and gets a new epoch.
+    async with open_store(redis_url, keeps=True) as store:
+        events, quotes = await take_over(store)
+        entries = numbered(events)
+        desk = desk_of(entries, quotes)
+        changed = desk.tick(now=NOW)
+        lease = await store.acquire("test", seconds=60, now_ms=1)
+        assert lease
+        seen = (await store.snapshot()).cursor
+        batch = Batch(quotes=tuple(changed), entries=entries)
 
-    await store.write(batch, lease=lease, seen=seen, now_ms=1)
-    assert await store.legacy_memory() is not None
-    await store.write(replace(batch, took_over=True), lease=lease, seen=seen, now_ms=1)
+        await store.write(batch, lease=lease, seen=seen, now_ms=1)
+        assert await store.legacy_memory() is not None
+        await store.write(replace(batch, took_over=True), lease=lease, seen=seen, now_ms=1)
 
-    assert await store.legacy_memory() is None
-    assert not await redis.exists("{ticker}:memory")
-    assert await store.ledger() == list(entries)
-    again = desk_of(await store.ledger(), [quote for _, quote in (await store.snapshot()).rows])
-    assert again.tick(now=NOW + timedelta(minutes=1)) == []
-    assert again.quotes == desk.quotes
+        assert await store.legacy_memory() is None
+        assert not await redis.exists("{ticker}:memory")
+        assert await store.ledger() == list(entries)
+        again = desk_of(await store.ledger(), [quote for _, quote in (await store.snapshot()).rows])
+        assert again.tick(now=NOW + timedelta(minutes=1)) == []
+        assert again.quotes == desk.quotes
 
 
 async def test_without_an_old_memory_there_is_none(store: Store) -> None:
