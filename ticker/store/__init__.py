@@ -88,11 +88,7 @@ class Store(Leases, Orders, Scripts, Quotes, Ledger):
         another server was promoted, or this one was started again: replication and the disk lag behind, so
         readers may have seen cursors of this epoch that nobody here knows. Then nothing was written.
         """
-        named = {quote.symbol for quote in batch.quotes} | {
-            each.symbol for each in (*batch.fixings, *batch.gone)
-        }
-        symbols = sorted(map(str, named))
-        order = as_order(batch, symbols) | {
+        order = as_order(batch) | {
             "lease": lease,
             "seen": [seen.epoch, seen.sequence],
             "now": now_ms,
@@ -102,5 +98,5 @@ class Store(Leases, Orders, Scripts, Quotes, Ledger):
             "keeps": self._keeps,
         }
         bodies = [document.body for document in batch.documents]
-        keys = written_keys(batch, symbols)
+        keys = written_keys(batch)
         return Cursor.parse(await self._run(lua.WRITE, keys, [json.dumps(order), *bodies]))

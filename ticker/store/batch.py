@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,9 +40,15 @@ class Batch:
     took_over: bool = False
     """Whether the ledger now has what an earlier version remembered, so that its memory is deleted."""
 
+    @property
+    def symbols(self) -> list[str]:
+        """The symbols whose quote or history it changes, sorted."""
+        changed: tuple[Quote | Fixing, ...] = (*self.quotes, *self.fixings, *self.gone)
+        return sorted({str(each.symbol) for each in changed})
 
-def written_keys(batch: Batch, symbols: Sequence[str]) -> list[str]:
-    """The names of the keys that a batch of these symbols touches, in the script's order."""
+
+def written_keys(batch: Batch) -> list[str]:
+    """The names of the keys that a batch touches, in the script's order."""
     return [
         *(
             "stream",
@@ -57,14 +62,14 @@ def written_keys(batch: Batch, symbols: Sequence[str]) -> list[str]:
             "answers",
             "poller",
         ),
-        *(f"history:{symbol}" for symbol in symbols),
+        *(f"history:{symbol}" for symbol in batch.symbols),
         *(f"source:{outcome.source}" for outcome in batch.outcomes),
     ]
 
 
-def as_order(batch: Batch, symbols: Sequence[str]) -> dict[str, Any]:
+def as_order(batch: Batch) -> dict[str, Any]:
     """A batch for the script; a row of the history begins with the number of its symbol, from 1."""
-    place = {symbol: number for number, symbol in enumerate(symbols, 1)}
+    place = {symbol: number for number, symbol in enumerate(batch.symbols, 1)}
     return {
         "quotes": [[str(quote.symbol), wire.encode_quote(quote)] for quote in batch.quotes],
         "fixings": [
