@@ -571,6 +571,17 @@ async def test_what_is_out_of_reach_is_waited_for(url: str, open_store: OpenStor
                 await call()
 
 
+async def test_a_check_of_the_configuration_also_asks_the_replica(one: Server, short_path: Path) -> None:
+    await one.tell("CONFIG", "SET", "requirepass", "Sup3rSecret")
+    url = f"redis://:Sup3rSecret@{one.address}"
+    _, file = configured(short_path / "s", url, others=f'read_url = "redis://{one.address}"')
+
+    code, out, log = await told(short_path / "s", "config", "check", file, environment={})
+
+    assert (code, out) == (2, "")
+    assert log.startswith("ticker config: redis.read_url: it wants a password")
+
+
 @pytest.mark.parametrize("way", ["file", "variable"])
 async def test_a_service_with_the_wrong_address_ends_at_once_and_names_what_gave_it(
     way: str, one: Server, short_path: Path

@@ -378,10 +378,15 @@ async def backfill(settings: Settings, days: int) -> str:
 
 
 async def last_version(settings: Settings) -> str:
-    """The version that ran last on the data of these settings. Raises VersionUnknown."""
+    """
+    The version that ran last on the data of these settings.
+
+    Raises VersionUnknown, or ConfigError for a Redis that is not the one that was meant.
+    """
     if settings.redis.url == "embedded":
         return _recorded_version(_data_dir(settings) / "version")
-    async with _store(settings.redis.url, settings) as store:
+    url = settings.redis.url
+    async with _store(url, settings) as store, _edge_store(url, settings, store):
         try:
             version = await store.version()
         except UNAVAILABLE as error:
