@@ -58,6 +58,19 @@ def languages() -> frozenset[str]:
 
 
 @cache
+def names_file(language: str) -> bytes:
+    """The names of all currencies in a language of `languages`, as tests/tools/names.py wrote them."""
+    return files("ticker").joinpath("names", f"{language}.json").read_bytes()
+
+
+@cache
+def names(language: str) -> dict[str, str]:
+    """The same, by their codes."""
+    said: dict[str, str] = json.loads(names_file(language))
+    return said
+
+
+@cache
 def look() -> dict[str, dict[str, str]]:
     """The widget's colours (`light`, `dark`) and shapes (`arrows`, `marks`: polygons as CSS writes them)."""
     found: dict[str, dict[str, str]] = json.loads(_file("look.json", "src").read_text(encoding="utf-8"))

@@ -27,16 +27,6 @@ _FROM_THE_RIGHT = frozenset(("ar", "arc", "ckb", "dv", "fa", "he", "iw", "ks", "
 _SCRIPTS_FROM_THE_RIGHT = frozenset(("adlm", "arab", "aran", "hebr", "nkoo", "rohg", "syrc", "thaa"))
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_CODES = ("KGS", "KZT", "TJS", "UZS", "TMT", "USD")
-_NAMES = {
-    "en": "Kyrgyz Som|Kazakhstani Tenge|Tajikistani Somoni|Uzbekistani Som|Turkmenistani Manat|US Dollar",
-    "ru": "киргизский сом|казахский тенге|таджикский сомони|узбекский сум|туркменский манат|доллар США",
-    "ky": "кыргыз сому|казак теңгеси|тажик сомониси|өзбек суму|түркмөн манаты|АКШ доллары",
-    "kk": "қырғыз сомы|қазақ теңгесі|тәжік сомониі|өзбек сумы|түрікмен манаты|АҚШ доллары",
-    "tg": "соми қирғизӣ|тангаи қазоқӣ|сомонии тоҷикӣ|сӯми ӯзбекӣ|манати туркманӣ|доллари ИМА",
-    "uz": "qirgʻiz somi|qozoq tengesi|tojik somoniysi|oʻzbek soʻmi|turkman manati|AQSH dollari",
-    "tk": "gyrgyz somy|gazak teňňesi|täjik somonisi|özbek somy|türkmen manady|ABŞ dollary",
-}
 # What the widget has no bytes for.
 _WORDS = {
     "en": ("waiting for rates…", "another source", "corrected"),
@@ -128,8 +118,7 @@ def day(at: date, locale: Locale) -> str:
 
 def currency(code: str, locale: Locale) -> str:
     """The name of a currency in a locale's language; the code where we have none."""
-    names = dict(zip(_CODES, _NAMES.get(locale.language, _NAMES["en"]).split("|"), strict=True))
-    return names.get(code, code)
+    return assets.names(locale.language).get(code, code)
 
 
 def credit(quote: Quote) -> str:
