@@ -202,7 +202,10 @@ async def test_who_refuses_every_coding_is_told_so(site: Site, five: Cursor) -> 
         assert "you refuse all three" in json.loads(body)["detail"]
 
 
-@pytest.mark.parametrize("path", [f"/{name}" for name in ASSETS] + ["/openapi.json", "/asyncapi.json"])
+FILES = [*(f"/{name}" for name in ASSETS), "/openapi.json", "/asyncapi.json", "/v1/names/kk.json"]
+
+
+@pytest.mark.parametrize("path", FILES)
 async def test_files_are_packed_as_tightly_as_can_be(path: str, site: Site) -> None:
     _, headers, plain = await site.get(path)
     _, packed_headers, packed = await site.get(path, Accept_Encoding=BROWSER)
@@ -289,6 +292,7 @@ PATHS += [
     "/v1/line.svg?theme=dark",
     f"/{OWN}",
     "/v1/sources",
+    "/v1/names/ky.json",
     "/healthz",
     "/readyz",
     "/health",
@@ -803,6 +807,30 @@ async def test_more_symbols_than_the_limit_are_refused_in_words(store: Store) ->
     assert json.loads(body)["detail"] == "3 symbols are too many, name 2 at most"
 
 
+# The names of currencies.
+
+
+@pytest.mark.parametrize("language", sorted(assets.languages()))
+async def test_the_names_of_a_language_are_its_file_and_may_be_kept_for_a_day(
+    language: str, site: Site
+) -> None:
+    status, headers, body = await site.get(f"/v1/names/{language}.json")
+
+    assert (status, headers["Content-Type"]) == (200, "application/json; charset=utf-8")
+    assert body == (Path(ticker.__file__).parent / "names" / f"{language}.json").read_bytes()
+    assert headers["Cache-Control"] == "public, max-age=86400, stale-while-revalidate=604800"
+
+
+@pytest.mark.parametrize("language", ["de", "KY", "ru_RU", "kz", "ky.json", "..%2Fen", "x" * 999])
+async def test_a_language_without_names_is_told_which_there_are(language: str, site: Site) -> None:
+    status, headers, body = await site.get(f"/v1/names/{language}.json")
+    detail = json.loads(body)["detail"]
+
+    assert (status, headers["Content-Type"].partition(";")[0]) == (404, "application/problem+json")
+    assert detail.endswith("; the languages are en, kk, ky, ru, tg, tk, uz")
+    assert len(detail) < 120
+
+
 # What an address may ask.
 
 STRICT = ["/v1/quotes", "/v1/quotes/KGS", "/v1/history/KGS", "/v1/sources", "/v1/events"]
@@ -829,7 +857,7 @@ async def test_what_clients_add_by_themselves_is_accepted(path: str, site: Site,
 
 
 async def test_files_and_operators_answers_ignore_parameters(site: Site, five: Cursor) -> None:
-    for path in ("/", f"/{OWN}", "/ticker.js", "/page.js", "/openapi.json", "/asyncapi.json"):
+    for path in ("/", f"/{OWN}", *FILES):
         assert (await site.get(f"{path}?v=3&symbol=KGS"))[0] == 200
     for path in ("/healthz", "/readyz", "/health", "/metrics"):
         assert (await site.get(f"{path}?v=3"))[0] == (await site.get(path))[0] != 400

@@ -62,6 +62,7 @@ def test_what_the_code_knows_of_a_parameter_is_in_the_document() -> None:
     assert parameters["digits"]["schema"] == {"type": "integer", "minimum": 0, "maximum": MOST_DIGITS}
     assert parameters["width"]["schema"] == {"type": "integer", "minimum": NARROWEST, "maximum": WIDEST}
     assert re.fullmatch(parameters["fingerprint"]["schema"]["pattern"], assets.fingerprint(b""))
+    assert parameters["language"]["schema"]["enum"] == sorted(assets.languages())
     assert parameters["theme"]["schema"]["enum"] == [*get_args(Theme)]
     assert parameters["format"]["schema"]["enum"] == [*get_args(Form)]
 

@@ -26,7 +26,7 @@ from ticker.answers import (
     SourcesAnswer,
     VerdictAnswer,
 )
-from ticker.assets import FINGERPRINT
+from ticker.assets import FINGERPRINT, languages
 from ticker.line import NARROWEST, WIDEST
 from ticker.wire import (
     CLOSES,
@@ -64,6 +64,7 @@ _LIMITS: dict[str, Document] = {
     "digits": {"maximum": MOST_DIGITS},
     "width": {"minimum": NARROWEST, "maximum": WIDEST},
     "fingerprint": {"pattern": f"^{FINGERPRINT}$"},
+    "language": {"enum": sorted(languages())},
 }
 """What the code knows of the schemas of parameters."""
 _HTTP = """\

@@ -51,6 +51,7 @@ ASSETS = {
     "page.js.map": "application/json",
 }
 ASSETS_CACHE = "public, max-age=300, stale-while-revalidate=86400"
+NAMES_CACHE = "public, max-age=86400, stale-while-revalidate=604800"
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD",
     # The last three are what client libraries add by themselves.
@@ -137,6 +138,7 @@ class Routes:
             "/v1/quotes/{symbol:.+}": self.quote,
             "/v1/history/{symbol:.+}": self.history,
             "/v1/sources": self.sources,
+            "/v1/names/{language}.json": self.names,
             **dict.fromkeys(KINDS, self.standing),
         }
 
@@ -273,6 +275,13 @@ class Routes:
 
     # Files.
 
+    async def names(self, request: web.Request) -> web.Response:
+        """The names of all currencies in one language."""
+        language, served = request.match_info["language"], sorted(assets.languages())
+        if language not in served:
+            raise Problem(404, f"no names in {language:.40}; the languages are {', '.join(served)}")
+        return _names(language).answer(request)
+
     async def asset(self, request: web.Request) -> web.Response:
         """The widget, the page's script, and their source maps."""
         return self._assets[request.path].answer(request)
@@ -333,6 +342,11 @@ def _come_back(detail: str, seconds: int) -> web.Response:
 def _pack_quote(text: str) -> Packed:
     body = text.encode()
     return Packed(body, JSON, tag=digest(body), cache=QUOTES_CACHE)
+
+
+@cache
+def _names(language: str) -> Packed:
+    return asset(assets.names_file(language), JSON, NAMES_CACHE)
 
 
 @cache
