@@ -22,6 +22,8 @@ MOST_DIGITS = 12
 
 _WIDE = Context(prec=100, rounding=ROUND_HALF_UP)
 _TAG = re.compile(r"([A-Za-z]{2,3}|[A-Za-z]{5,8})((?:-[A-Za-z0-9]{1,8})*)", re.ASCII)
+_SPOKEN_IN = {"kz": "kk", "kg": "ky", "tj": "tg", "tm": "tk"}
+"""Languages for which people write the country."""
 _SCRIPT = re.compile(r"-([a-z]{4})(?=-|$)")
 _FROM_THE_RIGHT = frozenset(("ar", "arc", "ckb", "dv", "fa", "he", "iw", "ks", "ps", "sd", "ug", "ur", "yi"))
 _SCRIPTS_FROM_THE_RIGHT = frozenset(("adlm", "arab", "aran", "hebr", "nkoo", "rohg", "syrc", "thaa"))
@@ -62,11 +64,15 @@ ENGLISH = Locale()
 
 
 def locale(tag: str) -> Locale:
-    """The locale of a language tag; English where the widget has no words, or where it is no tag."""
-    match = _TAG.fullmatch(tag)
+    """
+    The locale of a language tag; English where the widget has no words, or where it is no tag.
+
+    `ru_RU` is `ru-RU`. The words of `uz-Cyrl` are those of `uz`, as we have no others.
+    """
+    match = _TAG.fullmatch(tag.replace("_", "-"))
     if not match:
         return ENGLISH
-    language = match[1].lower()
+    language = _SPOKEN_IN.get(match[1].lower(), match[1].lower())
     script = _SCRIPT.search(match[2].lower())
     rtl = script[1] in _SCRIPTS_FROM_THE_RIGHT if script else language in _FROM_THE_RIGHT
     return Locale(language=language if language in assets.languages() else "en", rtl=rtl)
