@@ -1492,7 +1492,8 @@ async def test_quotes_are_tagged_with_the_cursor(
     site: Site, web: Web, publisher: Publisher, quote_of: QuoteOf
 ) -> None:
     assert (await web.json("/v1/quotes"))["quotes"] == []
-    cursor = await publisher.say(quote_of("KGS", "87"), quote_of("KZT", "471"))
+    others = [quote_of(code, "3") for code in ("TJS", "UZS", "TMT")]
+    cursor = await publisher.say(quote_of("KGS", "87"), quote_of("KZT", "471"), *others)
     await until(lambda: site.broadcast.mirror.cursor == cursor)
 
     status, headers, body = await web.get("/v1/quotes")
@@ -1501,7 +1502,8 @@ async def test_quotes_are_tagged_with_the_cursor(
     assert headers["Access-Control-Allow-Origin"] == "*"
     assert headers["Content-Type"].startswith("application/json")
     assert "max-age" in headers["Cache-Control"]
-    assert digest(json.loads(body) | {"type": "x"})[1] == {"KGS": "87", "KZT": "471"}
+    quotes = {"KGS": "87", "KZT": "471", "TJS": "3", "UZS": "3", "TMT": "3"}
+    assert digest(json.loads(body) | {"type": "x"})[1] == quotes
     assert json.loads(body)["cursor"] == str(cursor)
     status, again, body = await web.get("/v1/quotes", If_None_Match=f'"x", {headers["ETag"]}')
     assert (status, body, again["ETag"]) == (304, b"", headers["ETag"])

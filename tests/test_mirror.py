@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ticker.edge.mirror import Mirror, Row
+from ticker.edge.mirror import NOT_YET, Mirror, Row
 from ticker.rates.model import NOWHERE, Cursor, Pair
 
 KGS, TMT = Pair("KGS", "USD"), Pair("TMT", "USD")
@@ -78,6 +78,57 @@ def test_a_symbol_that_is_not_served_is_left_out() -> None:
 
 def test_an_empty_mirror_gives_an_empty_snapshot() -> None:
     assert Mirror[str]([KGS], inverted).since(None).cursor == NOWHERE
+
+
+# What is awaited.
+
+
+def half_full() -> Mirror[str]:
+    one: Mirror[str] = Mirror([KGS, TMT], inverted)
+    one.explain({KGS: "not asked", TMT: "timed out"})
+    one.apply(ONE, [(KGS, Row(ONE, "kgs 1"))], now=NOON)
+    return one
+
+
+@pytest.mark.parametrize("cursor", [None, NOWHERE, ONE])
+def test_a_reader_is_told_what_is_awaited_as_it_asked_for_it_and_why(cursor: Cursor | None) -> None:
+    one = half_full()
+
+    assert one.since(cursor).awaited == ((TMT, "timed out"),)
+    assert one.since(cursor, [KGS]).awaited == ()
+    assert one.since(cursor, [KGS.inverse, TMT.inverse]).awaited == ((TMT.inverse, "timed out"),)
+    assert mirror().since(cursor).awaited == ()
+    assert Mirror[str]([KGS], inverted).since(cursor).awaited == ((KGS, NOT_YET),)
+
+
+def test_an_item_ends_the_wait_and_a_new_epoch_begins_it() -> None:
+    one, later = half_full(), Cursor(2000, 1)
+
+    one.apply(TWO, [(TMT, Row(TWO, "tmt 1"))], now=NOON)
+    assert one.since(None).awaited == one.current([TMT]).awaited == ()
+    one.apply(later, [(TMT, Row(later, "tmt 2"))], now=NOON)
+    assert one.since(None).awaited == ((KGS, "not asked"),)
+
+
+def test_what_is_awaited_follows_the_symbols_that_are_served() -> None:
+    one, eur = half_full(), Pair("EUR", "USD")
+    one.explain({KGS: "not asked", TMT: "timed out", eur: "on hold"})
+
+    one.serve([KGS, eur], [], now=NOON)
+    assert one.since(None).awaited == ((eur, "on hold"),)
+    one.serve([KGS], [], now=NOON)
+    assert one.since(None).awaited == ()
+
+
+def test_only_a_new_reason_of_what_is_awaited_is_news() -> None:
+    one = half_full()
+
+    assert one.explain({KGS: "timed out", TMT: "timed out"}) == frozenset()
+    before = one.version
+    assert one.explain({KGS: "not asked", TMT: "answered 503"}) == {TMT}
+    assert one.version != before
+    assert (one.current([TMT]).items, one.current([TMT]).awaited) == ((), ((TMT, "answered 503"),))
+    assert one.current([KGS, TMT]).items == ("kgs 1",)
 
 
 @settings(deadline=None)

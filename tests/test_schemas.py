@@ -19,6 +19,7 @@ from ticker import __version__, assets, schemas, wire
 from ticker.answers import FixingAnswer, HistoryAnswer, ProblemAnswer, encode
 from ticker.edge import query
 from ticker.line import NARROWEST, WIDEST, Form, Theme
+from ticker.rates.model import Pair
 from ticker.wire import CLOSES, COME_BACK, BadFrame, CloseCode
 from ticker.wording import MOST_DIGITS
 
@@ -156,6 +157,9 @@ def test_what_the_wire_encodes_holds(quote_of: QuoteOf) -> None:
 
     frame_holds_to_the_schema(json.loads(wire.encode_quotes("snapshot", "1-1", TIME, quotes)))
     frame_holds_to_the_schema(json.loads(wire.encode_quotes("update", "1-1", TIME, [])))
+    for kind in ("snapshot", "update"):
+        awaited = [(Pair("KGS", "USD"), "NBKR has not been asked yet")]
+        frame_holds_to_the_schema(json.loads(wire.encode_quotes(kind, "1-1", TIME, [], awaited)))
     frame_holds_to_the_schema(json.loads(wire.encode_heartbeat("1-1", TIME)))
     frame_holds_to_the_schema(json.loads(wire.encode_error("bad_request", "no")))
 

@@ -219,6 +219,8 @@ def test_frames_are_json_with_their_type_and_cursor() -> None:
         "time": TIME,
         "quotes": [json.loads(quote)] * 2,
     }
+    awaited = json.loads(wire.encode_quotes("update", "1-2", TIME, [], [(KGS, 'answered "no"\n')]))
+    assert awaited["awaited"] == {"KGS/USD": 'answered "no"\n'}
     assert json.loads(wire.encode_heartbeat("1-2", TIME)) == {
         "type": "heartbeat",
         "cursor": "1-2",

@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ticker.health import Verdict
-from ticker.rates.model import Status
-from ticker.wire import Positive, QuoteMessage, Symbol
+from ticker.rates.model import Pair, Status
+from ticker.wire import Awaited, Positive, QuoteMessage, Symbol, encode_awaited
 
 Day = Annotated[str, Field(examples=["2026-09-29"])]
 """A date; of an intraday price an instant, with its offset from UTC."""
@@ -31,6 +31,8 @@ class QuotesAnswer(_Answer):
     """The place in the stream at which this holds: `/v1/stream?cursor=` goes on from here."""
     quotes: list[QuoteMessage]
     """One for each chosen symbol that has a quote yet."""
+    awaited: Awaited = {}
+    """The chosen symbols that have no quote yet, each with the reason in words; left out if all have one."""
 
 
 class FixingAnswer(_Answer):
@@ -211,6 +213,6 @@ def encode(answer: BaseModel) -> str:
     return json.dumps(answer.model_dump())
 
 
-def encode_quotes(cursor: str, quotes: Iterable[str]) -> str:
+def encode_quotes(cursor: str, quotes: Iterable[str], awaited: Iterable[tuple[Pair, str]] = ()) -> str:
     """A QuotesAnswer from the JSON objects of its quotes, which are encoded once for all who read them."""
-    return f'{{"cursor":"{cursor}","quotes":[{",".join(quotes)}]}}'
+    return f'{{"cursor":"{cursor}","quotes":[{",".join(quotes)}]{encode_awaited(awaited)}}}'

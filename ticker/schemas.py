@@ -82,7 +82,8 @@ A subscriber gets a snapshot, or an update if its cursor still holds, and then e
 in order; one that reads slowly gets the newest quote of each symbol instead. A heartbeat with the cursor
 breaks every longer silence. The last cursor, given at the next connection, brings exactly what was missed.
 A quote that becomes late comes as an update with the cursor as it was; at the next connection it may come
-again. An address with an unknown query parameter is refused: an `error` frame names it, then 4400.
+again. `awaited` names symbols without a quote; a new reason comes as an update without quotes.
+An address with an unknown query parameter is refused: an `error` frame names it, then 4400.
 `time` is the server's clock: a client that keeps quotes should treat them as `stale` from their
 `due_at` on by it, and not by its own.
 The same messages come as Server-Sent Events at `/v1/events`. New keys may be added to any object.

@@ -49,6 +49,10 @@ Positive = Annotated[
     StringConstraints(pattern=r"^([0-9]*[1-9][0-9]*(\.[0-9]+)?|0+\.0*[1-9][0-9]*)$", max_length=60),
 ]
 Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}/[A-Z]{3}$")]
+Awaited = Annotated[
+    dict[Symbol, str],
+    Field(examples=[{"KGS/USD": "NBKR has not been asked yet"}], exclude_if=lambda awaited: not awaited),
+]
 Time = Annotated[
     str,
     Field(
@@ -135,6 +139,8 @@ class SnapshotMessage(_Message):
     """The place in the stream up to which this goes; opaque, to be given back at the next connection."""
     time: Time
     quotes: list[QuoteMessage]
+    awaited: Awaited = {}
+    """The chosen symbols that have no quote yet, each with the reason in words; left out if all have one."""
 
 
 class UpdateMessage(_Message):
@@ -150,6 +156,8 @@ class UpdateMessage(_Message):
     """The place in the stream up to which this goes; opaque, to be given back at the next connection."""
     time: Time
     quotes: list[QuoteMessage]
+    awaited: Awaited = {}
+    """Symbols that have no quote yet, each with the reason in words, if it is new. A quote ends the wait."""
 
 
 class HeartbeatMessage(_Message):
@@ -277,9 +285,22 @@ def _decode_announcement(message: AnnouncementMessage) -> Announcement:
     )
 
 
-def encode_quotes(kind: Literal["snapshot", "update"], cursor: str, time: str, quotes: Iterable[str]) -> str:
-    """A snapshot or update frame from the JSON objects of its quotes."""
-    return f'{{"type":"{kind}","cursor":"{cursor}","time":"{time}","quotes":[{",".join(quotes)}]}}'
+def encode_quotes(
+    kind: Literal["snapshot", "update"],
+    cursor: str,
+    time: str,
+    quotes: Iterable[str],
+    awaited: Iterable[tuple[Pair, str]] = (),
+) -> str:
+    """A snapshot or update frame from the JSON objects of its quotes, and what is `awaited` and why."""
+    told = encode_awaited(awaited)
+    return f'{{"type":"{kind}","cursor":"{cursor}","time":"{time}","quotes":[{",".join(quotes)}]{told}}}'
+
+
+def encode_awaited(awaited: Iterable[tuple[Pair, str]]) -> str:
+    """The member of a JSON object, behind others, that says which symbols are awaited; nothing if none is."""
+    told = {str(symbol): reason for symbol, reason in awaited}
+    return f',"awaited":{json.dumps(told, separators=(",", ":"))}' if told else ""
 
 
 def encode_heartbeat(cursor: str, time: str) -> str:

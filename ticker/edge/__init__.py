@@ -24,6 +24,7 @@ from ticker.edge.http import Routes
 from ticker.edge.listening import SPREADS, PortBusy, address_of, listeners, rebound
 from ticker.edge.mirror import Row
 from ticker.edge.port import Port, TooFewFiles, refuse_too_few_files
+from ticker.edge.reasons import Reasons
 from ticker.edge.stream import Broadcast
 from ticker.metrics import Tally
 from ticker.rates.late import status_at
@@ -83,6 +84,7 @@ class Edge:
         tally = tally or Tally.alone()
         self._broadcast = Broadcast(settings.symbols, settings.server, settings.limits, tally, clock=clock)
         self._port = Port(self._broadcast, settings.server, settings.limits)
+        self._reasons = Reasons(self._broadcast, store, settings, sources, enabled)
         self._loaded = asyncio.Event()
         self._moved = asyncio.Event()
         self._routes = Routes(
@@ -131,9 +133,11 @@ class Edge:
         with suppress(*UNAVAILABLE):
             rows = (await self._store.snapshot()).rows
         known = [(quote.symbol, _row(at, quote)) for at, quote in rows]
+        self._reasons.serve(settings, enabled)
         self._broadcast.serve(settings.symbols, settings.limits, known)
         self._port.serve(settings.limits)
         self._routes.enable(enabled)
+        self._reasons.look()
         self._moved.set()
 
     def leave(self) -> None:
@@ -149,6 +153,7 @@ class Edge:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch_the_clock())
             group.create_task(self._routes.scripts.keep_always())
+            group.create_task(self._reasons.watch())
             await self._follow()
 
     async def _watch_the_clock(self) -> None:
@@ -175,6 +180,8 @@ class Edge:
                     log.info("stream: redis is back")
                 away = False
                 self._apply(snapshot.cursor, snapshot.rows)
+                if not self._broadcast.loaded and self._broadcast.mirror.awaited:
+                    await self._reasons.read()
                 self._broadcast.loaded = True
                 self._loaded.set()
                 async with aclosing(self._store.follow(self._broadcast.mirror.cursor)) as publications:
@@ -228,6 +235,7 @@ class Edge:
 
     def _apply(self, cursor: Cursor, rows: Iterable[tuple[Cursor, Quote]]) -> None:
         self._broadcast.apply(cursor, [(quote.symbol, _row(at, quote)) for at, quote in rows])
+        self._reasons.look()
         self._moved.set()
 
 

@@ -230,7 +230,7 @@ class Routes:
     # Quotes.
 
     async def quotes(self, request: web.Request) -> web.Response:
-        """The newest quotes; ETag is the cursor, and tells which quotes are late."""
+        """The newest quotes; ETag is the cursor, and tells which quotes are late and what is awaited."""
         asked = parameters(request, "/v1/quotes")
         if not self._broadcast.loaded:
             raise away("no quotes were read from Redis yet")
@@ -244,11 +244,13 @@ class Routes:
         mirror = self._broadcast.mirror
         delta = mirror.since(None, selection.symbols)
         cursor = wire.stamp(delta.cursor, selection)
-        text = answers.encode_quotes(cursor, delta.items)
+        text = answers.encode_quotes(cursor, delta.items, delta.awaited)
         late = self._broadcast.mask(filter(mirror.is_late, selection.symbols))
         tag = f"{cursor}-{late:x}" if late else cursor
         if self._broadcast.symbols != self._settings.symbols:  # a reload may bring others to the same cursor
             tag += f"-{digest(str(self._broadcast.symbols).encode())[1:9]}"
+        if delta.awaited:
+            tag += f"-{digest(str(delta.awaited).encode())[1:9]}"
         return Packed(text.encode(), JSON, tag=f'"{tag}"', cache=QUOTES_CACHE)
 
     async def quote(self, request: web.Request) -> web.Response:
@@ -257,7 +259,8 @@ class Routes:
         symbol = symbol_of(request, both_ways(self._broadcast.symbols))
         text = self._broadcast.mirror.get(symbol)
         if text is None:
-            raise away(f"{symbol} has no quote yet")
+            why = dict(self._broadcast.mirror.reasons((symbol,)))[symbol]
+            raise away(f"{symbol} has no quote yet: {why}")
         version = self._broadcast.mirror.version
         return self._answers.get(version, symbol, lambda: _pack_quote(text)).answer(request)
 

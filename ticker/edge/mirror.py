@@ -1,8 +1,8 @@
-"""What a reader has not seen: `since(cursor)`, and what is late by now. Pure."""
+"""What a reader has not seen: `since(cursor)`, what is late by now, and what is awaited. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Literal, TypeVar
@@ -11,6 +11,11 @@ from ticker.rates.late import is_late
 from ticker.rates.model import NOWHERE, Cursor, Pair, both_ways
 
 Item = TypeVar("Item")
+
+Awaited = tuple[tuple[Pair, str], ...]
+"""Symbols that have no item yet, each with the reason in words."""
+NOT_YET = "It has not been published yet"
+"""The reason while nothing is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,7 @@ class Delta(Generic[Item]):
     kind: Literal["snapshot", "update"]
     cursor: Cursor
     items: tuple[Item, ...]
+    awaited: Awaited = ()
 
 
 class Mirror(Generic[Item]):
@@ -58,14 +64,19 @@ class Mirror(Generic[Item]):
         self.cursor = NOWHERE
         self.late: frozenset[Pair] = frozenset()
         """The symbols that are late."""
+        self.awaited: Awaited = ()
+        """The symbols without an item."""
+        self._reasons: Mapping[Pair, str] = {}
+        """Why a symbol has no item, if it has none."""
         self._rows: dict[Pair, Row[Item]] = {}
         self._turned: set[Pair] = set()
         """The symbols that have been late at any time since they were published."""
+        self._note_awaited()
 
     @property
-    def version(self) -> tuple[Cursor, frozenset[Pair], tuple[Pair, ...]]:
+    def version(self) -> tuple[Cursor, frozenset[Pair], tuple[Pair, ...], Awaited]:
         """Changes with everything that `since` and `get` give."""
-        return self.cursor, self.late, self.symbols
+        return self.cursor, self.late, self.symbols, self.awaited
 
     def serve(
         self, symbols: Sequence[Pair], rows: Iterable[tuple[Pair, Row[Item]]], *, now: datetime
@@ -78,6 +89,7 @@ class Mirror(Generic[Item]):
         self._rows = {symbol: known[symbol] for symbol in self.symbols if symbol in known}
         self._inverted.clear()
         self._turned &= self._rows.keys()
+        self._note_awaited()
         self.look(now)
 
     def apply(
@@ -104,7 +116,21 @@ class Mirror(Generic[Item]):
         late = {symbol for symbol in changed if is_late(self._rows[symbol], now)}
         self.late = self.late & kept | late
         self._turned = self._turned & kept | late
+        self._note_awaited()
         return frozenset(changed)
+
+    def explain(self, reasons: Mapping[Pair, str]) -> frozenset[Pair]:
+        """Take why symbols have no item; return those without one of which readers have to be told."""
+        before = frozenset(self.awaited)
+        self._reasons = reasons
+        self._note_awaited()
+        return frozenset(symbol for symbol, _ in frozenset(self.awaited) - before)
+
+    def _note_awaited(self) -> None:
+        """Find the symbols without an item. Usually there is none, and nothing is looked up."""
+        is_full = len(self._rows) == len(self.symbols)
+        missing = () if is_full else (symbol for symbol in self.symbols if symbol not in self._rows)
+        self.awaited = tuple((symbol, self._reasons.get(symbol, NOT_YET)) for symbol in missing)
 
     def look(self, now: datetime) -> frozenset[Pair]:
         """
@@ -129,20 +155,33 @@ class Mirror(Generic[Item]):
 
         A snapshot where the cursor is None, of another epoch or ahead of us; else an update, which
         is empty if there is nothing new. A cursor does not tell whether its reader knows what is late, so
-        an update has that, too.
+        an update has that, too, and why symbols are awaited.
         """
-        known = [symbol for symbol in symbols or self.symbols if self._origins[symbol] in self._rows]
+        symbols = symbols or self.symbols
+        known = [symbol for symbol in symbols if self._origins[symbol] in self._rows]
+        awaited = self.reasons(symbols)
         if cursor is None or cursor.epoch != self.cursor.epoch or cursor > self.cursor:
-            return Delta("snapshot", self.cursor, self._told(known))
+            return Delta("snapshot", self.cursor, self._told(known), awaited)
         new = [symbol for symbol in known if self._is_new(self._origins[symbol], cursor)]
-        return Delta("update", self.cursor, self._told(new))
+        return Delta("update", self.cursor, self._told(new), awaited)
 
     def _is_new(self, symbol: Pair, cursor: Cursor) -> bool:
         return self._rows[symbol].at > cursor or symbol in self._turned
 
     def current(self, symbols: Iterable[Pair]) -> Delta[Item]:
         """These symbols as they are now, for whoever has everything else."""
-        return Delta("update", self.cursor, self._told(symbols))
+        symbols = tuple(symbols)
+        known = [symbol for symbol in symbols if self._origins[symbol] in self._rows]
+        return Delta("update", self.cursor, self._told(known), self.reasons(symbols))
+
+    def reasons(self, symbols: Iterable[Pair]) -> Awaited:
+        """Those of the symbols that have no item yet, each as it was asked for, and why."""
+        if not self.awaited:
+            return ()
+        awaited = dict(self.awaited)
+        return tuple(
+            (symbol, awaited[origin]) for symbol in symbols if (origin := self._origins[symbol]) in awaited
+        )
 
     def get(self, symbol: Pair) -> Item | None:
         """The newest item of one symbol."""

@@ -13,7 +13,7 @@ import asyncio
 import math
 import random
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +25,7 @@ from ticker.config import LimitSettings, ServerSettings
 from ticker.edge.admission import Admission
 from ticker.edge.conversation import Conversation, Departed, Event, Message, Reply
 from ticker.edge.framing import EVENTS, WEBSOCKET, Framing, frame
-from ticker.edge.mirror import Delta, Mirror, Row
+from ticker.edge.mirror import Awaited, Delta, Mirror, Row
 from ticker.edge.sockets import Sockets
 from ticker.metrics import Count, Tally
 from ticker.rates.model import Cursor, Pair, Selection, both_ways
@@ -64,8 +64,8 @@ class Group:
         self.mask = broadcast.mask(selection.symbols)
         self._broadcast = broadcast
         self._mirror = broadcast.mirror
-        self._frames: dict[tuple[str, tuple[str, ...]], tuple[str, bytes]] = {}
-        """What was encoded, and the time that it tells, by its kind and its quotes."""
+        self._frames: dict[tuple[str, tuple[str, ...], Awaited], tuple[str, bytes]] = {}
+        """What was encoded, and the time that it tells, by its kind, its quotes and what is awaited."""
         self._heartbeat = "", b""
         self._whole: Delta[str] | None = None
         """What a subscriber without a cursor has not seen: everything."""
@@ -90,11 +90,11 @@ class Group:
     def encoded(self, delta: Delta[str]) -> bytes:
         # There are only as many updates as quotes. Kept by cursor, which clients make up as they like, the
         # frames would fill the memory.
-        key = delta.kind, delta.items
+        key = delta.kind, delta.items, delta.awaited
         made_at, data = self._frames.get(key, ("", NOTHING))
         if made_at != (time := self._broadcast.time):
             stamp, before = wire.stamp(delta.cursor, self.selection), len(data)
-            text = wire.encode_quotes(delta.kind, stamp, time, delta.items)
+            text = wire.encode_quotes(delta.kind, stamp, time, delta.items, delta.awaited)
             data = self.framing.message(stamp, text)
             if self._broadcast.keeps(len(data) - before):
                 self._frames[key] = time, data
@@ -299,6 +299,11 @@ class Broadcast:
             self._deliver(turned, self.mirror.cursor)
         due = self.mirror.next_due
         return (due - now).total_seconds() if due else math.inf
+
+    def explain(self, reasons: Mapping[Pair, str]) -> None:
+        """Take why symbols have no quote yet, and send what is new of that to whoever waits for one."""
+        if changed := self.mirror.explain(reasons):
+            self._deliver(changed, self.mirror.cursor)
 
     def _deliver(self, changed: frozenset[Pair], before: Cursor) -> None:
         """Send these symbols to every subscriber, all of whom have what was published until `before`."""
