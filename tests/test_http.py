@@ -686,6 +686,7 @@ async def test_while_redis_is_away_only_other_versions_scripts_are(open_store: O
                 status, headers, body = await site.get(path, If_None_Match="*")
                 assert (status, headers["Cache-Control"]) == (503, "no-store")
                 assert words in body.decode()
+                assert all(f"{pair}: The quotes have not been read" in body.decode() for pair in FIVE)
             assert (await site.get("/v1/line.html?symbols=XYZ"))[0] == 400
 
 
@@ -725,18 +726,19 @@ async def test_a_host_that_is_none_gets_into_no_header(site: Site) -> None:
 
 # The line without a script.
 
+SHOWN = re.compile(r' data-symbol="([A-Z/]+)"')
+
 
 async def test_the_line_comes_in_the_order_that_was_asked_for_and_is_packed(site: Site, five: Cursor) -> None:
     status, headers, page = await site.get("/v1/line.html?symbols=TJS,kgs/usd%20TJS&locale=ru")
     _, packed_headers, packed = await site.get("/v1/line.html", Accept_Encoding=BROWSER)
 
     assert status == 200
-    assert re.findall(r'data-symbol="([^"]+)"', page.decode()) == ["TJS/USD", "KGS/USD"]
+    assert SHOWN.findall(page.decode()) == ["TJS/USD", "KGS/USD"]
     assert headers["Content-Security-Policy"] == line.HTML_POLICY
     assert "frame-ancestors" not in line.HTML_POLICY
     assert "max-age=5," in headers["Cache-Control"]
-    found = re.findall(r'data-symbol="([^"]+)"', brotli.decompress(packed).decode())
-    assert found == list(map(str, FIVE))
+    assert SHOWN.findall(brotli.decompress(packed).decode()) == list(map(str, FIVE))
     assert "National Bank of the Kyrgyz Republic" in brotli.decompress(packed).decode()
     assert (await site.get("/v1/line.html", If_None_Match=packed_headers["ETag"]))[::2] == (304, b"")
 
@@ -752,11 +754,30 @@ async def test_the_policy_of_the_line_allows_its_own_style_and_nothing_else(site
     for path in ("/v1/line.html", "/v1/line.svg"):
         _, headers, body = await site.get(path)
         [style] = re.findall(rb"<style>(.*?)</style>", body, re.DOTALL)
-        allowed = f"'sha256-{base64.b64encode(hashlib.sha256(style).digest()).decode()}'"
-        assert headers["Content-Security-Policy"].startswith(f"default-src 'none'; style-src {allowed}")
+        rules = dict(rule.partition(" ")[::2] for rule in headers["Content-Security-Policy"].split("; "))
+        assert (rules["default-src"], rules["style-src"]) == ("'none'", hashed(style))
+        scripts = {hashed(each) for each in re.findall(rb"<script>(.*?)</script>", body, re.DOTALL)}
+        told = "console.warn(document.currentScript.dataset.faults)"
+        assert set(rules["script-src"].split()) == {hashed(told.encode()), *scripts}
+        assert rules.get("connect-src") == ("'self'" if scripts else None)
         assert headers["X-Content-Type-Options"] == "nosniff"
         # A page that is isolated shows nobody who is not.
         assert headers["Cross-Origin-Embedder-Policy"] == "require-corp"
+
+
+def hashed(text: bytes) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text).digest()).decode()}'"
+
+
+async def test_a_pair_without_a_quote_stands_in_the_line(
+    site: Site, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    await site.reached(await publisher.say(quote_of("KZT", "471")))
+
+    for path in ("/v1/line.html", "/v1/line.svg"):
+        _, _, body = await site.get(f"{path}?symbols=USD/KGS,KZT")
+        assert re.search(r">USD/KGS</?.*>= …<|<b>USD/KGS</b> = <span>…</span>", body.decode())
+        assert re.search(r"USD/KGS: (No process|NBKR|No source) ", body.decode())
 
 
 async def test_a_line_of_symbols_that_are_none_is_refused_in_words(site: Site, five: Cursor) -> None:
@@ -874,10 +895,11 @@ async def test_the_line_names_unknown_parameters_to_whoever_wrote_its_address(
     [comment] = re.findall(r"<!-- (.*?) -->", body.decode())
     [[told, script]] = re.findall(r'<script data-faults="(.*?)">(.*?)</script>', body.decode())
     assert (status, html.unescape(comment), html.unescape(told)) == (200, said, said)
-    allowed = f"script-src 'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
-    assert headers["Content-Security-Policy"] == f"{plain_headers['Content-Security-Policy']}; {allowed}"
+    rules = dict(rule.partition(" ")[::2] for rule in headers["Content-Security-Policy"].split("; "))
+    assert hashed(script.encode()) in rules["script-src"].split()
+    assert headers["Content-Security-Policy"] == plain_headers["Content-Security-Policy"]
     assert b"<!--" not in plain
-    assert b"<script" not in plain
+    assert b"data-faults" not in plain
     assert headers["ETag"] != plain_headers["ETag"]
 
 

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from html.parser import HTMLParser
 from itertools import pairwise, product
@@ -170,9 +170,38 @@ def test_below_stands_who_says_so_and_of_which_days() -> None:
     assert ">Source" not in line.page(FIVE[4:], line.look({}))
 
 
-def test_without_a_quote_the_line_says_what_it_waits_for() -> None:
-    assert "ждём курсы…" in line.page((), line.look({"locale": "ru"}))
-    assert "ждём курсы…" in line.picture((), line.look({"locale": "ru"}))
+KZT = line.Wait(Pair("KZT", "USD"), "NBK has not <answered> yet")
+
+
+def test_a_pair_without_a_quote_stands_in_its_place_and_says_why() -> None:
+    assert items((KGS, KZT)) == ["KGS/USD = 0.01144 0%", "KZT/USD = … (waiting for rates…)"]
+    assert items((KZT,), invert="1", format="compact", locale="ru") == ["KZT … (ждём курсы…)"]
+    assert items((line.Wait(KZT.symbol.inverse, ""),)) == ["USD/KZT = … (waiting for rates…)"]
+    assert titles((KZT, KGS))[0] == "KZT/USD: NBK has not <answered> yet"
+    assert titles((KZT,), invert="1") == ["USD/KZT: NBK has not <answered> yet"]
+    assert 'data-symbol="KZT/USD" data-direction="" data-status="awaited"' in line.page((KZT,), line.look({}))
+    picture = drawn((KZT, KGS))
+    assert [each.text for each in picture.iter(f"{SVG}text")][:2] == ["KZT/USD", "= …"]
+    assert [each.text for each in picture.iter(f"{SVG}title")][1] == "KZT/USD: NBK has not <answered> yet"
+
+
+def test_below_stands_that_it_waits_only_where_nothing_is_known() -> None:
+    for draw in (line.page, line.picture):
+        assert draw((KZT,), line.look({"locale": "ru"})).count(">ждём курсы…<") == 1
+        assert ">Source: NBKR · Sep 29, 2026<" in draw((KZT, KGS), line.look({}))
+
+
+def test_behind_the_page_stands_what_is_late_later() -> None:
+    at = datetime(2026, 9, 29, 11, 30, tzinfo=timezone(timedelta(hours=6)))
+    page = line.page((replace(KGS, due_at=at), replace(FIVE[1], due_at=at), FIVE[4], KZT), line.look({}))
+    found = Reader(page).elements
+    late = [attributes for tag, attributes in found if tag == "li" and "data-due" in attributes]
+
+    # That of KZT is outdated already.
+    assert [(each["data-symbol"], each["data-status"], each["data-due"]) for each in late] == [
+        ("KGS/USD", "stale", "2026-09-29T05:30:00Z")
+    ]
+    assert page.index("<template>") < page.index("data-due") < page.index("</template>")
 
 
 @pytest.mark.parametrize(
@@ -342,7 +371,9 @@ def test_the_page_is_whole_and_says_its_language_direction_and_theme() -> None:
     assert page.startswith("<!doctype html>\n")
     assert root == ("html", {"lang": "en", "dir": "rtl", "data-theme": "dark"})
     assert Reader(line.page(FIVE, line.look({"locale": "ky-KG"}))).elements[0][1]["lang"] == "ky"
-    assert "http-equiv" not in page
+    # Only where no script may run.
+    assert page.count("http-equiv") == 1
+    assert '<noscript><meta http-equiv="refresh" content="60"></noscript>' in page
 
 
 def test_every_state_has_its_own_shape_and_the_direction_has_one() -> None:
@@ -434,6 +465,8 @@ TAGS = {
     "svg",
     "path",
     "p",
+    "noscript",
+    "template",
 }
 ATTRIBUTES = {
     "lang",
@@ -446,6 +479,7 @@ ATTRIBUTES = {
     "aria-label",
     "aria-hidden",
     "tabindex",
+    "http-equiv",
 }
 ATTRIBUTES |= {"title", "viewbox", "d", "data-theme", "data-symbol", "data-direction", "data-status"}
 DRAWN = {f"{SVG}{tag}" for tag in ("svg", "title", "desc", "style", "rect", "path", "g", "text")}
@@ -475,18 +509,20 @@ QUERY = st.fixed_dictionaries(
 @settings(deadline=None, max_examples=100)
 @given(query=QUERY, source=SOURCE | HOSTILE.filter(lambda text: text.isprintable()), attributions=SOURCE)
 def test_nobody_puts_anything_into_the_page(query: dict[str, str], source: str, attributions: str) -> None:
-    quotes = (replace(KGS, source=source), FIVE[1])
+    quotes = (replace(KGS, source=source), FIVE[1], line.Wait(Pair("TMT", "USD"), source))
     found = Reader(line.page(quotes, line.look(query), attributions=attributions))
 
-    assert {tag for tag, _ in found.elements} <= TAGS
+    tags = [tag for tag, _ in found.elements]
+    assert set(tags) - {"script"} <= TAGS
+    assert tags.count("script") == 1
     assert {name for _, attributes in found.elements for name in attributes} <= ATTRIBUTES
-    assert len(found.items) == 2
+    assert len(found.items) == 3
 
 
 @settings(deadline=None, max_examples=100)
 @given(query=QUERY, source=SOURCE | HOSTILE.filter(lambda text: text.isprintable()), attributions=SOURCE)
 def test_nobody_puts_anything_into_the_picture(query: dict[str, str], source: str, attributions: str) -> None:
-    quotes = (replace(KGS, source=source), FIVE[1])
+    quotes = (replace(KGS, source=source), FIVE[1], line.Wait(Pair("TMT", "USD"), attributions))
     picture = fromstring(line.picture(quotes, line.look(query), attributions=attributions))
 
     assert {each.tag for each in picture.iter()} <= DRAWN

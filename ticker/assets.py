@@ -44,6 +44,12 @@ def page() -> str:
 
 
 @cache
+def follower() -> str:
+    """The script that keeps the line in a frame current."""
+    return _file("frame.js", "src").read_text(encoding="utf-8").replace("\r\n", "\n")
+
+
+@cache
 def labels(language: str) -> dict[str, str]:
     """The words of the widget in a language, by their keys; English where it has none."""
     said: dict[str, str] = json.loads(_file("labels.json", "src").read_text(encoding="utf-8"))

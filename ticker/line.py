@@ -1,16 +1,17 @@
 """
-The line as it stands, without a script: as a page for `<noscript>` and `<iframe>`, and as a picture. Pure.
+The line without the widget: as a page for `<noscript>` and `<iframe>`, and as a picture. Pure.
 
-Neither loads anything, and neither reloads itself: what a reader is at would be torn away (WCAG 2.2.1,
-3.2.5), so the days of the rates stand beside them instead.
+The page has a script of its own, `frame.js`, which changes only what differs, so that nothing is torn away
+that a reader is at. It reloads itself only where no script may run. The picture stays as it is. Both say
+of which days the rates are.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from html import escape
 from itertools import accumulate
 from math import ceil
@@ -18,7 +19,8 @@ from typing import Literal, get_args
 
 from ticker import assets, wording
 from ticker.rates.inverted import inverted
-from ticker.rates.model import Quote
+from ticker.rates.late import status_at
+from ticker.rates.model import Pair, Quote
 from ticker.wording import Direction, Locale
 
 Theme = Literal["auto", "light", "dark"]
@@ -26,6 +28,8 @@ Form = Literal["line", "compact", "names"]
 
 NARROWEST, WIDEST = 80, 4000
 """Of a picture, in pixels."""
+AGAIN_SECONDS = 60
+"""After how long a page reloads itself where no script may run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +70,15 @@ def _whole(text: str, least: int, most: int) -> int | None:
 # The words.
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A pair without a quote yet."""
+
+    symbol: Pair
+    reason: str
+    """Why, in a sentence."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Item:
     symbol: str
@@ -85,7 +98,26 @@ class _Item:
         return f"{self.name}{self.joint}{self.price}" + (f" {self.change}" if self.change else "")
 
 
-def _item(quote: Quote, look: Look) -> _Item:
+def _item(told: Quote | Wait, look: Look) -> _Item:
+    return _waiting(told, look) if isinstance(told, Wait) else _quoted(told, look)
+
+
+def _waiting(wait: Wait, look: Look) -> _Item:
+    told = wait.symbol.inverse if look.invert else wait.symbol
+    return _Item(
+        symbol=str(wait.symbol),
+        name=_name(told.base, told.quote, look),
+        joint=_joint(look),
+        price="…",
+        change="",
+        direction="",
+        status="awaited",
+        words=look.locale.labels["waiting"],
+        title=f"{told}: {wait.reason}",
+    )
+
+
+def _quoted(quote: Quote, look: Look) -> _Item:
     locale = look.locale
     told = inverted(quote) if look.invert else quote
     change = wording.percent(told.change_percent, locale)
@@ -99,7 +131,7 @@ def _item(quote: Quote, look: Look) -> _Item:
     return _Item(
         symbol=str(quote.symbol),
         name=_name(told.symbol.base, told.symbol.quote, look),
-        joint=" " if look.form == "compact" else " = ",
+        joint=_joint(look),
         price=wording.price(told.price, digits=look.digits, locale=locale),
         change=change,
         direction=wording.direction(change),
@@ -109,6 +141,10 @@ def _item(quote: Quote, look: Look) -> _Item:
     )
 
 
+def _joint(look: Look) -> str:
+    return " " if look.form == "compact" else " = "
+
+
 def _name(base: str, quote: str, look: Look) -> str:
     if look.form == "names":
         return f"{wording.currency(base, look.locale)} / {wording.currency(quote, look.locale)}"
@@ -116,9 +152,11 @@ def _name(base: str, quote: str, look: Look) -> str:
     return "/".join(shown)
 
 
-def _credits(quotes: Sequence[Quote], look: Look) -> str:
+def _credits(told: Sequence[Quote | Wait], look: Look) -> str:
     """Who said it and of which days; empty where nobody did: a peg is nobody's word."""
-    quotes = [quote for quote in quotes if quote.status != "pegged"]
+    if all(isinstance(each, Wait) for each in told):
+        return look.locale.labels["waiting"]
+    quotes = [each for each in told if isinstance(each, Quote) and each.status != "pegged"]
     if not quotes:
         return ""
     names = ", ".join(dict.fromkeys(wording.credit(quote) for quote in quotes))
@@ -131,8 +169,7 @@ def _credits(quotes: Sequence[Quote], look: Look) -> str:
 # What is wrong with the address. Whoever reads the line can't mend it, so it is not shown.
 
 _CONSOLE = "console.warn(document.currentScript.dataset.faults)"
-CONSOLE_SOURCE = assets.source_of(_CONSOLE)
-"""The source of a Content-Security-Policy that allows the script of a line with faults."""
+_CONSOLE_SOURCE = assets.source_of(_CONSOLE)
 
 
 def _told(faults: Sequence[str]) -> str:
@@ -201,33 +238,52 @@ _HTML_STYLE = _colours(":root") + (
     ".words{position:static;clip-path:none}p{block-size:auto;white-space:normal}}"
     "@media (forced-colors:active){.change,.mark{color:CanvasText!important}}"
 )
+_FOLLOW = f"\n{assets.follower()}"
 HTML_POLICY = (
-    f"default-src 'none'; style-src {assets.source_of(_HTML_STYLE)}; base-uri 'none'; form-action 'none'"
+    f"default-src 'none'; style-src {assets.source_of(_HTML_STYLE)};"
+    f" script-src {assets.source_of(_FOLLOW)} {_CONSOLE_SOURCE}; connect-src 'self';"
+    " base-uri 'none'; form-action 'none'"
 )
 """The Content-Security-Policy of the page. It says nothing of who may frame it."""
 
 
-def page(quotes: Iterable[Quote], look: Look, *, attributions: str = "") -> str:
-    """A whole page that is 62 px high in one line; `attributions` are the words that publishers want."""
+def page(quotes: Iterable[Quote | Wait], look: Look, *, attributions: str = "") -> str:
+    """
+    A whole page that is 62 px high in one line; `attributions` are the words that publishers want.
+
+    Behind the line stands each item as it will be once it is late, for the page's script.
+    """
     quotes = tuple(quotes)
     labels = look.locale.labels
     name = escape(labels["rates"])
     items = "".join(_html_item(_item(quote, look)) for quote in quotes)
+    late = "".join(_late_items(quotes, look))
     said = escape(_credits(quotes, look))
     return (
         f'<!doctype html>\n<html lang="{look.locale.language}" dir="{"rtl" if look.locale.rtl else "ltr"}"'
         f' data-theme="{look.theme}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<noscript><meta http-equiv="refresh" content="{AGAIN_SECONDS}"></noscript>\n'
         f"<title>{name}</title>\n<style>{_HTML_STYLE}</style>\n</head>\n<body>\n<main>\n"
         # Without a script nobody knows whether it has to be scrolled, so it can always be reached.
         f'<div class="bar" role="region" aria-label="{name}" tabindex="0">\n'
-        + (f'<ul role="list">\n{items}</ul>\n' if items else f"<p>{escape(labels['waiting'])}</p>\n")
-        + f'</div>\n<p title="{escape(attributions)}">{said}</p>\n</main>\n'
-        + f"{_told(look.faults)}</body>\n</html>\n"
+        f'<ul role="list">\n{items}</ul>\n</div>\n'
+        f'<p title="{escape(attributions)}">{said}</p>\n</main>\n'
+        f"<template>\n{late}</template>\n{_told(look.faults)}"
+        f"<script>{_FOLLOW}</script>\n</body>\n</html>\n"
     )
 
 
-def _html_item(item: _Item) -> str:
+def _late_items(quotes: Iterable[Quote | Wait], look: Look) -> Iterator[str]:
+    for quote in quotes:
+        if isinstance(quote, Wait) or quote.due_at is None:
+            continue
+        if (late := status_at(quote, quote.due_at)) != quote.status:
+            yield _html_item(_item(replace(quote, status=late), look), due=quote.due_at)
+
+
+def _html_item(item: _Item, *, due: datetime | None = None) -> str:
+    """An item; one that is shown later says from when on it is `due`."""
     tail = words = ""
     if item.change:
         arrow = _html_shape(_ARROWS[item.direction])
@@ -237,8 +293,9 @@ def _html_item(item: _Item) -> str:
     if item.words:
         words = f'<span class="words"> ({escape(item.words)})</span>'
     gap = " " if item.change else ""
+    when = f' data-due="{due.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"' if due else ""
     return (
-        f'<li title="{escape(item.title)}" data-symbol="{escape(item.symbol)}"'
+        f'<li{when} title="{escape(item.title)}" data-symbol="{escape(item.symbol)}"'
         f' data-direction="{item.direction}" data-status="{escape(item.status)}">'
         f"<b>{escape(item.name)}</b>{item.joint}<span>{escape(item.price)}</span>{gap}"
         f'<span class="tail">{tail}</span>{words}</li>\n'
@@ -288,10 +345,10 @@ _SVG_STYLE = _colours("svg") + (
     ".b{font-weight:600}.up{fill:var(--up)}.down{fill:var(--down)}.flat,.small{fill:var(--muted)}"
     ".warn{fill:var(--warn)}text.small{font-size:12px}path{fill-rule:evenodd}"
 )
-SVG_POLICY = f"default-src 'none'; style-src {assets.source_of(_SVG_STYLE)}"
+SVG_POLICY = f"default-src 'none'; style-src {assets.source_of(_SVG_STYLE)}; script-src {_CONSOLE_SOURCE}"
 
 
-def picture(quotes: Iterable[Quote], look: Look, *, attributions: str = "") -> str:
+def picture(quotes: Iterable[Quote | Wait], look: Look, *, attributions: str = "") -> str:
     """
     A picture of the line, 62 px high in one row; `attributions` are the words that publishers want.
 
@@ -300,7 +357,7 @@ def picture(quotes: Iterable[Quote], look: Look, *, attributions: str = "") -> s
     """
     quotes = tuple(quotes)
     items = [_item(quote, look) for quote in quotes]
-    said = _credits(quotes, look) if quotes else look.locale.labels["waiting"]
+    said = _credits(quotes, look)
     widths = [_item_width(item) for item in items]
     room = look.width or max(sum(widths), _width(said, _SMALL) + 2 * _EDGE)
     small = [_Piece(_width(each, _SMALL), "small", text=each) for each in _lines(said, room - 2 * _EDGE)]

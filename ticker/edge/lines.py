@@ -19,6 +19,8 @@ KINDS = {
     "/v1/line.svg": ("image/svg+xml", line.picture, line.SVG_POLICY),
 }
 
+UNREAD = "The quotes have not been read from Redis yet"
+
 
 class Lines:
     """Draws the line; each drawing is kept until a quote changes."""
@@ -36,40 +38,45 @@ class Lines:
     def answer(self, request: web.Request, selection: Selection) -> web.Response:
         """The line as a page or a picture, in the order of `?symbols=`, as it looks best to this reader."""
         look = line.look(request.query, faults=query.unknown(request.query, request.path))
-        if not self._broadcast.loaded:
-            return self._waiting(request.path, look)
         symbols = _in_their_order(request.query.get("symbols", ""), selection)
+        if not self._broadcast.loaded:
+            return self._waiting(request.path, symbols, look)
         key = request.path, symbols, look
         version = self._broadcast.mirror.version
         return self.shelf.get(version, key, lambda: self._pack(request.path, symbols, look)).answer(request)
 
-    def _waiting(self, path: str, look: line.Look) -> web.Response:
+    def _waiting(self, path: str, symbols: tuple[Pair, ...], look: line.Look) -> web.Response:
         """What a reader sees in a frame while there is nothing to show: words for a program are a riddle."""
         kind, draw, policy = KINDS[path]
         headers = {"Content-Type": kind, "Cache-Control": "no-store", "Retry-After": str(retry_after())}
-        headers |= _rules(policy, look)
-        return web.Response(body=draw((), look).encode(), status=503, headers=headers)
+        headers |= _rules(policy)
+        told = [line.Wait(symbol, UNREAD) for symbol in symbols]
+        return web.Response(body=draw(told, look).encode(), status=503, headers=headers)
 
     def _pack(self, path: str, symbols: tuple[Pair, ...], look: line.Look) -> Packed:
         kind, draw, policy = KINDS[path]
-        texts = (self._broadcast.mirror.get(symbol) for symbol in symbols)
-        quotes = [wire.decode_quote(text) for text in texts if text]
-        body = draw(quotes, look, attributions=self._attributions(quotes)).encode()
-        rules = _rules(policy + self._framers, look)
+        told = [self._told(symbol) for symbol in symbols]
+        body = draw(told, look, attributions=self._attributions(told)).encode()
+        rules = _rules(policy + self._framers)
         return Packed(body, kind, tag=digest(body), cache=QUOTES_CACHE, rules=rules)
 
-    def _attributions(self, quotes: Iterable[Quote]) -> str:
+    def _told(self, symbol: Pair) -> Quote | line.Wait:
+        mirror = self._broadcast.mirror
+        if text := mirror.get(symbol):
+            return wire.decode_quote(text)
+        return line.Wait(symbol, dict(mirror.reasons((symbol,)))[symbol])
+
+    def _attributions(self, told: Iterable[Quote | line.Wait]) -> str:
         """What the publishers of these quotes want to be said of them."""
+        quotes = (each for each in told if isinstance(each, Quote))
         keys = dict.fromkeys(quote.source.removeprefix(self._label) for quote in quotes)
         said = "; ".join(self._sources[key].attribution for key in keys if key in self._sources)
         # What the demo says no bank has said.
         return f"{self._label} {said}".strip() if said else ""
 
 
-def _rules(policy: str, look: line.Look) -> dict[str, str]:
+def _rules(policy: str) -> dict[str, str]:
     """What the line may do; a page that is isolated frames only those who say that they are, too."""
-    if look.faults:
-        policy += f"; script-src {line.CONSOLE_SOURCE}"
     return {"Content-Security-Policy": policy, "Cross-Origin-Embedder-Policy": "require-corp"}
 
 
