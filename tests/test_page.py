@@ -379,8 +379,8 @@ async def test_the_snippet_without_a_choice_has_nothing_but_what_every_page_need
 
         assert await snippet(page) == (
             '<currency-ticker style="display:block;min-height:calc(2.5em + 22px)"><noscript>'
-            f'<iframe src="{room.server.url}/v1/line.html" title="Exchange rates" '
-            'style="border:0;width:100%;height:62px"></iframe></noscript></currency-ticker>\n'
+            f'<iframe src="{room.server.url}/v1/line.html" title="Exchange rates" loading="lazy" '
+            'style="display:block;width:100%;height:62px;border:0"></iframe></noscript></currency-ticker>\n'
             f'<script async src="{room.server.url}/{script}" integrity="{integrity}" '
             'crossorigin="anonymous"></script>'
         )
@@ -450,12 +450,17 @@ async def test_a_site_that_allows_no_script_gets_a_frame_or_a_picture(
         await page.check("[value=iframe]")
 
         assert await snippet(page) == (
-            f'<iframe src="{room.server.url}/v1/line.html{query}" title="Курсы валют" '
-            'style="border:0;width:100%;height:62px"></iframe>'
+            f'<iframe src="{room.server.url}/v1/line.html{query}" title="Курсы валют" loading="lazy" '
+            'style="display:block;width:100%;height:62px;border:0"></iframe>'
         )
         assert "USD/KGS" in await page.frame_locator("#preview iframe").locator("body").inner_text()
         await page.check("[value=picture]")
-        assert await snippet(page) == f'<img src="{room.server.url}/v1/line.svg{query}" alt="Курсы валют">'
+        svg = f"{room.server.url}/v1/line.svg{query}"
+        assert await snippet(page) == (
+            f'<picture><source media="(max-width:700px)" srcset="{svg}&amp;width=360">'
+            f'<source media="(max-width:1300px)" srcset="{svg}&amp;width=640">'
+            f'<img src="{svg}" alt="Курсы валют" style="max-width:100%;height:auto"></picture>'
+        )
         await until(page, "document.querySelector('#preview img').naturalWidth > 0")
 
 

@@ -3,7 +3,7 @@
 
 import { currency } from "./format.js";
 import { element, find } from "./nodes.js";
-import { lineAddress, snippet, title } from "./snippet.js";
+import { lineAddress, pictureSources, snippet, title } from "./snippet.js";
 import { write } from "./write.js";
 
 /** @typedef {import("./snippet.js").Choice} Choice */
@@ -138,9 +138,15 @@ export class Builder {
   #previewOf(choice) {
     // Frames and pictures know nothing of colours, links and movement.
     if (choice.form === "iframe") return element("iframe", { src: lineAddress("html", choice, this.#server), title: title(choice) });
-    if (choice.form === "picture") return element("img", { src: lineAddress("svg", choice, this.#server), alt: title(choice) });
+    if (choice.form === "picture") return this.#picture(choice);
     dress(this.#ticker, choice);
     return this.#ticker;
+  }
+
+  /** @param {Choice} choice */
+  #picture(choice) {
+    const sources = pictureSources(choice, this.#server).map(([media, srcset]) => element("source", { media, srcset }));
+    return element("picture", {}, ...sources, element("img", { src: lineAddress("svg", choice, this.#server), alt: title(choice) }));
   }
 
   async #copy() {

@@ -23,6 +23,8 @@ import { labels } from "./format.js";
 const HEIGHT = "62px";
 /** What the line takes at any size of the page's text: 62px at 16px. */
 const PLACE = "calc(2.5em + 22px)";
+/** Up to which width of a screen a picture is how wide, with its pairs in rows. */
+const WIDTHS = [[700, 360], [1300, 640]];
 /** What `/v1/line.html` and `/v1/line.svg` can do as well. */
 const OF_THE_LINE = ["symbols", "locale", "theme", "digits", "invert", "format"];
 
@@ -76,15 +78,29 @@ function script({ isPinned }, { home, script, integrity }, attributes) {
  * @param {Server} server
  */
 function frame(choice, server) {
-  const style = `border:0;width:100%;height:${HEIGHT}`;
-  return `${tag("iframe", [["src", lineAddress("html", choice, server)], ["title", title(choice)], ["style", style]])}</iframe>`;
+  const style = `display:block;width:100%;height:${HEIGHT};border:0`;
+  return `${tag("iframe", [["src", lineAddress("html", choice, server)], ["title", title(choice)], ["loading", "lazy"], ["style", style]])}</iframe>`;
 }
 
 /**
  * @param {Choice} choice
  * @param {Server} server
  */
-const picture = (choice, server) => tag("img", [["src", lineAddress("svg", choice, server)], ["alt", title(choice)]]);
+function picture(choice, server) {
+  const sources = pictureSources(choice, server).map(([media, srcset]) => tag("source", [["media", media], ["srcset", srcset]]));
+  const image = tag("img", [["src", lineAddress("svg", choice, server)], ["alt", title(choice)], ["style", "max-width:100%;height:auto"]]);
+  return `<picture>${sources.join("")}${image}</picture>`;
+}
+
+/**
+ * The whole line in one row is about 1200 px wide: on less it would shrink until nobody can read it.
+ *
+ * @param {Choice} choice
+ * @param {Server} server
+ * @returns {[media: string, address: string][]}
+ */
+export const pictureSources = (choice, server) =>
+  WIDTHS.map(([screen, width]) => [`(max-width:${screen}px)`, lineAddress("svg", choice, server, [`width=${width}`])]);
 
 /** @param {Choice} choice what a frame is called, in the language of the line */
 export const title = ({ attributes }) => labels(new Map(attributes).get("locale") ?? "en").rates ?? "";
@@ -93,11 +109,13 @@ export const title = ({ attributes }) => labels(new Map(attributes).get("locale"
  * @param {"html" | "svg"} kind
  * @param {Choice} choice
  * @param {Server} server
+ * @param {string[]} more of the query
  */
-export function lineAddress(kind, { attributes }, { home }) {
-  const query = attributes
+export function lineAddress(kind, { attributes }, { home }, more = []) {
+  const asked = attributes
     .filter(([name]) => OF_THE_LINE.includes(name))
     .map(([name, value]) => `${name}=${value.replaceAll(" ", ",") || 1}`);
+  const query = [...asked, ...more];
   return `${home}v1/line.${kind}${query.length ? `?${query.join("&")}` : ""}`;
 }
 
