@@ -53,19 +53,37 @@ export class Board {
     return this.#rows.size;
   }
 
-  /** @param {string} symbol */
+  /** Whether a row has no quote yet. */
+  get waits() {
+    return [...this.#rows.values()].some((row) => row.waits);
+  }
+
+  /** @param {string} symbol that may have its quote */
   has(symbol) {
-    return this.#rows.has(symbol);
+    return this.#rows.get(symbol)?.waits === false;
   }
 
   /** @param {Quote} quote */
   show(quote) {
-    let row = this.#rows.get(quote.symbol);
+    this.#row(quote.symbol).show(quote);
+  }
+
+  /**
+   * @param {string} symbol that has no quote yet
+   * @param {string} reason
+   */
+  wait(symbol, reason) {
+    this.#row(symbol).wait(reason);
+  }
+
+  /** @param {string} symbol */
+  #row(symbol) {
+    let row = this.#rows.get(symbol);
     if (!row) {
-      this.#rows.set(quote.symbol, (row = new Row(quote.symbol, this.#sources)));
+      this.#rows.set(symbol, (row = new Row(symbol, this.#sources)));
       this.#body.append(...row.nodes);
     }
-    row.show(quote);
+    return row;
   }
 
   /** @param {readonly string[]} symbols as they are to stand */
@@ -124,10 +142,24 @@ class Row {
     return [this.#row, this.#open];
   }
 
+  get waits() {
+    return !this.#quote;
+  }
+
+  /** @param {string} reason why there is no quote yet; once there is one, it says nothing any more */
+  wait(reason) {
+    if (this.#quote) return;
+    this.#button.hidden = true;
+    write(this.#cell("price"), "…");
+    mark(this.#row, "data-status", "awaited");
+    this.#tellStatus(["waiting for its first rate", reason], true);
+  }
+
   /** @param {Quote} quote */
   show(quote) {
     const isFirst = !this.#quote;
     this.#quote = quote;
+    this.#button.hidden = false;
     const change = percent(quote.change_percent, LOCALE);
     const texts = {
       price: price(quote.price, { locale: LOCALE }),
@@ -170,11 +202,20 @@ class Row {
    * @param {boolean} isFirst
    */
   #showStatus(quote, isFirst) {
-    const cell = this.#cell("status");
     const { next, corrected } = quote;
     const state = (STATUS[quote.status] ?? quote.status) + (corrected ? ", corrected" : "");
+    const more = next ? `announced ${price(next.inverse, { locale: LOCALE })} from ${day(next.as_of, LOCALE)}` : "";
+    this.#tellStatus([state, more], isFirst);
+  }
+
+  /**
+   * @param {[state: string, more: string]} texts
+   * @param {boolean} isFirst
+   */
+  #tellStatus([state, more], isFirst) {
+    const cell = this.#cell("status");
     const parts = [element("span", { class: "state" }, state)];
-    if (next) parts.push(element("span", { class: "more" }, `announced ${price(next.inverse, { locale: LOCALE })} from ${day(next.as_of, LOCALE)}`));
+    if (more) parts.push(element("span", { class: "more" }, more));
     const lines = parts.flatMap((part, index) => (index ? [" ", part] : [part]));
     if (lines.map((each) => (typeof each === "string" ? each : each.textContent)).join("") === cell.textContent) return;
     cell.replaceChildren(...lines);
@@ -221,9 +262,10 @@ class Row {
   }
 
   #toggle() {
+    if (!this.#quote) return;
     this.#open.hidden = !this.#open.hidden;
     mark(this.#button, "aria-expanded", `${!this.#open.hidden}`);
-    if (this.#quote) this.#draw(this.#quote);
+    this.#draw(this.#quote);
   }
 }
 

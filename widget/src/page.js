@@ -36,12 +36,15 @@ function show(quote) {
 }
 
 async function showQuotes() {
-  /** @type {Quote[]} */
-  const quotes = (await ask("v1/quotes"))?.quotes ?? [];
+  /** @type {{ quotes?: Quote[], awaited?: Record<string, string> }} */
+  const { quotes = [], awaited = {} } = (await ask("v1/quotes")) ?? {};
   // The stream may have been faster, and newer; but only here is the order of all.
   for (const quote of quotes) board.has(quote.symbol) || show(quote);
-  const symbols = quotes.map(({ symbol }) => symbol);
-  board.order(symbols);
+  for (const [symbol, reason] of Object.entries(awaited)) board.wait(symbol, reason);
+  const symbols = [...quotes.map(({ symbol }) => symbol), ...Object.keys(awaited)];
+  if (symbols.length) find("waiting").hidden = true;
+  // A row that waits keeps its place until every pair has its quote.
+  if (!board.waits) board.order(symbols);
   // What the stream told in the meantime is in this answer.
   if (symbols.length === board.size) clearTimeout(ordering);
   if (symbols.length) builder.offer(symbols);
@@ -52,6 +55,7 @@ async function showQuotes() {
 async function showSources() {
   await sources.refresh();
   board.refresh();
+  if (board.waits) showQuotes();
 }
 
 /** @param {{ state: string }} status of the line above, by whose connection the board lives */
