@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -104,3 +107,61 @@ async def test_where_no_script_may_run_the_page_comes_again(open_page: OpenPage,
         async with asyncio.timeout(2 * FOLLOWS_SECONDS):
             while "0.01149" not in await page.tab.inner_text("body"):
                 await asyncio.sleep(0.2)
+
+
+# On pages of others.
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+FRAME, PICTURE = re.findall(r"```html\n(<iframe.*?)\n\n(<picture>.*?)\n```", README, re.DOTALL)[0]
+PHONE = '<meta name="viewport" content="width=device-width,initial-scale=1">'
+
+
+@pytest.mark.parametrize("name", ENGINES)
+async def test_neither_makes_a_page_scroll_sideways_and_the_picture_can_be_read(
+    name: str, open_page: OpenPage, newsroom: Newsroom
+) -> None:
+    await newsroom.say(*five())
+    line = f"<p>{FRAME}<p>{PICTURE}".replace("https://HOST", newsroom.server.url)
+    found = {}
+    for width in (390, 1000, 1600):
+        async with open_page(name, width=width, height=400) as page:
+            await page.open(newsroom.page(f"{PHONE}<h1>News</h1>{line}"))
+            found[width] = await page.run(
+                """const [page, image] = [document.documentElement, document.querySelector("img")];
+                const scale = image.getBoundingClientRect().width / image.naturalWidth;
+                return [page.scrollWidth > innerWidth, image.naturalWidth, scale > .9];"""
+            )
+
+    assert found == {390: [False, 360, True], 1000: [False, 640, True], 1600: [False, 1208, True]}
+
+
+# The brightness of the picture at some places, from 0 to 255.
+BRIGHTNESS = """
+const [picture, places] = arguments;
+const bitmap = await createImageBitmap(await (await fetch(`data:image/png;base64,${picture}`)).blob());
+const canvas = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
+canvas.drawImage(bitmap, 0, 0);
+return places.map(([x, y]) => Math.max(...[...canvas.getImageData(x, y, 1, 1).data].slice(0, 3)));
+"""
+TELLS_FRAMES, TELLS_PICTURES = ("firefox",), ("chromium", "firefox")
+"""Engines that tell them of the page's `color-scheme`, as of November 2026."""
+
+
+@pytest.mark.parametrize("name", ENGINES)
+async def test_both_follow_the_colour_scheme_of_the_page_where_the_engine_tells_it(
+    name: str, open_page: OpenPage, newsroom: Newsroom
+) -> None:
+    await newsroom.say(*five())
+    line = f"{FRAME}<p>{PICTURE}".replace("https://HOST", newsroom.server.url)
+    style = "<style>:root { color-scheme: dark } body { margin: 0 } p { margin: 40px 0 }</style>"
+    async with open_page(name, width=800, height=300) as page:
+        await page.open(newsroom.page(style + line))
+        await asyncio.sleep(1)  # a frame is painted after it was loaded
+        shot = base64.b64encode(await page.screenshot()).decode()
+        # The frame's ground, its scroll bar and its foot; the picture's ground.
+        found = await page.run(BRIGHTNESS, shot, [[5, 10], [700, 37], [780, 55], [5, 110]])
+
+    assert all(each < 50 for each in found[:3]) or name not in TELLS_FRAMES
+    assert found[3] < 50 or name not in TELLS_PICTURES
+    # Nothing in between: an engine that does not tell gets the reader's scheme, whole.
+    assert all(each < 50 or each > 200 for each in found)

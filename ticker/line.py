@@ -216,7 +216,9 @@ _HTML_STYLE = _colours(":root") + (
     "body{margin:0;color:var(--text);background:var(--ground);"
     "font:1rem/1.25 system-ui,sans-serif;font-variant-numeric:tabular-nums lining-nums}"
     ".bar{display:flex;align-items:center;min-block-size:calc(max(2.5em,32px) + 2px);"
-    "border-block:1px solid var(--edge);overflow-x:auto;overflow-y:hidden;scrollbar-width:thin}"
+    "border-block:1px solid var(--edge);overflow-x:auto;overflow-y:hidden;"
+    # Firefox on a dark page had a white bar.
+    "scrollbar-width:thin;scrollbar-color:var(--edge) var(--ground)}"
     ".bar:focus-visible{outline:2px solid var(--text);outline-offset:-2px}"
     "ul{display:flex;flex:none;min-inline-size:100%;margin:0;padding:0;list-style:none}"
     "li{flex:none;position:relative;padding-inline:.8em;white-space:nowrap;"
