@@ -212,6 +212,31 @@ async def test_a_new_beginning_voids_the_ledger_first_and_resets_with_the_first_
     assert [batch.after for batch in written.batches] == [0, 1, 0, 1, 2]
 
 
+@pytest.mark.parametrize("is_slow", [False, True])
+async def test_a_write_of_the_old_time_that_ends_in_the_new_one_changes_nothing_of_it(
+    is_slow: bool, box: Outbox, written: Written, quote_of: QuoteOf
+) -> None:
+    def begin() -> None:
+        box.begin_again()
+        box.put([quote_of("KGS", "85")], News(entries=(entry(1),)))
+
+    def end() -> None:
+        box.close()
+        if is_slow:
+            begin()
+
+    box.put([quote_of("KGS", "86")], News(entries=(entry(1), entry(2))))
+    written.meanwhile = end
+    await box.write()
+    if not is_slow:
+        begin()
+    await box.write()
+
+    assert written.modes == ["changes", "reset"]
+    assert (written.batches[1].anew, written.batches[1].after) == (True, 0)
+    assert box.written == 1
+
+
 async def test_a_write_that_finds_less_than_was_written_is_told_by_the_next_renewal_once(
     box: Outbox, written: Written
 ) -> None:

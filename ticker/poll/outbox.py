@@ -139,6 +139,8 @@ class Outbox:
         self._seconds = lease_seconds
         self._lease = ""
         self._anew = False
+        self._beginning = 0
+        """How often what waited was replaced."""
         self._lost = False
         """Whether a write showed that Redis has less than was written, or may have."""
         self._logged: dict[Pair, tuple[str, ...]] = {}
@@ -168,19 +170,23 @@ class Outbox:
     def close(self) -> None:
         """Drop what waits, until `begin_again`: that replaces it and everything in Redis."""
         self.mode, self._anew = "reset", False
-        self.waiting = Waiting(outcomes=self.waiting.outcomes)
+        self._replace(Waiting(outcomes=self.waiting.outcomes))
 
     def begin_again(self) -> None:
         """Write everything anew; the first step empties the ledger in Redis."""
         self.mode = "reset" if self.mode == "reset" else "everything"
         self._anew, self.written = True, 0
-        self.waiting = Waiting(outcomes=self.waiting.outcomes, answers=self.waiting.answers)
+        self._replace(Waiting(outcomes=self.waiting.outcomes, answers=self.waiting.answers))
 
     def continue_from(self, cursor: Cursor, number: int) -> None:
         """Go on from what another process left in Redis: what waited here is older than that."""
         self.seen, self.written = max(self.seen, cursor), number
-        self.waiting = Waiting(outcomes=self.waiting.outcomes)
+        self._replace(Waiting(outcomes=self.waiting.outcomes))
         self.mode, self._anew = "changes", False
+
+    def _replace(self, waiting: Waiting) -> None:
+        self.waiting = waiting
+        self._beginning += 1
 
     def arrived(self, cursor: Cursor, number: int) -> None:
         """Take that the events up to this number are in Redis, though no answer said so."""
@@ -259,10 +265,12 @@ class Outbox:
             await self._write_once()
 
     async def _write_once(self) -> None:
-        batch, before = self._batch(), self.seen
+        batch, before, beginning = self._batch(), self.seen, self._beginning
         self.seen = await self._store.write(
             batch, lease=self._lease, seen=self.seen, now_ms=_now_ms(), mode=self._mode_of(batch)
         )
+        if self._beginning != beginning:
+            return  # what was written meanwhile is not a part of what is written from now on
         self.waiting.settle(batch)
         self._anew = False
         self.took_over = self.took_over and not batch.took_over
