@@ -87,6 +87,16 @@ def after(moment: asyncio.Event, then: Answer) -> Answer:
     return handle
 
 
+def on(number: int, clock: Clock, body: bytes) -> Answer:
+    """A table that comes on the `number`th day: no answer to an earlier request is heard after midnight."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        clock.go_to(number)
+        return web.Response(body=body)
+
+    return handle
+
+
 @dataclass
 class Bank:
     """A bank whose answer is what the test last said; it remembers who asked what."""
@@ -143,6 +153,11 @@ def nbkr(interval_seconds: int = OFTEN, **others: Any) -> Source:
     return replace(SOURCES["nbkr"], interval_seconds=interval_seconds, **others)
 
 
+def asking(timeout_seconds: float = PATIENCE) -> PollSettings:
+    """How a poller asks: it takes small answers only, and after a failure no second attempt is made."""
+    return PollSettings(timeout_seconds=timeout_seconds, max_body_bytes=4000, retry_min_seconds=SELDOM)
+
+
 @asynccontextmanager
 async def polling(
     store: Store,
@@ -158,7 +173,7 @@ async def polling(
     sources = sources or (nbkr(),)
     settings = Settings(
         symbols=(Pair.parse(sources[0].authority_for or "KGS"),),
-        poll=PollSettings(timeout_seconds=0.5, max_body_bytes=4000, retry_min_seconds=SELDOM),
+        poll=asking(),
         redis=LEASE,
         history=HistorySettings(backfill_days=0),
         sources={source.key: SourceSettings(base_url=bank.url) for source in sources},
@@ -218,11 +233,13 @@ class Partitioned(Store):
 
     cut_off = False
     loses_the_next_reply = False
+    """Whether the next quotes arrive, and then nothing comes back."""
     calls = 0
 
     async def write(self, batch: Batch, **others: Any) -> Cursor:
+        loses_the_reply = self.loses_the_next_reply and bool(batch.quotes)
         cursor = await super().write(batch, **others)
-        if self.loses_the_next_reply:
+        if loses_the_reply:
             self.cut_off, self.loses_the_next_reply = True, False
         self._reach()
         return cursor

@@ -72,6 +72,8 @@ class Bank:
     """The days without a table of their own."""
     failing: dict[object, int] = field(default_factory=dict)
     """What is answered with an error, for as often as that."""
+    held: dict[object, asyncio.Event] = field(default_factory=dict)
+    """What is answered after a moment of the test."""
     newest: date = FRIDAY
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -79,6 +81,8 @@ class Bank:
         self.times.append(asyncio.get_running_loop().time())
         self.connections.add(id(request.transport))
         what = self.what(request)
+        if moment := self.held.get(what):
+            await moment.wait()
         if self.failing.get(what):
             self.failing[what] -= 1
             return web.Response(status=503)
@@ -222,7 +226,7 @@ async def polling(
     symbols = {"nbkr": KGS, "nbk": KZT, "cbu": UZS, "nbt": TJS, "cbr": KGS}
     settings = Settings(
         symbols=(symbols[sources[0].key],),
-        poll=PollSettings(timeout_seconds=1, retry_min_seconds=3600),
+        poll=PollSettings(timeout_seconds=PATIENCE, retry_min_seconds=3600),
         redis=LEASE,
         history=HistorySettings(**{"backfill_days": backfill_days, "pause_seconds": 0, **history}),
         sources={source.key: SourceSettings(base_url=bank.url) for source in sources},
@@ -554,8 +558,10 @@ async def test_requests_are_paced_over_one_connection(
 async def test_an_end_in_the_middle_is_soon_and_the_next_start_goes_on(
     store: Store, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with polling(store, bank, clock, "nbk", backfill_days=30, pause_seconds=0.05):
+    bank.held = {FRIDAY - 12 * ONE_DAY: asyncio.Event()}
+    async with polling(store, bank, clock, "nbk", backfill_days=30):
         await until(lambda: wrote(store, 10))
+    bank.held.clear()
     before, count = await said_days(store), len(bank.asked)
     ended_early = not said(caplog, "told days: ")
 
@@ -579,21 +585,19 @@ async def wrote(store: Store, count: int) -> bool:
 
 
 async def test_the_progress_is_told_meanwhile(store: Store, bank: Bank, clock: Clock) -> None:
-    seen: set[str] = set()
+    fourth, last = asyncio.Event(), asyncio.Event()
+    bank.held = {FRIDAY - 4 * ONE_DAY: fourth, FRIDAY - 10 * ONE_DAY: last}
 
-    async def told() -> bool:
-        seen.add((await outcome(store, "nbk")).history)
-        return "9 of 10 requests" in seen
-
-    async with polling(store, bank, clock, "nbk", pause_seconds=0.05):
-        await until(told)
-        await until(lambda: nothing_to_do(store))
-
-    assert {"3 of 10 requests", "9 of 10 requests"} <= seen
+    async with polling(store, bank, clock, "nbk"):
+        await until(lambda: progress_is(store, "3 of 10 requests"))
+        fourth.set()
+        await until(lambda: progress_is(store, "9 of 10 requests"))
+        last.set()
+        await until(lambda: progress_is(store, ""))
 
 
-async def nothing_to_do(store: Store) -> bool:
-    return (await outcome(store, "nbk")).history == ""
+async def progress_is(store: Store, words: str) -> bool:
+    return (await outcome(store, "nbk")).history == words
 
 
 # Failures.
@@ -606,6 +610,7 @@ async def test_a_history_that_fails_is_no_failure_of_the_source_and_is_said_once
     bank.failing[wanted] = 2
     async with polling(store, bank, clock):
         await until(lambda: said(caplog, "the history has gaps"))
+        await until(lambda: polled(store))
         told, now = await outcome(store), await quote(store)
         scheduled.poll_now()
         await until(lambda: not bank.failing[wanted])
@@ -727,10 +732,13 @@ async def test_an_operator_may_fill_the_histories_where_no_start_does(
 async def test_an_order_that_comes_while_a_history_is_being_filled_is_not_lost(
     store: Store, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with polling(store, bank, clock, "nbk", pause_seconds=0.02):
+    moment = asyncio.Event()
+    bank.held = {FRIDAY - 4 * ONE_DAY: moment}
+    async with polling(store, bank, clock, "nbk"):
         await until(lambda: len(bank.asked) > 3)
         done = await decided(store, "40")
         assert said(caplog, "told days: ") == []
+        moment.set()
         await until(lambda: knows(store, 20, KZT))
 
     assert done.done
