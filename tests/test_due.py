@@ -186,7 +186,12 @@ async def test_an_answer_over_http_changes_and_so_does_its_tag(
 
 def words(body: bytes) -> list[str]:
     """The statuses that an answer tells a program, and the word for one that is stale."""
-    return re.findall(r'(?:status"?[:=]"|\()(live|stale|pegged|outdated)\b', body.decode())
+    return re.findall(r'(?:status"?[:=]"|\()(live|stale|pegged|outdated)\b', now_shown(body.decode()))
+
+
+def now_shown(page: str) -> str:
+    """An answer without what stands behind the line for later."""
+    return page.partition("<template>")[0]
 
 
 def cursors(body: bytes) -> list[str]:
@@ -569,7 +574,8 @@ async def read_in_every_way(server: Server) -> dict[str, list[str]]:
             while not (line := await answer.content.readline()).startswith(b"data: "):
                 assert line
             found["events"] = stale(json.loads(line[6:]))
-        found["html"] = re.findall(r'data-symbol="(\S+)".* data-status="stale"', await text("/v1/line.html"))
+        html = now_shown(await text("/v1/line.html"))
+        found["html"] = re.findall(r'data-symbol="(\S+)".* data-status="stale"', html)
         found["svg"] = re.findall(r"([A-Z/]+) = \S+ \(outdated\)", await text("/v1/line.svg"))
         found["notes"] = re.findall(r"([A-Z/]+) is stale, as of \S+, late since", await text("/health"))
         metric = r'^ticker_quote_status{status="stale",symbol="(\S+)"} 1.0'
