@@ -905,6 +905,20 @@ def test_a_restarted_clock_plays_the_recording_again() -> None:
     assert clock.now() == utc("2026-08-24T12:00")
 
 
+def test_a_clock_that_is_held_at_the_start_plays_from_there() -> None:
+    seconds = Seconds()
+    clock = DemoClock(4, monotonic=seconds)
+    seconds.value += 500
+
+    with clock.at_the_start():
+        seconds.value += 3
+        held = clock.now(), clock.remaining
+    seconds.value += 1
+
+    assert held == (clock.start, clock.loop_seconds)
+    assert clock.now() == utc("2026-08-24T12:00")
+
+
 @pytest.mark.parametrize("every", [0, -1, float("nan"), float("inf")])
 def test_a_day_must_take_some_time(every: float) -> None:
     with pytest.raises(ValueError, match="cannot take"):

@@ -483,9 +483,14 @@ async def _resume(replay: DemoClock, store: Store) -> None:
 
 
 async def _rounds(replay: DemoClock, polling: _Polling) -> None:
-    """At the end of the recording begin anew, in a new epoch."""
+    """
+    At the end of the recording begin anew, in a new epoch.
+
+    The clock stands still until every source was asked: a slow machine would miss the first days.
+    """
     while True:
         await asyncio.sleep(replay.remaining)
-        log.info("the recording begins anew")
-        replay.restart()
-        await polling.poller.begin_again()
+        if not replay.remaining:
+            log.info("the recording begins anew")
+            with replay.at_the_start():
+                await polling.poller.begin_again()

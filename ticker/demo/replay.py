@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from importlib import resources
@@ -76,7 +77,16 @@ class DemoClock:
 
     def restart(self) -> None:
         """Go back to the start: a new loop of the recording."""
-        self._began = self._monotonic()
+        self._began: float | None = self._monotonic()
+
+    @contextmanager
+    def at_the_start(self) -> Iterator[None]:
+        """Go back to the start, stand still there meanwhile, and then play the next loop."""
+        self._began = None
+        try:
+            yield
+        finally:
+            self.restart()
 
     def resume(self, at: datetime) -> None:
         """Go on from a virtual time of an earlier run; from one that is not in the recording, start anew."""
@@ -114,4 +124,5 @@ class DemoClock:
     @property
     def remaining(self) -> float:
         """Real seconds until the recording ends; 0 from then on."""
-        return max(0.0, self.loop_seconds - (self._monotonic() - self._began))
+        played = 0.0 if self._began is None else self._monotonic() - self._began
+        return max(0.0, self.loop_seconds - played)
