@@ -13,11 +13,11 @@ import re
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiohttp
 from aiohttp import web
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 EMBED = '<script async src="{server}/ticker.js"></script>'
 """The one line of HTML; a page of a site may have it anywhere."""
+Written = TypeVar("Written")
 FIVE = ("KGS", "KZT", "TJS", "UZS", "TMT")
 
 
@@ -115,6 +116,18 @@ class Server:
         return sum(map(float, found))
 
 
+async def patiently(write: Callable[[], Awaitable[Written]], seconds: float = 60) -> Written:
+    """
+    Make a write until it is done in time, and give what it gives.
+
+    A machine that starts browsers may stand still for longer than the store waits for Redis.
+    """
+    async with asyncio.timeout(seconds):
+        while True:
+            with suppress(TimeoutError):
+                return await write()
+
+
 class Newsroom:
     """The site, the server, and the publisher that decides what the rates are."""
 
@@ -136,9 +149,9 @@ class Newsroom:
         html = html.replace("{embed}", EMBED).replace("{server}", server or self.server.url)
         return self.site.put(f"/{self._pages}", File(html.encode(), **file))
 
-    async def say(self, *quotes: Quote) -> Cursor:
+    async def say(self, *quotes: Quote, **others: Any) -> Cursor:
         """Publish through Redis, as the poller does."""
-        return await self.publisher.say(*quotes)
+        return await patiently(lambda: self.publisher.say(*quotes, **others))
 
     async def subscribers(self) -> int:
         """How many streams are open at the server."""

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from browsers import BrowserError, ChromiumPage, Engines, FirefoxPage, Page, WebkitPage
-from newsroom import File, Newsroom, newsroom
+from newsroom import File, Newsroom, newsroom, patiently
 from playwright.async_api import Error
 from redis.asyncio import Redis
 
@@ -121,7 +121,7 @@ async def staffed(redis_server: EmbeddedServer, database: int = 0, **options: An
         await client.flushdb()
     async with Store(url, prefix="{ticker}:", stream_length=10_000, history_days=30) as store:
         desk: Any = Editor(store)
-        await desk.say(*five())
+        await patiently(lambda: desk.say(*five()))
         async with newsroom(desk, url, **options) as room:
             room.site.put("/watch.js", File(WATCH.encode(), "text/javascript"))
             yield room

@@ -94,7 +94,7 @@ AUDIT = """async () => {
 async def _room(redis_server: EmbeddedServer) -> AsyncIterator[Newsroom]:
     async with staffed(redis_server, database=2) as room:
         for each in five():
-            await room.publisher.say(fixings=course(str(each.symbol.base), each.inverse, each.source))
+            await room.say(fixings=course(str(each.symbol.base), each.inverse, each.source))
         yield room
 
 

@@ -135,7 +135,7 @@ UNSTYLED = """<!doctype html><html lang="en"><meta charset="utf-8"><script src="
 async def test_the_strictest_policy_has_nothing_to_report(
     room: Newsroom, open_page: OpenPage, engine: str, attributes: str
 ) -> None:
-    await room.publisher.say(*five(), fixings=fixings("KGS", "87.1", "87.2", "87.3"))
+    await room.say(*five(), fixings=fixings("KGS", "87.1", "87.2", "87.3"))
     headers = policy(room, "require-trusted-types-for 'script'", "trusted-types 'none'")
     async with open_page(engine) as page:
         await page.open(room.page(UNSTYLED.replace("{0}", attributes), headers=headers))
@@ -775,7 +775,7 @@ async def test_a_link_that_leads_out_of_the_web_is_refused(
 async def test_a_chart_shows_the_last_days(
     room: Newsroom, open_page: OpenPage, attributes: str, rises: bool
 ) -> None:
-    await room.publisher.say(*five(), fixings=fixings("KGS", "87.1", "87.2", "87.3", "87.4", "87.45"))
+    await room.say(*five(), fixings=fixings("KGS", "87.1", "87.2", "87.3", "87.4", "87.45"))
     async with open_page("chromium") as page:
         await page.open(room.page(article(f'symbols="KGS KZT" {attributes}')))
         texts = await shown(page, 2)
@@ -804,7 +804,7 @@ async def test_a_chart_shows_the_last_days(
 
 
 async def test_a_chart_that_could_not_be_had_is_asked_for_again(room: Newsroom, open_page: OpenPage) -> None:
-    await room.publisher.say(*five(), fixings=fixings("KGS", "87.1", "87.2", "87.3", "87.4", "87.45"))
+    await room.say(*five(), fixings=fixings("KGS", "87.1", "87.2", "87.3", "87.4", "87.45"))
     drawn = """
       const chart = items()[0].querySelector("[part~=sparkline]");
       const corners = () => getComputedStyle(chart).clipPath.split(",").length;
