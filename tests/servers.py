@@ -21,6 +21,8 @@ from ticker.embedded import find_servers
 
 START_SECONDS = 30.0
 SETTLED_SECONDS = 60.0
+PROMOTED_SECONDS = 120.0
+"""Usual are 2 to 8. After a vote without a result, Sentinel waits for 20 seconds."""
 
 
 @dataclass
@@ -141,7 +143,7 @@ class Watched:
         _, port = await self.sentinels[0].tell("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "prices")
         return next(each for each in self.servers if each.port == int(port))
 
-    async def promoted(self, old: Server, seconds: float = SETTLED_SECONDS) -> Server:
+    async def promoted(self, old: Server, seconds: float = PROMOTED_SECONDS) -> Server:
         """Wait until the sentinels name another master, which says so itself."""
 
         async def another() -> Server | None:
@@ -186,7 +188,7 @@ def _watching(master: Server, down_after: float, own: dict[str, str]) -> list[st
     return [
         f"sentinel monitor prices 127.0.0.1 {master.port} 2",
         f"sentinel down-after-milliseconds prices {down_after * 1000:.0f}",
-        "sentinel failover-timeout prices 20000",
+        "sentinel failover-timeout prices 10000",
         "sentinel parallel-syncs prices 2",
         *passwords,
     ]
