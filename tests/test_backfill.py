@@ -600,6 +600,28 @@ async def progress_is(store: Store, words: str) -> bool:
     return (await outcome(store, "nbk")).history == words
 
 
+async def test_a_poll_that_is_under_way_when_a_new_loop_begins_does_not_take_its_history_away(
+    store: Store, bank: Bank, clock: Clock, scheduled: Scheduled, caplog: pytest.LogCaptureFixture
+) -> None:
+    answered, told = asyncio.Event(), asyncio.Event()
+    async with polling(store, bank, clock) as poller:
+        await filled(caplog)
+        bank.held = {"newest": answered, (date(2026, 5, 12) - MARGIN, FRIDAY): told}
+        count = len(bank.asked)
+        scheduled.poll_now()
+        await until(lambda: len(bank.asked) > count)
+        again = asyncio.create_task(poller.begin_again())
+        await asyncio.sleep(0)
+        answered.set()
+        await until(lambda: len(bank.asked) > count + 2)
+        await asyncio.sleep(0.1)
+        is_early = again.done()
+        told.set()
+        await again
+
+    assert not is_early
+
+
 # Failures.
 
 

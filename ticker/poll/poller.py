@@ -100,6 +100,8 @@ class Poller:
             await self._poll(schedule, fetcher, feed)
 
         async def fill(feed: Feed, days: int) -> None:
+            if self.current.silent:
+                return  # `begin_again` fills the new desk itself, and waits for that
             await feed.history.fill(fetcher, self.current.desk, days)
             self._end_waits()
             self._note_states()
@@ -108,7 +110,7 @@ class Poller:
         alarm = Alarm(
             self._clock,
             moment=self.current.next_change,
-            wait=lambda: self._waits.left(self.current.desk.waiting()),
+            wait=self._wait_left,
             ring=self._ring,
             stepped=lambda step: self._stepped(schedule, step),
         )
@@ -229,8 +231,14 @@ class Poller:
                 self._poll_when_due(schedule, feed)
             feed.note(next_poll_at=schedule.next_poll(feed))
 
+    def _wait_left(self) -> float | None:
+        """Seconds until the first wait is over; None if there is none, or if `begin_again` ends them."""
+        return None if self.current.silent else self._waits.left(self.current.desk.waiting())
+
     def _end_waits(self) -> None:
         """End the wait of first rates: when every source was asked, or after FIRST_WAIT_SECONDS."""
+        if self.current.silent:
+            return  # `begin_again` ends them
         for key in sorted(self.current.desk.waiting()):
             if self._waits.is_over(key) or self._all_heard(key):
                 self._end_wait(key)
@@ -254,7 +262,7 @@ class Poller:
 
     async def _poll(self, schedule: Schedule, fetcher: Fetcher, feed: Feed) -> None:
         """One poll, unless one of this source is under way; a failed one comes back after a while."""
-        if feed.lock.locked():
+        if feed.lock.locked() or self.current.silent:
             return
         async with feed.lock:
             await feed.ask(fetcher, self.current.desk)
