@@ -77,6 +77,24 @@ async def test_every_source_is_asked_at_the_start_by_its_interval_and_in_its_pub
         assert told["publishing hours"] > now
 
 
+async def test_a_poll_that_ends_during_the_shutdown_begins_nothing_more(polls: Polls) -> None:
+    asked, ends = Asked(SOURCES["nbkr"]), asyncio.Event()
+
+    async def slow(asked: Any) -> None:
+        asked.times += 1
+        await ends.wait()
+        made.poll_in(asked, 0, why="retry")
+        made.fill_soon(asked, 30)
+
+    polls.poll = slow  # type: ignore[method-assign]
+    async with polls.running(asked) as made:
+        await until(lambda: asked.times)
+        asyncio.get_running_loop().call_later(0.01, ends.set)
+    await asyncio.sleep(0.05)
+
+    assert (asked.times, polls.filled, made.plans(asked)) == (1, [], {})  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES.keys())
 def test_week_days_have_names(source: Source) -> None:
     assert re.fullmatch(r"[a-z]{3}-[a-z]{3}", source.schedule.day_of_week)

@@ -83,6 +83,7 @@ class Schedule:
         self._fill = fill
         self._planned: dict[tuple[Feed, str], _Planned] = {}
         self._running: set[asyncio.Task[None]] = set()
+        self._ends = False
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
@@ -97,6 +98,7 @@ class Schedule:
         try:
             yield
         finally:
+            self._ends = True
             self._scheduler.shutdown(wait=False)
             for planned in self._planned.values():
                 planned.handle.cancel()
@@ -120,6 +122,8 @@ class Schedule:
     def poll_in(self, feed: Feed, seconds: float, *, why: str) -> None:
         """Poll once after so many real seconds; a later call with the same `why` replaces this one."""
         self.drop(feed, why=why)
+        if self._ends:
+            return
         loop = asyncio.get_running_loop()
         handle = loop.call_later(max(0, seconds), self._begin, feed, why)
         self._planned[feed, why] = _Planned(loop.time() + seconds, handle)
@@ -131,7 +135,8 @@ class Schedule:
 
     def fill_soon(self, feed: Feed, days: int) -> None:
         """Ask the archive of a source, at once."""
-        self._run(f"{feed.source.key}:history", self._fill(feed, days))
+        if not self._ends:
+            self._run(f"{feed.source.key}:history", self._fill(feed, days))
 
     def plans(self, feed: Feed) -> dict[str, datetime]:
         """When a source is polled, by the reason: the earliest poll of each, by the wall clock."""
