@@ -13,7 +13,7 @@ import signal
 import socket
 import struct
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -1382,9 +1382,11 @@ async def test_a_port_that_is_taken_is_said_in_words(site: Site, store: Store) -
 # Leaks.
 
 
-def alive(kind: type) -> list[Any]:
+def alive(kind: type, before: Iterable[object] = ()) -> list[Any]:
+    """Objects of a kind, but for those of `before`: fixtures of other tests may stand in this process."""
     gc.collect()
-    return [each for each in gc.get_objects() if isinstance(each, kind)]
+    known = {id(each) for each in before}
+    return [each for each in gc.get_objects() if isinstance(each, kind) and id(each) not in known]
 
 
 async def test_who_is_gone_is_not_listened_to_any_more(site: Site) -> None:
@@ -1418,6 +1420,7 @@ async def test_nobody_who_left_is_remembered(store: Store, publisher: Publisher,
 
     everybody: list[Client] = []
     chance = random.Random(5)
+    handlers, subscribers = alive(RequestHandler), alive(Subscriber)
     async with running(store) as site:
         tasks = len(asyncio.all_tasks())
         server = server_of(site)
@@ -1429,9 +1432,9 @@ async def test_nobody_who_left_is_remembered(store: Store, publisher: Publisher,
         await until(lambda: not server.connections and not site.broadcast.subscribers)
         assert not site.broadcast._groups
         assert not list(site.broadcast._wheel)
-        await until(lambda: not alive(RequestHandler))
+        await until(lambda: not alive(RequestHandler, handlers))
         await asyncio.sleep(ticker.edge.stream.LATE_CLOSE_SECONDS)
-        assert alive(Subscriber) == []
+        assert alive(Subscriber, subscribers) == []
         assert len(asyncio.all_tasks()) == tasks
     for each in everybody:
         each.hang_up()
@@ -1440,6 +1443,7 @@ async def test_nobody_who_left_is_remembered(store: Store, publisher: Publisher,
 async def test_aiohttp_keeps_nothing_of_a_connection_that_it_handed_over(site: Site) -> None:
     server = server_of(site)
     tasks = len(asyncio.all_tasks())
+    handlers = alive(RequestHandler)
 
     clients = [await Client.dial(site) for _ in range(20)]
     for each in clients:
@@ -1450,7 +1454,7 @@ async def test_aiohttp_keeps_nothing_of_a_connection_that_it_handed_over(site: S
 
     assert (server.requests_count, site.broadcast.size) == (40, 20)
     assert len(asyncio.all_tasks()) == tasks
-    await until(lambda: not alive(RequestHandler))
+    await until(lambda: not alive(RequestHandler, handlers))
     for each in clients:
         await each.leave()
     await until(lambda: not site.broadcast.subscribers)
