@@ -229,41 +229,55 @@ def answers(keys: tuple[str, ...], days: int) -> Iterator[Heard]:
                 yield Heard(key, day, MAKE[key](world, day), now)
 
 
+@dataclass(slots=True)
+class Moved:
+    """A clock that the bench moves."""
+
+    at: datetime
+    speed: float = 1.0
+
+    def now(self) -> datetime:
+        return self.at
+
+    def elapsed(self) -> float:
+        return self.at.timestamp()
+
+
 class Service:
     """The desk and all that carries its news, without a poller's waiting."""
 
     def __init__(self, keys: tuple[str, ...], store: Any) -> None:
         self.settings = Settings()
         self.sources = tuple(SOURCES[key] for key in keys)
-        self.now = datetime.combine(FIRST, datetime.min.time(), UTC)
+        self.clock = Moved(datetime.combine(FIRST, datetime.min.time(), UTC))
         self.shelf = Shelf(self.sources)
         self.outbox = Outbox(store, owner="bench", alone=True, lease_seconds=600)
         self.desk = new_desk(self.settings, self.sources)
-        self.current = CurrentDesk(self.desk, self.outbox, self.shelf, clock=lambda: self.now)
+        self.current = CurrentDesk(self.desk, self.outbox, self.shelf, clock=self.clock)
         codes_ = {code for symbol in self.settings.symbols for code in (symbol.base, symbol.quote)}
         self.wanted = {*codes_, "USD"}
 
     def hear(self, heard: Heard) -> float:
         """Take an answer as the poll job does; gives the seconds that the desk took."""
-        self.now, source = heard.now, SOURCES[heard.key]
+        self.clock.at, source = heard.now, SOURCES[heard.key]
         rates = source.parse(heard.body)
         if source.kind == "market":
             rates = tuple(rate for rate in rates if {rate.pair.base, rate.pair.quote} <= self.wanted)
         answer = Answer(rates=rates, url="http://bench", body=heard.body, address="http://bench")
-        document = self.shelf.offer(answer, source=heard.key, asked=heard.day, now=self.now)
+        document = self.shelf.offer(answer, source=heard.key, asked=heard.day, now=self.clock.at)
         tables = tables_of(rates)
         began = time.process_time()
         quotes = self.desk.hear(
             tables,
             source=heard.key,
             asked=heard.day,
-            now=self.now,
-            monotonic=self.now.timestamp(),
+            now=self.clock.at,
+            monotonic=self.clock.elapsed(),
             document=document,
         )
         spent = time.process_time() - began
         for key in self.desk.waiting():
-            quotes += self.desk.waited(key, now=self.now)
+            quotes += self.desk.waited(key, now=self.clock.at)
         self.current.say(self.desk, quotes)
         return spent
 
@@ -317,7 +331,7 @@ def years(days: int) -> tuple[list[Entry], float, float, list[float]]:
     decoded = time.process_time()
     desk: Desk = new_desk(service.settings, service.sources)
     desk.load(entries, ())
-    desk.tick(now=service.now)
+    desk.tick(now=service.clock.at)
     folded = time.process_time()
     gc.enable()
     assert desk.quotes.keys() == service.desk.quotes.keys()
