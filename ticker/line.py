@@ -1,9 +1,9 @@
 """
 The line without the widget: as a page for `<noscript>` and `<iframe>`, and as a picture. Pure.
 
-The page has a script of its own, `frame.js`, which changes only what differs, so that nothing is torn away
-that a reader is at. It reloads itself only where no script may run. The picture stays as it is. Both say
-of which days the rates are.
+The page has a script of its own, `frame.js`. It changes only what differs, so a reader keeps the focus and
+the scroll position. Without script the page reloads itself. The picture does not change. Both say of which
+days the rates are.
 """
 
 from __future__ import annotations
