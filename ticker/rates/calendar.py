@@ -45,11 +45,8 @@ class Calendar:
         """Whether the source sets rates on this day."""
         if day in self.closed:
             return False
-        if not self.country:
-            return day.weekday() in self.week
-        national = _holidays(self.country)
-        is_holiday = day in national  # `in` also loads the year's weekend_workdays
-        return (day.weekday() in self.week and not is_holiday) or day in national.weekend_workdays
+        national = _national(self.country, day) if self.country else None
+        return day.weekday() in self.week if national is None else national
 
     def working_day_after(self, day: date, count: int = 1) -> date:
         """The working day that is `count` working days after `day`."""
@@ -95,7 +92,7 @@ class Calendar:
     def _nearest(self, day: date, step: timedelta) -> date:
         """The nearest working day after (or, with a step back, before) `day`."""
         days = (day + step * count for count in range(1, LONGEST_LOOK))
-        return next(other for other in days if self.works(other))
+        return next(filter(self.works, days))
 
 
 class Span(NamedTuple):
@@ -114,6 +111,20 @@ def spans(days: Iterable[date]) -> list[Span]:
         else:
             found.append(Span(day, day))
     return found
+
+
+@functools.lru_cache(maxsize=8192)
+def _national(country: str, day: date) -> bool | None:
+    """
+    True for a weekend day that a country declared a working day, False for a holiday, None for all others.
+
+    Cached: quotes ask for the same few weeks again and again, and the package needs 3 microseconds a day.
+    """
+    national = _holidays(country)
+    is_holiday = day in national  # `in` also loads the year's weekend_workdays
+    if day in national.weekend_workdays:
+        return True
+    return False if is_holiday else None
 
 
 @functools.cache
