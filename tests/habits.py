@@ -22,6 +22,8 @@ from ticker.rates.source import Source
 
 SERIES = Path(__file__).parent / "payloads" / "series"
 ONE_DAY = timedelta(days=1)
+_LONGEST_CLOSURE = timedelta(days=45)
+"""No table that is out is dated later."""
 
 Figures = Mapping[str, str]
 """The bank's figure for each currency, digit for digit, all for a nominal of 1."""
@@ -206,14 +208,14 @@ class Bank:
 
     def newest_day(self, now: datetime) -> date | None:
         """The date of the newest table that is out."""
-        newest = self._newest(self._days[-1], now)
+        newest = self._newest(now.date() + _LONGEST_CLOSURE, now)
         return newest.day if newest else None
 
     def answer(self, day: date, now: datetime) -> bytes | None:
         """The bytes of the answer about a day; None for a 404."""
         if not self.source.by_day:
             today = now.astimezone(ZoneInfo(self.source.timezone)).date()
-            newest = self._newest(self._days[-1], now)
+            newest = self._newest(today + _LONGEST_CLOSURE, now)
             silent = self._habit.closed == "no answer" and today not in self._by_day
             return None if newest is None or (silent and newest.day < today) else self._page(newest)
         if self.is_out(day, now):

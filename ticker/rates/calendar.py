@@ -70,7 +70,7 @@ class Calendar:
         It is the second working day after the last working day before `day`. A table that was set on a
         Friday may be dated Saturday or Monday; either way the next one is late on Tuesday.
         """
-        return self.working_day_after(self.working_day_before(day), 2)
+        return _late_on(self, day)
 
     def late_at(self, day: date, zone: tzinfo) -> datetime:
         """The moment from which a quote is late if no table newer than that of `day` came."""
@@ -111,6 +111,12 @@ def spans(days: Iterable[date]) -> list[Span]:
         else:
             found.append(Span(day, day))
     return found
+
+
+@functools.lru_cache(maxsize=8192)
+def _late_on(calendar: Calendar, day: date) -> date:
+    """Cached, as every judgement of a quote asks for it."""
+    return calendar.working_day_after(calendar.working_day_before(day), 2)
 
 
 @functools.lru_cache(maxsize=8192)

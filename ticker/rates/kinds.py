@@ -20,6 +20,7 @@ from ticker.rates.words import Row, Word
 
 REACH = 16
 """Days on each side that a day is compared with: enough for three publications and for old tables."""
+_FRESH = [ONE_DAY * ahead for ahead in range(guard.FRESH.days + 1)]
 STALE_REPEATS = 5
 """From so many working days in a row with the same table on, a quote is stale and an archive is wrong."""
 
@@ -199,8 +200,8 @@ class Kinds:
 
     def _is_doubted(self, told: Word) -> bool:
         """Whether the source itself said about the same for this day, or just after, and that is doubted."""
-        near = (self.rows.get(told.day + ONE_DAY * ahead) for ahead in range(guard.FRESH.days + 1))
-        doubted = (word for row in near if row for word in row.doubted())
+        near = [row for ahead in _FRESH if (row := self.rows.get(told.day + ahead))]
+        doubted = [word for row in near for word in row.answers if word.doubt]
         return any(guard.apart(told.price, word.price) <= self.tolerance for word in doubted)
 
     def _beside(self, told: Word, index: int, step: int) -> list[Decimal]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Literal
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
@@ -76,7 +77,7 @@ class Reader:
         shape, layout = _STYLES[style]
         try:
             if shape.fullmatch(plain):
-                return datetime.strptime(plain, layout).date()  # noqa: DTZ007 - a calendar day has no zone
+                return _day(plain, layout)
         except ValueError:
             pass
         raise self.malformed(f"{text!r:.60} is not a date ({style})")
@@ -205,3 +206,9 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+@lru_cache(maxsize=1024)
+def _day(text: str, layout: str) -> date:
+    """Cached, as an archive gives the same days for every currency."""
+    return datetime.strptime(text, layout).date()  # noqa: DTZ007 - a calendar day has no zone

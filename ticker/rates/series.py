@@ -33,7 +33,7 @@ class Published(NamedTuple):
 
     @property
     def fixing(self) -> Fixing:
-        return replace(self.word.fixing, corrected=self.corrected)
+        return replace(self.word.fixing, corrected=True) if self.corrected else self.word.fixing
 
 
 class Change(NamedTuple):
