@@ -7,6 +7,7 @@ import logging
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -89,16 +90,34 @@ def short_path() -> Iterator[Path]:
         yield Path(path)
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def redis_server(request: pytest.FixtureRequest) -> AsyncIterator[EmbeddedServer]:
-    """The first server of this machine; a test may be parametrized with the path of another."""
-    binary = getattr(request, "param", None)
+@pytest.fixture(scope="session")
+def redis_server(request: pytest.FixtureRequest) -> Iterator[EmbeddedServer]:
+    """
+    The first server of this machine; a test may be parametrized with the path of another.
+
+    It lives on a loop of its own, in a thread: pytest-asyncio ends a session's async fixtures after every
+    test whose loop is parametrized, and here all are (1.5; a server's start and end were half of a test).
+    """
+    with ThreadPoolExecutor(1) as thread:
+        started, over = Future[EmbeddedServer](), Future[None]()
+        life = thread.submit(asyncio.run, _live(getattr(request, "param", None), started, over))
+        try:
+            wait((started, life), return_when=FIRST_COMPLETED)
+            yield started.result() if started.done() else life.result()
+        finally:
+            over.set_result(None)
+        life.result()
+
+
+async def _live(binary: Path | None, started: Future[EmbeddedServer], over: Future[None]) -> Any:
+    """Run a server until it is over."""
     with tempfile.TemporaryDirectory(prefix="ticker-", dir="/tmp") as path:
         async with embedded(Path(path, "data"), binary=binary) as server:
             async with Redis.from_url(server.url) as client:
                 # Nobody needs the data of a test after a power cut.
                 await client.config_set("appendfsync", "no")
-            yield server
+            started.set_result(server)
+            await asyncio.wrap_future(over)
 
 
 @pytest.fixture
