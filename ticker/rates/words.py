@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -110,7 +109,3 @@ class Row:
     def is_polled(self) -> bool:
         """Whether the word that counts is an answer, not the archive's."""
         return self.chosen is not None and not self.chosen.archive
-
-    def doubted(self) -> Iterator[Word]:
-        """The answers that the guard does not accept."""
-        return (word for word in self.answers if word.doubt)
