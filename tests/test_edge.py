@@ -330,7 +330,13 @@ async def test_every_publication_comes_once_in_order_with_a_rising_cursor(
     site: Site, publisher: Publisher, quote_of: QuoteOf
 ) -> None:
     async def read(reader: Client) -> list[dict[str, Any]]:
-        return [await reader.receive() for _ in range(201)]
+        frames: list[dict[str, Any]] = []
+        while len(frames) < 201:
+            frame = await reader.receive()
+            # On a slow machine the reasons of awaited pairs change meanwhile: an update without quotes.
+            if frame["quotes"] or not frames:
+                frames.append(frame)
+        return frames
 
     async with client(site) as one, client(site) as two, asyncio.TaskGroup() as group:
         tasks = [group.create_task(read(one)), group.create_task(read(two))]
