@@ -202,7 +202,12 @@ async def test_who_refuses_every_coding_is_told_so(site: Site, five: Cursor) -> 
         assert "you refuse all three" in json.loads(body)["detail"]
 
 
-FILES = [*(f"/{name}" for name in ASSETS), "/openapi.json", "/asyncapi.json", "/v1/names/kk.json"]
+FILES = [
+    *(f"/{name}" for name in ASSETS),
+    "/openapi.json",
+    "/asyncapi.json",
+    "/v1/names/kk.json",
+]
 
 
 @pytest.mark.parametrize("path", FILES)
@@ -293,6 +298,7 @@ PATHS += [
     f"/{OWN}",
     "/v1/sources",
     "/v1/names/ky.json",
+    "/v1/labels/ky.json",
     "/healthz",
     "/readyz",
     "/health",
@@ -842,9 +848,19 @@ async def test_the_names_of_a_language_are_its_file_and_may_be_kept_for_a_day(
     assert headers["Cache-Control"] == "public, max-age=86400, stale-while-revalidate=604800"
 
 
+@pytest.mark.parametrize("language", sorted(assets.languages()))
+async def test_the_words_of_a_language_are_told_by_their_keys(language: str, site: Site) -> None:
+    status, headers, body = await site.get(f"/v1/labels/{language}.json")
+
+    assert (status, headers["Content-Type"]) == (200, "application/json; charset=utf-8")
+    assert json.loads(body) == assets.labels(language)
+    assert headers["Cache-Control"] == "public, max-age=86400, stale-while-revalidate=604800"
+
+
+@pytest.mark.parametrize("kind", ["names", "labels"])
 @pytest.mark.parametrize("language", ["de", "KY", "ru_RU", "kz", "ky.json", "..%2Fen", "x" * 999])
-async def test_a_language_without_names_is_told_which_there_are(language: str, site: Site) -> None:
-    status, headers, body = await site.get(f"/v1/names/{language}.json")
+async def test_a_language_without_words_is_told_which_there_are(language: str, kind: str, site: Site) -> None:
+    status, headers, body = await site.get(f"/v1/{kind}/{language}.json")
     detail = json.loads(body)["detail"]
 
     assert (status, headers["Content-Type"].partition(";")[0]) == (404, "application/problem+json")
@@ -878,7 +894,7 @@ async def test_what_clients_add_by_themselves_is_accepted(path: str, site: Site,
 
 
 async def test_files_and_operators_answers_ignore_parameters(site: Site, five: Cursor) -> None:
-    for path in ("/", f"/{OWN}", *FILES):
+    for path in ("/", f"/{OWN}", *FILES, "/v1/labels/kk.json"):
         assert (await site.get(f"{path}?v=3&symbol=KGS"))[0] == 200
     for path in ("/healthz", "/readyz", "/health", "/metrics"):
         assert (await site.get(f"{path}?v=3"))[0] == (await site.get(path))[0] != 400

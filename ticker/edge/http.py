@@ -139,6 +139,7 @@ class Routes:
             "/v1/history/{symbol:.+}": self.history,
             "/v1/sources": self.sources,
             "/v1/names/{language}.json": self.names,
+            "/v1/labels/{language}.json": self.labels,
             **dict.fromkeys(KINDS, self.standing),
         }
 
@@ -280,10 +281,11 @@ class Routes:
 
     async def names(self, request: web.Request) -> web.Response:
         """The names of all currencies in one language."""
-        language, served = request.match_info["language"], sorted(assets.languages())
-        if language not in served:
-            raise Problem(404, f"no names in {language:.40}; the languages are {', '.join(served)}")
-        return _names(language).answer(request)
+        return _names(_language(request)).answer(request)
+
+    async def labels(self, request: web.Request) -> web.Response:
+        """The words of the line in one language: the widget has but the English ones."""
+        return _labels(_language(request)).answer(request)
 
     async def asset(self, request: web.Request) -> web.Response:
         """The widget, the page's script, and their source maps."""
@@ -347,9 +349,22 @@ def _pack_quote(text: str) -> Packed:
     return Packed(body, JSON, tag=digest(body), cache=QUOTES_CACHE)
 
 
+def _language(request: web.Request) -> str:
+    language, served = request.match_info["language"], sorted(assets.languages())
+    if language not in served:
+        raise Problem(404, f"no words in {language:.40}; the languages are {', '.join(served)}")
+    return language
+
+
 @cache
 def _names(language: str) -> Packed:
     return asset(assets.names_file(language), JSON, NAMES_CACHE)
+
+
+@cache
+def _labels(language: str) -> Packed:
+    said = json.dumps(assets.labels(language), ensure_ascii=False, separators=(",", ":"))
+    return asset(said.encode(), JSON, NAMES_CACHE)
 
 
 @cache
