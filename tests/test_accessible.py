@@ -827,7 +827,7 @@ async def test_text_spaced_or_enlarged_as_a_reader_may_wish_is_not_cut(
 @pytest.mark.parametrize("page_name", OFFLINE)
 async def test_an_outage_is_told_without_hiding_the_last_values(outage: Outage, page_name: str) -> None:
     page = outage.pages[page_name]
-    await look(page, "await until(() => ticker().getAttribute('state') === 'offline', 60)")
+    await look(page, "await until(() => ticker().state === 'offline', 60)")
 
     assert time.monotonic() - outage.began > 25
     assert await look(page, "return texts()") == outage.before[page_name]

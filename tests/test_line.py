@@ -254,29 +254,48 @@ NUMBERS = (
 )
 PERCENTS = ("0.00", "-0.00", "-0.004", "0.005", "-0.44", "0.5", "12.345", "-1234.5", "100")
 DAYS = ("2026-09-29", "2026-01-03")
+WRITTEN = (
+    "ru_RU",
+    "RU",
+    "kk_KZ",
+    "kz",
+    "KG",
+    "tj-TJ",
+    "tm",
+    "uz-Cyrl-UZ",
+    "uz_UZ",
+    "de-CH",
+    "en_GB",
+    "",
+    "no tag",
+    "rum",
+)
+"""Tags as pages have them: the widget and the server understand the same language."""
 ASK = """
-import { credit, currency, day, direction, exactly, labels, locale, percent, price } from "%s";
-const { tags, numbers, percents, days, quotes } = JSON.parse(process.argv[1]);
-const digits = [null, 0, 5, 12];
-console.log(JSON.stringify(tags.map((tag) => {
+import { ENGLISH, credit, day, direction, exactly, languageOf, locale, percent, price } from "%s";
+const { tags, written, numbers, percents, days, quotes } = JSON.parse(process.argv[1]);
+const digits = [undefined, 0, 5, 12];
+const words = tags.map((tag) => {
   const to = locale(tag);
   return {
-    prices: numbers.flatMap((each) => digits.map((digits) => price(each, { locale: to, digits }))),
+    prices: numbers.flatMap((each) => digits.map((digits) => price(each, to, digits))),
     exactly: numbers.map((each) => exactly(each, to)),
     percents: percents.map((each) => percent(each, to)),
     directions: percents.map((each) => direction(percent(each, to))),
     days: days.map((each) => day(each, to)),
-    labels: labels(to),
     credits: quotes.map(credit),
   };
-})));
+});
+const languages = written.map((tag) => languageOf(locale(tag) ?? "en"));
+console.log(JSON.stringify({ words, languages, english: ENGLISH }));
 """
 
 
 def test_the_words_are_those_of_the_widget_to_the_letter() -> None:
     script = ASK % (WIDGET / "src" / "format.js").as_uri()
     quotes = [json.loads(wire.encode_quote(each)) for each in FIVE]
-    asked = {"tags": OURS, "numbers": NUMBERS, "percents": PERCENTS, "days": DAYS, "quotes": quotes}
+    asked = {"tags": OURS, "written": WRITTEN, "numbers": NUMBERS, "percents": PERCENTS, "days": DAYS}
+    asked["quotes"] = quotes
     answer = subprocess.run(
         ["node", "--input-type=module", "--no-warnings", "-e", script, "--", json.dumps(asked)],
         capture_output=True,
@@ -285,7 +304,11 @@ def test_the_words_are_those_of_the_widget_to_the_letter() -> None:
         timeout=30,
     )
 
-    for tag, told in zip(OURS, json.loads(answer.stdout), strict=True):
+    said = json.loads(answer.stdout)
+    assert said["english"] == {key: assets.labels("en")[key] for key in said["english"]}
+    assert said["english"].keys() == assets.labels("en").keys()
+    assert said["languages"] == [wording.locale(tag).language for tag in WRITTEN]
+    for tag, told in zip(OURS, said["words"], strict=True):
         to = wording.locale(tag)
         assert told == {
             "prices": [
@@ -296,7 +319,6 @@ def test_the_words_are_those_of_the_widget_to_the_letter() -> None:
             "percents": [wording.percent(Decimal(each), to) for each in PERCENTS],
             "directions": [wording.direction(wording.percent(Decimal(each), to)) for each in PERCENTS],
             "days": [wording.day(date.fromisoformat(each), to) for each in DAYS],
-            "labels": {key: to.labels[key] for key in told["labels"]},
             "credits": [wording.credit(each) for each in FIVE],
         }
 

@@ -67,9 +67,7 @@ async def until_state(page: Page, state: str, seconds: float = 20) -> None:
 
 
 async def state_of(page: Page) -> str:
-    state: str = await page.run(
-        'return document.querySelector("currency-ticker").getAttribute("state") ?? ""'
-    )
+    state: str = await page.run('return document.querySelector("currency-ticker").state')
     return state
 
 

@@ -171,7 +171,7 @@ async def test_every_pair_is_on_the_board_with_all_that_is_known_of_it(
         await until(page, "document.querySelector('#sources li')")
 
         assert await row(page, "KZT/USD") == {
-            "pair": "KZT/USD Kazakhstani Tenge",
+            "pair": "KZT/USD Kazakh tenge",
             "price": "0.001904",
             "inverse": "525.30",
             "change": "+0.44%",

@@ -3,8 +3,9 @@
 
 import { chart, sparkline, words } from "./chart.js";
 import { DAYS } from "./days.js";
-import { currency, day, direction, exactly, percent, price, sourceName } from "./format.js";
+import { day, direction, exactly, percent, price, sourceName } from "./format.js";
 import { extended, read, withQuote } from "./history.js";
+import { named } from "./names.js";
 import { drawn, element, rewrite } from "./nodes.js";
 import { mark, write } from "./write.js";
 
@@ -126,8 +127,7 @@ class Row {
     const [base = "", other = ""] = symbol.split("/");
     const id = `days-${base}-${other}`;
     for (const column of COLUMNS) this.#cells.set(column, element("td", { role: "cell", "data-column": column }));
-    const name = element("span", { class: "name" }, currency(base, LOCALE));
-    if (other !== "USD") name.append(` / ${currency(other, LOCALE)}`);
+    const name = named(element("span", { class: "name" }), base, ...(other === "USD" ? [] : [other]));
     const head = element("th", { scope: "row", role: "rowheader" }, element("span", { class: "symbol" }, symbol), " ", name);
     this.#button = element("button", { type: "button", "aria-expanded": "false", "aria-controls": id }, this.#said, this.#picture, chevron());
     this.#cell("days").append(this.#button);
@@ -162,8 +162,8 @@ class Row {
     this.#button.hidden = false;
     const change = percent(quote.change_percent, LOCALE);
     const texts = {
-      price: price(quote.price, { locale: LOCALE }),
-      inverse: price(quote.inverse, { locale: LOCALE }),
+      price: price(quote.price, LOCALE),
+      inverse: price(quote.inverse, LOCALE),
       change: change || "–",
       date: day(quote.as_of, LOCALE),
     };
@@ -204,7 +204,7 @@ class Row {
   #showStatus(quote, isFirst) {
     const { next, corrected } = quote;
     const state = (STATUS[quote.status] ?? quote.status) + (corrected ? ", corrected" : "");
-    const more = next ? `announced ${price(next.inverse, { locale: LOCALE })} from ${day(next.as_of, LOCALE)}` : "";
+    const more = next ? `announced ${price(next.inverse, LOCALE)} from ${day(next.as_of, LOCALE)}` : "";
     this.#tellStatus([state, more], isFirst);
   }
 
@@ -311,8 +311,8 @@ function valueRow({ as_of, price: said, inverse }) {
     "tr",
     {},
     element("th", { scope: "row" }, day(as_of, LOCALE)),
-    element("td", {}, price(said, { locale: LOCALE })),
-    element("td", {}, price(inverse, { locale: LOCALE })),
+    element("td", {}, price(said, LOCALE)),
+    element("td", {}, price(inverse, LOCALE)),
   );
 }
 

@@ -1,7 +1,7 @@
 // @ts-check
 /** The embed builder: what is chosen becomes a live line and the snippet that gives it. */
 
-import { currency } from "./format.js";
+import { named } from "./names.js";
 import { element, find } from "./nodes.js";
 import { lineAddress, pictureSources, snippet, title } from "./snippet.js";
 import { write } from "./write.js";
@@ -173,7 +173,7 @@ function pairBox(symbol, checked) {
   box.checked = checked;
   box.defaultChecked = true;
   const [base = ""] = symbol.split("/");
-  return element("label", {}, box, element("span", {}, symbol, " ", element("small", {}, currency(base, "en"))));
+  return element("label", {}, box, element("span", {}, symbol, " ", named(element("small"), base)));
 }
 
 /**

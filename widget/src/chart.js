@@ -95,7 +95,7 @@ export function words(points, pegged) {
 }
 
 /** @param {Point} point */
-const said = (point) => price(point.price, { locale: LOCALE });
+const said = (point) => price(point.price, LOCALE);
 
 /** @param {Point} point */
 const told = (point) => `${said(point)} on ${day(point.as_of, LOCALE)}`;
@@ -149,7 +149,7 @@ function ticks({ least, most, height, places }) {
   const digits = Math.min(MOST_DECIMALS, Math.max(0, -Math.floor(Math.log10(step) + 1e-9)));
   const found = [];
   for (let at = Math.ceil(least / step); at * step <= most; at++) {
-    found.push({ y: height(at * step), text: price((at * step).toFixed(digits), { locale: LOCALE, digits }) });
+    found.push({ y: height(at * step), text: price((at * step).toFixed(digits), LOCALE, digits) });
   }
   return found;
 }
@@ -166,7 +166,7 @@ function follow(box, places, cursor, reading) {
   /** @param {Place | undefined} place */
   const tell = (place) => {
     if (!place) return;
-    reading.textContent = `${place.at}: ${said(place.point)}, inverse ${price(place.point.inverse, { locale: LOCALE })}`;
+    reading.textContent = `${place.at}: ${said(place.point)}, inverse ${price(place.point.inverse, LOCALE)}`;
     cursor.setAttribute("d", place === places.at(-1) ? "" : `M${place.x.toFixed(2)} 0V${SIZE}`);
   };
   /** @param {PointerEvent} event */

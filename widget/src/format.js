@@ -6,21 +6,17 @@
  * comes in between. Building a formatter costs a hundred times what using it does, so they are kept.
  */
 
-import LABELS from "./labels.json" with { type: "json" };
-
 /**
  * @typedef {Record<"rates" | "offline" | "pause" | "source", string> & Record<string, string | undefined>} Labels
- * the words of one language, by the names in labels.json; those of a status only where it needs one
+ * the words of one language; those of a status only where it needs one
  */
 /** @typedef {"up" | "down" | "flat" | ""} Direction */
 
 const DECIMAL = /^-?(\d{1,40})(?:\.(\d*))?$/;
 const MOST_KEPT = 99;
 
-/** @type {Record<string, string>} */
-const languages = LABELS;
 /** @type {Map<string, any>} */
-const kept = new Map();
+export const kept = new Map();
 
 /**
  * @template T
@@ -28,36 +24,43 @@ const kept = new Map();
  * @param {() => T} make
  * @returns {T}
  */
-function keep(key, make) {
+export function keep(key, make) {
   if (kept.size > MOST_KEPT) kept.clear();
   if (!kept.has(key)) kept.set(key, make());
   return kept.get(key);
 }
 
+/** Countries that are written for the languages that they speak. @type {Record<string, string>} */
+const LANGUAGES = { kz: "kk", kg: "ky", tj: "tg", tm: "tk" };
+
 /**
- * A language tag as it should be written; `en` if it is none.
+ * A language tag as it should be written: `kk-KZ` of `kk_KZ`, `kk` of `kz`.
  *
- * @param {string | null | undefined} tag
+ * @param {string} tag
+ * @returns {string | undefined} undefined if it is none
  */
 export function locale(tag) {
+  const [language = "", ...rest] = tag.toLowerCase().split(/[-_]/);
   try {
-    return Intl.getCanonicalLocales(tag ?? "")[0] ?? "en";
+    return Intl.getCanonicalLocales([LANGUAGES[language] ?? language, ...rest].join("-").replace("-cyrl", ""))[0];
   } catch {
-    return "en";
+    // What is no tag is reported by whoever asked.
   }
 }
 
-/**
- * The words of a locale; English where there are none.
- *
- * @param {string} locale
- * @returns {Labels}
- */
-export function labels(locale) {
-  const words = (languages[locale.split("-")[0] ?? ""] ?? LABELS.en).split("|");
-  const entries = LABELS.keys.split("|").map((key, index) => [key, words[index]]);
-  return /** @type {Labels} */ (Object.fromEntries(entries));
-}
+/** The language of a locale that the server has words of. @param {string} locale */
+export const languageOf = (locale) => /^(ru|k[yk]|tg|uz|tk)\b/.exec(locale)?.[0] ?? "en";
+
+/** Those of the other languages are asked for, as most readers need none or one. @type {Labels} */
+export const ENGLISH = {
+  rates: "Exchange rates",
+  offline: "offline",
+  pause: "Pause",
+  source: "Source",
+  stale: "outdated",
+  unconfirmed: "unconfirmed",
+  pegged: "fixed rate",
+};
 
 /**
  * The locale whose figures are written: Russian for our languages beside English.
@@ -66,20 +69,15 @@ export function labels(locale) {
  *
  * @param {string} locale
  */
-const written = (locale) => (/^(ru|k[yk]|tg|uz|tk)\b/.test(locale) ? "ru" : locale);
+const written = (locale) => (languageOf(locale) === "en" ? locale : "ru");
 
 /**
+ * @param {any} decimal a text: exact since ES2023; before, it becomes the nearest float, which ends in the same digits
  * @param {string} locale
  * @param {Intl.NumberFormatOptions} options
- * @returns {(decimal: string) => string}
  */
-function number(locale, options) {
-  return keep(`${locale}${Object.values(options)}`, () => {
-    const format = new Intl.NumberFormat(written(locale), options);
-    // Strings are exact since ES2023; before, they become the nearest float, which ends in the same digits.
-    return (decimal) => format.format(/** @type {any} */ (decimal));
-  });
-}
+const number = (decimal, locale, options) =>
+  keep(locale + Object.values(options), () => new Intl.NumberFormat(written(locale), options)).format(decimal);
 
 /**
  * `0.01144`: below 1 at least 5 decimals and 4 significant digits, else 2 to 4 decimals, or exactly `digits`.
@@ -87,15 +85,16 @@ function number(locale, options) {
  * What is no decimal is shown as it came.
  *
  * @param {string} decimal as published, such as `0.0114351057747`
- * @param {{ locale?: string, digits?: number | null }} [options]
+ * @param {string} locale
+ * @param {number} [digits]
  */
-export function price(decimal, { locale = "en", digits = null } = {}) {
+export function price(decimal, locale, digits = NaN) {
   const match = DECIMAL.exec(decimal);
   if (!match) return decimal;
   const [, whole = "", fraction = ""] = match;
   const small = Math.max(5, fraction.search(/[1-9]|$/) + 4);
-  const [least, most] = digits !== null ? [digits, digits] : +whole ? [2, 4] : [small, small];
-  return number(locale, { minimumFractionDigits: least, maximumFractionDigits: most })(decimal);
+  const [least, most] = digits >= 0 ? [digits, digits] : +whole ? [2, 4] : [small, small];
+  return number(decimal, locale, { minimumFractionDigits: least, maximumFractionDigits: most });
 }
 
 /**
@@ -104,18 +103,17 @@ export function price(decimal, { locale = "en", digits = null } = {}) {
  * @param {string} decimal
  * @param {string} locale
  */
-export const exactly = (decimal, locale) => price(decimal, { locale, digits: decimal.split(".")[1]?.length ?? 0 });
+export const exactly = (decimal, locale) => price(decimal, locale, decimal.split(".")[1]?.length ?? 0);
 
 /**
  * `+0.5%`, `-0.44%`, `0%`: at most two decimals, with its sign, never `-0%`; nothing if unknown.
  *
  * @param {string | null | undefined} decimal
- * @param {string} [locale]
+ * @param {string} locale
  */
-export function percent(decimal, locale = "en") {
-  if (!DECIMAL.test(decimal ?? "")) return "";
-  const options = { style: "unit", unit: "percent", maximumFractionDigits: 2, signDisplay: "exceptZero" };
-  return number(locale, /** @type {Intl.NumberFormatOptions} */ (options))(decimal ?? "");
+export function percent(decimal, locale) {
+  if (!decimal || !DECIMAL.test(decimal)) return "";
+  return number(decimal, locale, { style: "unit", unit: "percent", maximumFractionDigits: 2, signDisplay: "exceptZero" });
 }
 
 /**
@@ -149,20 +147,6 @@ export function day(at, locale) {
       ...(exact ? { timeStyle: "short" } : { timeZone: "UTC" }),
     }),
   ).format(moment);
-}
-
-/**
- * The name of a currency in a locale's language, in Russian where the browser has none for ours.
- *
- * @param {string} code
- * @param {string} locale
- * @returns {string} the code if nobody knows it
- */
-export function currency(code, locale) {
-  /** @param {string} tag */
-  const name = (tag) =>
-    keep(`names ${tag}`, () => new Intl.DisplayNames([tag, "en"], { type: "currency" })).of(code) ?? code;
-  return name(name(locale) === name("en") ? written(locale) : locale);
 }
 
 /**

@@ -1,22 +1,25 @@
 // @ts-check
 /** One quote of the line: its words, and the nodes that show them. */
 
-import { currency, day, direction, exactly, labels, percent, price, sourceName } from "./format.js";
+import { day, direction, exactly, percent, price, sourceName } from "./format.js";
 import { inverted } from "./inverted.js";
 import { element } from "./parts.js";
 import { mark, set, write } from "./write.js";
 
-/** @typedef {import("./stream.js").Quote} Quote */
+/** @typedef {import("./stream.js").Quote & { reason?: string }} Quote with the reason where there is no figure yet */
 /** @typedef {ReturnType<typeof item>} Item */
+/** @typedef {Record<string, string> | undefined} Names of currencies, by their codes */
 
 /**
  * @typedef {object} Look how quotes are worded, and what an item is made of
  * @property {string} locale
- * @property {number | null} digits
+ * @property {import("./format.js").Labels} labels
+ * @property {number} digits NaN for as many as the price needs
  * @property {boolean} invert
  * @property {string} format `line`, `compact` or `names`
  * @property {string} link an address with `{symbol}`, `{base}`, `{quote}` in it; empty for none
  * @property {boolean} sparkline
+ * @property {Names} names to show instead of codes
  */
 
 /**
@@ -25,7 +28,8 @@ import { mark, set, write } from "./write.js";
  * @property {string} price
  * @property {string} change
  * @property {string} status the key
- * @property {string} note the words for a status that a reader has to know of
+ * @property {string} [note] the words for a status that a reader has to know of
+ * @property {string} part of the item
  * @property {string} title
  * @property {string} chart a clip-path
  */
@@ -41,24 +45,24 @@ const SPARE_CHARACTERS = 1;
  * @param {string} chart
  * @returns {Wording}
  */
-export function wording(quote, { locale, digits, invert, format }, chart) {
+export function wording(quote, { locale, labels, digits, invert, format, names }, chart) {
   if (invert) quote = inverted(quote);
-  const words = labels(locale);
-  const source = sourceName(quote);
-  const note = words[quote.status] ?? (quote.status === "fallback" ? `${words.source}: ${source}` : "");
+  const source = `${labels.source}: ${sourceName(quote)}`;
+  const word = quote.status === "fallback" ? source : labels[quote.status];
   const lines = [
     `${quote.symbol} = ${exactly(quote.price, locale)}`,
-    `${words.source}: ${source}, ${day(quote.as_of, locale)}`,
-    words[quote.status],
+    `${source}, ${day(quote.as_of, locale)}`,
+    labels[quote.status],
     quote.next && `${day(quote.next.as_of, locale)}: ${exactly(quote.next.price, locale)}`,
   ];
   return {
-    name: name(quote.symbol.split("/"), format, locale),
-    price: price(quote.price, { locale, digits }),
+    name: name(quote.symbol.split("/"), format, names),
+    price: price(quote.price, locale, digits),
     change: percent(quote.change_percent, locale),
     status: quote.status,
-    note,
-    title: lines.filter(Boolean).join("\n"),
+    note: word,
+    part: quote.reason ? "absent" : "item",
+    title: quote.reason ?? lines.filter(Boolean).join("\n"),
     chart,
   };
 }
@@ -66,19 +70,18 @@ export function wording(quote, { locale, digits, invert, format }, chart) {
 /**
  * @param {string[]} codes
  * @param {string} format
- * @param {string} locale
+ * @param {Names} names
  */
-function name(codes, format, locale) {
-  if (format === "names") return codes.map((code) => currency(code, locale)).join(" / ");
+function name(codes, format, names) {
+  if (names) return codes.map((code) => names[code] ?? code).join(" / ");
   return (format === "compact" ? codes.filter((code) => code !== "USD") : codes).join("/");
 }
 
-/** @param {Wording} words */
+/** @param {Pick<Wording, "price" | "change">} words */
 export const characters = ({ price, change }) => price.length + change.length + SPARE_CHARACTERS;
 
 /** @param {Wording} words */
-export const generous = ({ price, change }) =>
-  price.length + Math.max(CHANGE_CHARACTERS, change.length) + SPARE_CHARACTERS;
+export const generous = ({ price, change }) => characters({ price, change: change.padEnd(CHANGE_CHARACTERS) });
 
 /**
  * The nodes of one quote. Writing is in place, and touches only what differs.
@@ -101,7 +104,7 @@ export function item(symbol, { format, link, sparkline }, isCopy) {
   const [base, quote] = symbol.split("/");
   const names = /** @type {Record<string, string>} */ ({ symbol: encodeURIComponent(symbol), base, quote });
   mark(content, "href", link.replace(/{(\w+)}/g, (all, name) => names[name] ?? all));
-  const node = element("li", "item", content);
+  const node = element("li", "", content);
   mark(node, "data-symbol", symbol);
   return {
     node,
@@ -120,15 +123,18 @@ export function item(symbol, { format, link, sparkline }, isCopy) {
       write(price, words.price);
       write(gap, words.change && " ");
       write(change, words.change);
+      // What has no figure is no item for the page's own scripts and styles.
+      mark(node, "part", words.part);
       mark(node, "data-direction", direction(words.change));
       mark(node, "data-status", words.status);
       status.hidden = !words.note;
       set(slot, "--reserved", `${reserved}`);
       set(slot, "--squeeze", `${Math.min(1, reserved / characters(words))}`);
-      set(chart, "--chart", words.chart);
+      // Until the new days are there, the picture stands as it was.
+      if (words.chart) set(chart, "--chart", words.chart);
       if (isCopy) return;
       mark(node, "title", words.title);
-      mark(status, "data-note", words.note);
+      mark(status, "data-note", words.note ?? "");
     },
   };
 }

@@ -10,9 +10,10 @@
 
 import { characters, generous, item, wording } from "./item.js";
 import { element } from "./parts.js";
+import { timer } from "./timer.js";
 import { mark, set } from "./write.js";
 
-/** @typedef {import("./stream.js").Quote} Quote */
+/** @typedef {import("./item.js").Quote} Quote */
 /** @typedef {import("./item.js").Item} Item */
 /** @typedef {import("./item.js").Look} Look */
 /** @typedef {import("./item.js").Wording} Wording */
@@ -30,8 +31,12 @@ const WIDEN_EVERY_MS = 500;
 // The compositor may be a frame or two ahead of what we know.
 const MARGIN_PX = 16;
 
-/** A closure and no class: private fields would be a hundred of the 8,704 bytes. */
-export function makeLine() {
+/**
+ * A closure and no class: private fields would be a hundred of the 8,704 bytes.
+ *
+ * @param {(width: number) => void} needs is told the px that the widest item takes
+ */
+export function makeLine(needs) {
   /** @type {Look} */
   let look = /** @type {any} */ ({});
   /** @type {Movement} */
@@ -61,8 +66,7 @@ export function makeLine() {
   /** Whether it stands where the focus wanted it. */
   let isRevealed = false;
   let isAway = false;
-  /** @type {number | undefined} */
-  let widening;
+  const widenIn = timer(widen);
   const observer = new ResizeObserver(fit);
 
   /** @param {number} offset px */
@@ -107,7 +111,7 @@ export function makeLine() {
 
   /** Give room to what outgrew its place, as soon as no copy of it is in sight. */
   function widen() {
-    clearTimeout(widening);
+    widenIn();
     const cramped = [...words].filter(([symbol, said]) => characters(said) > (reserved.get(symbol) ?? 0));
     const ready = cramped.filter(([symbol]) => !isInSight(symbol));
     for (const [symbol, said] of ready) reserved.set(symbol, generous(said));
@@ -115,7 +119,7 @@ export function makeLine() {
       write();
       fit();
     }
-    if (ready.length < cramped.length) widening = setTimeout(widen, WIDEN_EVERY_MS);
+    if (ready.length < cramped.length) widenIn(WIDEN_EVERY_MS);
   }
 
   /** @param {string} symbol */
@@ -138,6 +142,7 @@ export function makeLine() {
       return repeat(0);
     }
     set(track, "--loop", `${length}px`);
+    needs(Math.ceil(Math.max(...[...places.values()].map(({ width }) => width))));
     // One loop is the animation's, one and a half are the shift's.
     repeat(Math.min(MOST_COPIES, Math.ceil(width / length + 1.5)));
     animate();
@@ -220,7 +225,7 @@ export function makeLine() {
     /** An endless animation would keep the element alive for ever. */
     disconnect() {
       observer.disconnect();
-      clearTimeout(widening);
+      widenIn();
       shift = now();
       animation?.cancel();
       animation = null;
@@ -318,10 +323,10 @@ export function makeLine() {
 }
 
 /**
- * @param {object} one
- * @param {object} other
+ * @param {any} one
+ * @param {any} other
  */
-const differ = (one, other) => `${Object.values(one)}` !== `${Object.values(other)}`;
+const differ = (one, other) => Object.keys(one).some((key) => !Object.is(one[key], other[key]));
 
 /**
  * @param {string} part

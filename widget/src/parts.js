@@ -11,6 +11,7 @@ import { mark } from "./write.js";
 export function element(tag, part, ...children) {
   const node = document.createElement(tag);
   mark(node, "part", part);
+  node.className = part;
   node.append(...children);
   return node;
 }

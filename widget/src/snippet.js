@@ -1,7 +1,7 @@
 // @ts-check
 /** The lines of HTML that a page takes over, for what was chosen. */
 
-import { labels } from "./format.js";
+import WORDS from "./labels.json" with { type: "json" };
 
 /** @typedef {"element" | "script" | "iframe" | "picture"} Form */
 
@@ -19,6 +19,9 @@ import { labels } from "./format.js";
  * @property {string} script the file of this version
  * @property {string} integrity the hash of its bytes
  */
+
+/** @type {Record<string, string>} */
+const LABELS = WORDS;
 
 const HEIGHT = "62px";
 /** What the line takes at any size of the page's text: 62px at 16px. */
@@ -103,7 +106,7 @@ export const pictureSources = (choice, server) =>
   WIDTHS.map(([screen, width]) => [`(max-width:${screen}px)`, lineAddress("svg", choice, server, [`width=${width}`])]);
 
 /** @param {Choice} choice what a frame is called, in the language of the line */
-export const title = ({ attributes }) => labels(new Map(attributes).get("locale") ?? "en").rates ?? "";
+export const title = ({ attributes }) => (LABELS[new Map(attributes).get("locale") ?? ""] ?? LABELS.en ?? "").split("|")[0] ?? "";
 
 /**
  * @param {"html" | "svg"} kind

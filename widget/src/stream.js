@@ -5,6 +5,7 @@
  */
 
 import { inverted, reverse } from "./inverted.js";
+import { timer } from "./timer.js";
 import { BAD_REQUEST, WAYS } from "./ways.js";
 
 /**
@@ -34,12 +35,14 @@ import { BAD_REQUEST, WAYS } from "./ways.js";
  * @property {string | number} [time] the server's, as a text or in ms since 1970
  * @property {string} [message]
  * @property {Quote[]} [quotes]
+ * @property {Record<string, string>} [awaited] why there is no quote of a symbol yet
  */
+/** @typedef {Record<string, string> | null} Awaited null if the server has not told */
 
 /**
  * @typedef {object} Subscriber
  * @property {readonly string[] | null} symbols what it wants; null is everything
- * @property {(quotes: readonly Quote[], complete: boolean) => void} receive complete: what was before is void
+ * @property {(quotes: readonly Quote[], complete: boolean, awaited: Awaited) => void} receive complete: what was before is void
  * @property {(state: State, message: string) => void} status
  */
 
@@ -62,17 +65,14 @@ export const REFUSALS = [1007, 1008, 1009, BAD_REQUEST];
 /**
  * The server's address from that of its script, or from its own: `https://host/prefix`.
  *
- * @param {string} address
+ * @param {string | undefined} address
  * @param {string} [base]
  * @returns {string | null} null if it is none
  */
 export function serverAddress(address, base) {
-  try {
-    const { origin, pathname, protocol } = new URL(address, base);
-    return /^https?:$/.test(protocol) ? origin + pathname.replace(/\/([^/]*\.js)?$/, "") : null;
-  } catch {
-    return null;
-  }
+  if (!address || !URL.canParse(address, base)) return null;
+  const { origin, pathname, protocol } = new URL(address, base);
+  return /^https?:$/.test(protocol) ? origin + pathname.replace(/\/([^/]*\.js)?$/, "") : null;
 }
 
 /**
@@ -132,6 +132,8 @@ function connect(server) {
   /** @type {Quote[]} those that the readers have as late */
   let late = [];
   let cursor = "";
+  /** @type {Awaited} */
+  let awaited = null;
   /** @type {State} */
   let state = "connecting";
   /** @type {AbortController | null} */
@@ -147,26 +149,28 @@ function connect(server) {
   let selection = null;
   /** Whether one of the symbols is unknown to the server, so that all are taken, and chosen from here. */
   let everything = false;
-  /** Whether the next attempt wants everything in the server's order, which an update can't tell. */
+  /** Whether the next attempt wants a snapshot: an update tells neither the server's order nor what is missing. */
   let unordered = false;
 
-  /** @type {number | undefined} */
-  let retry;
-  /** @type {number | undefined} */
-  let silence;
-  /** @type {number | undefined} */
-  let offline;
-  /** @type {number | undefined} */
-  let looking;
+  const openIn = timer(open);
+  // Runs out if nothing is heard in that time.
+  const watch = timer(() => lost());
+  const lookIn = timer(() => look());
+  // From now on the silence counts: once it is long, the readers are told.
+  const offlineIn = timer(() => become("offline"));
 
   /** @param {Subscriber} subscriber */
   function add(subscriber) {
     subscribers.add(subscriber);
+    if (!covers(subscriber.symbols)) {
+      unordered = true;
+      awaited = null;
+      if (close) openIn(0);
+    }
     if (!listening) start();
-    else if (close && !covers(subscriber.symbols)) openIn(0);
     subscriber.status(state, "");
     queueMicrotask(() => {
-      if (known.size && subscribers.has(subscriber)) tell(subscriber, [...known.values()], true);
+      if ((awaited || known.size) && subscribers.has(subscriber)) tell(subscriber, [...known.values()], true);
     });
     return () => {
       subscribers.delete(subscriber);
@@ -196,25 +200,18 @@ function connect(server) {
 
   function sleep() {
     drop();
-    clearTimeout(retry);
-    clearTimeout(silence);
-    clearTimeout(looking);
-    clearTimeout(offline);
-    offline = 0;
+    openIn();
+    watch();
+    lookIn();
+    offlineIn();
   }
 
   /** The network or the reader came: try now what waits, and anew what may be dead. */
   function wake() {
-    expectNews();
+    offlineIn(OFFLINE_AFTER_MS);
     failures = 0;
     openIn(0);
     look();
-  }
-
-  /** @param {number} milliseconds */
-  function openIn(milliseconds) {
-    clearTimeout(retry);
-    retry = setTimeout(open, milliseconds);
   }
 
   function open() {
@@ -232,10 +229,9 @@ function connect(server) {
   }
 
   function query() {
-    const query = new URLSearchParams();
-    if (selection) query.set("symbols", selection.join());
-    if (cursor && !unordered) query.set("cursor", cursor);
-    return `${query}`;
+    /** @type {any} */
+    const asked = { ...(selection && { symbols: selection }), ...(cursor && !unordered && { cursor }) };
+    return `${new URLSearchParams(asked)}`;
   }
 
   /** The union of what the subscribers want; null is everything. */
@@ -257,25 +253,16 @@ function connect(server) {
   /** @param {number} [code] why the server closed it */
   function lost(code = 0) {
     drop();
-    clearTimeout(silence);
-    expectNews();
-    if (state === "live") become("connecting");
+    watch();
+    if (state === "live") {
+      offlineIn(OFFLINE_AFTER_MS);
+      become("connecting");
+    }
     // One reader's unknown symbol is not to cost the others theirs.
     const choose = code === BAD_REQUEST && !!selection;
-    everything ||= choose;
+    if (choose) everything = unordered = true;
     openIn(REFUSALS.includes(code) && !choose ? REFUSED_DELAY_MS : backoff(failures));
     if (!choose) failures++;
-  }
-
-  /** From now on the silence counts: once it is long, the readers are told. */
-  function expectNews() {
-    offline ||= setTimeout(() => become("offline"), OFFLINE_AFTER_MS);
-  }
-
-  /** @param {number} milliseconds in which something must be heard */
-  function watch(milliseconds) {
-    clearTimeout(silence);
-    silence = setTimeout(lost, milliseconds);
   }
 
   /**
@@ -289,10 +276,11 @@ function connect(server) {
     if (frame.type === "error") return become(state, frame.message);
     worked ||= !way;
     failures = 0;
-    clearTimeout(offline);
-    offline = 0;
+    offlineIn();
     cursor = frame.cursor ?? cursor;
     if (frame.time) ahead = +new Date(frame.time) - Date.now();
+    if (frame.type === "snapshot") awaited = {};
+    awaited &&= { ...awaited, ...frame.awaited };
     if (frame.quotes) take(frame.quotes, frame.type === "snapshot");
     else look();
     if (state !== "live") become("live");
@@ -342,8 +330,7 @@ function connect(server) {
     const quotes = [...known.values()];
     const news = quotes.filter((quote) => fresh.includes(quote) || isLate(quote) !== late.includes(quote));
     late = quotes.filter(isLate);
-    clearTimeout(looking);
-    looking = setTimeout(look, Math.min(LOOK_MS, ...quotes.map(left).filter((ms) => ms > 0)));
+    lookIn(Math.min(LOOK_MS, ...quotes.map(left).filter((ms) => ms > 0)));
     if (!complete && !news.length) return;
     for (const subscriber of [...subscribers]) tell(subscriber, news, complete);
   }
@@ -360,7 +347,7 @@ function connect(server) {
     const both = judged(quotes).flatMap((quote) =>
       symbols && !known.has(reverse(quote.symbol)) ? [quote, inverted(quote)] : quote,
     );
-    receive(both.filter(({ symbol }) => symbols?.includes(symbol) ?? true), complete);
+    receive(both.filter(({ symbol }) => symbols?.includes(symbol) ?? true), complete, awaited);
   }
 
   /**

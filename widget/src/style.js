@@ -19,10 +19,15 @@ export const STYLE = `
 :host {
   display: block;
   contain: layout;
+  writing-mode: horizontal-tb;
+  max-width: 100%;
+  /* In a row where there is room, it keeps that of an item; in a narrow one it takes what its neighbours leave. */
+  min-width: clamp(min(100%, 180px), (100% - var(--needs) * 1.25) * 99, var(--needs));
+  --item: 135px;
+  --needs: calc(var(--item) + 3em);
   color: var(--ticker-color, ${colour("text")});
   background: var(--ticker-background, ${colour("ground")});
   font-variant-numeric: tabular-nums;
-  --up: var(--ticker-up, ${colour("up")});
   --down: var(--ticker-down, ${colour("down")});
   --muted: var(--ticker-muted, ${colour("muted")});
   --warn: var(--ticker-warn, ${colour("warn")});
@@ -35,35 +40,36 @@ export const STYLE = `
 
 div { direction: ltr; white-space: nowrap; text-indent: 0; }
 div:dir(rtl) { direction: rtl; --sign: 1; }
-[part="bar"] {
+.bar {
   display: flex;
   align-items: center;
   /* What is cut by clip alone, checkers of contrast take for text on the page's ground (axe-core 4.14). */
   overflow: hidden;
 }
-[part="region"] { border-block: var(--ticker-border, 1px solid ${colour("edge")}); }
-[part="viewport"] { flex: 1; width: 0; line-height: var(--height); overflow: clip; }
-[part="track"] {
+.region { border-block: var(--ticker-border, 1px solid ${colour("edge")}); }
+/* Where the parent is as wide as what is in it, that is one item and what stands beside it, unless the window is less. */
+.viewport { flex: 1; width: min(var(--item), 100vw - 4em); min-width: 0; line-height: var(--height); overflow: clip; }
+.track {
   display: flex;
   width: max-content;
   margin-inline-start: calc(-1 * var(--shift));
 }
-[part="group"], [part="copy"] { flex: none; width: var(--loop, auto); }
+.group, .copy { flex: none; width: var(--loop, auto); }
 ul { display: flex; width: max-content; margin: 0; padding: 0; list-style: none; }
 ul:empty { display: none; }
 li, li > * { display: flex; gap: 0 .4em; }
 li > * { flex-wrap: wrap; }
 li { flex: none; direction: ltr; unicode-bidi: isolate; --tint: var(--muted); }
-li[data-direction="up"] { --tint: var(--up); --arrow: ${LOOK.arrows.up}; }
+li[data-direction="up"] { --tint: var(--ticker-up, ${colour("up")}); --arrow: ${LOOK.arrows.up}; }
 li[data-direction="flat"] { --arrow: ${LOOK.arrows.flat}; }
 li[data-direction="down"] { --tint: var(--down); --arrow: ${LOOK.arrows.down}; }
 li[data-status="stale"] { --status: ${LOOK.marks.stale}; }
 li[data-status="fallback"] { --status: ${LOOK.marks.fallback}; }
 li[data-status="unconfirmed"] { --status: ${LOOK.marks.unconfirmed}; }
 li[data-status="pegged"] { --warn: var(--muted); --status: ${LOOK.marks.pegged}; }
-[part="symbol"] { font-weight: 600; }
+.symbol { font-weight: 600; }
 /* Whole pixels: when one grows, the places behind the loop's end do not move by a part of one. */
-[part="slot"] {
+.slot {
   width: calc(var(--reserved) * 1ch + 2.1em);
   width: round(up, calc(var(--reserved) * 1ch + 2.1em), 1px);
   height: var(--height);
@@ -72,7 +78,7 @@ li[data-status="pegged"] { --warn: var(--muted); --status: ${LOOK.marks.pegged};
   letter-spacing: 0;
 }
 /* Chromium lays out a flex item with all that is around it, but not what is positioned. */
-[part="value"] {
+.value {
   position: absolute;
   left: 0;
   top: 0;
@@ -85,7 +91,7 @@ li[data-status="pegged"] { --warn: var(--muted); --status: ${LOOK.marks.pegged};
   transform-origin: 0;
 }
 
-:where(li, [part="change"], [part="mark"], button)::before {
+:where(li, .change, .mark, button)::before {
   content: "";
   display: inline-block;
   width: .6em;
@@ -99,17 +105,17 @@ li::before {
   color: var(--muted);
   clip-path: circle(.14em);
 }
-[part="change"] { --shape: var(--arrow); color: var(--tint); }
-[part="change"]:empty { display: none; }
-[part="change"]::before { margin-inline: .3em .25em; }
-[part="mark"] { --shape: var(--status); margin-inline-start: .3em; color: var(--warn); }
+.change { --shape: var(--arrow); color: var(--tint); }
+.change:empty { display: none; }
+.change::before { margin-inline: .3em .25em; }
+.mark { --shape: var(--status); margin-inline-start: .3em; color: var(--warn); }
 /* The words for it, for those who can't see the shape; not part of what is copied. */
-[part="mark"]::after { content: attr(data-note); position: absolute; clip-path: inset(50%); }
-[part="sparkline"] { align-self: center; width: 4em; height: 1em; background: var(--muted); clip-path: var(--chart); }
+.mark::after { content: attr(data-note); position: absolute; clip-path: inset(50%); }
+.sparkline { align-self: center; width: 4em; height: 1em; background: var(--muted); clip-path: var(--chart); }
 
-[part="message"], [part="attribution"] { padding-inline: 1em; color: var(--muted); }
-[part="attribution"] { height: 20px; overflow: hidden; font-size: 12px; line-height: 20px; text-overflow: ellipsis; }
-[part="status"] { padding-inline-start: .8em; color: var(--down); font-weight: 600; }
+.message, .attribution { padding-inline: 1em; color: var(--muted); }
+.attribution { box-sizing: border-box; width: 0; min-width: 100%; height: 20px; overflow: hidden; font-size: 12px; line-height: 20px; text-overflow: ellipsis; }
+.status { padding-inline-start: .8em; color: var(--down); font-weight: 600; }
 
 a { color: inherit; text-decoration: none; }
 :focus-visible { outline: 2px solid; outline-offset: -2px; }
@@ -130,13 +136,13 @@ button[aria-pressed="true"] { --shape: 15% 0, 95% 50%, 15% 100%; }
 .still ~ button { display: none; }
 
 /* Without movement the line is a table, and is there once; what is wider than the page wraps. */
-.still :is([part="track"], [part="group"]) { display: block; width: auto; }
+.still :is(.track, .group) { display: block; width: auto; }
 .still ul { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 24em), 1fr)); width: auto; white-space: normal; }
 @media print {
   :host { color-scheme: light !important; print-color-adjust: exact; }
-  [part="copy"], button { display: none !important; }
-  [part="track"] { transform: none !important; margin: 0; }
-  [part="track"], [part="group"] { display: block; width: auto; }
+  .copy, button { display: none !important; }
+  .track { transform: none !important; margin: 0; }
+  .track, .group { display: block; width: auto; }
   ul { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 24em), 1fr)); width: auto; white-space: normal; }
 }
 @media (forced-colors: active) {

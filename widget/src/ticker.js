@@ -1,20 +1,24 @@
 // @ts-check
 /** The element `<currency-ticker>`. Importing this registers nothing; see define.js and main.js. */
 
-import { credit, labels, locale } from "./format.js";
+import { fetched } from "./fetched.js";
+import { ENGLISH, credit, languageOf, locale } from "./format.js";
+import { reverse } from "./inverted.js";
 import { makeLine } from "./line.js";
 import { element } from "./parts.js";
+import { lines, present } from "./present.js";
 import { history, outline } from "./sparkline.js";
 import { serverAddress, subscribe } from "./stream.js";
 import { STYLE } from "./style.js";
+import { timer } from "./timer.js";
+import { warn } from "./warn.js";
 import { mark, write } from "./write.js";
 
-/** @typedef {import("./stream.js").Quote} Quote */
+/** @typedef {import("./item.js").Quote} Quote */
 /** @typedef {import("./stream.js").State} State */
+/** @typedef {import("./stream.js").Awaited} Awaited */
 
 const DEFAULT_SPEED = 50;
-const FASTEST = 1000;
-const MOST_DIGITS = 12;
 // Often enough for a reader, at a third of what five writings a second took (2026-11), and for all
 // elements of the page at once.
 const PAINT_EVERY_MS = 1000;
@@ -23,52 +27,57 @@ const LINGER_MS = 2000;
 // So that the line is up to date before it is scrolled into sight.
 const NEAR = "200px";
 
-const SWITCHES = ["invert", "sparkline", "paused", "static"];
-const OBSERVED = [
-  ...["symbols", "src", "speed", "direction", "theme", "locale", "digits", "format", "link", "attribution"],
-  ...SWITCHES,
-];
+// Why a line stands, as bits.
+const PAUSED = 1;
+const POINTED = 2;
+const FOCUSED = 4;
+const HIDDEN = 8;
+const OFF_SCREEN = 16;
 
-/** @type {CSSStyleSheet | undefined} one for all elements */
-let sheet;
+/** The attributes, and what each may say: null is anything, and true makes it a switch. */
+const FORMS = /** @type {Record<string, { test: (value: string) => unknown } | true | null>} */ ({
+  symbols: /[a-z]/i,
+  attribution: null,
+  src: { test: address },
+  link: { test: address },
+  locale: { test: locale },
+  speed: /^(\d{1,3}|1000)\b/,
+  digits: /^(\d|1[0-2])\b/,
+  direction: /^(left|reverse)$/,
+  theme: /^(auto|light|dark)$/,
+  format: /^(line|compact|names)$/,
+  invert: true,
+  sparkline: true,
+  paused: true,
+  static: true,
+});
+const OBSERVED = Object.keys(FORMS);
 
-function styleSheet() {
-  if (!sheet) {
-    sheet = new CSSStyleSheet();
-    sheet.replaceSync(STYLE);
-  }
+/** @param {string} value */
+function address(value) {
+  return serverAddress(value, document.baseURI);
+}
+
+/** Whether a switch is on: frameworks write `false` as a text. @param {unknown} value null if it is not there */
+const isOn = (value) => (!!value || value === "") && value !== "false";
+
+/**
+ * A style sheet that the elements of a document take; no other document's do.
+ *
+ * @param {Document} document
+ * @param {string} text
+ * @returns {CSSStyleSheet}
+ */
+function styleSheet(document, text) {
+  const sheet = new /** @type {any} */ (document.defaultView).CSSStyleSheet();
+  sheet.replaceSync(text);
   return sheet;
 }
 
-/**
- * The property of an attribute that is there or not.
- *
- * @param {string} name
- * @returns {PropertyDescriptor & ThisType<CurrencyTicker>}
- */
-const switching = (name) => ({
-  get() {
-    return this.hasAttribute(name);
-  },
-  set(value) {
-    this.toggleAttribute(name, !!value);
-  },
-});
-
-/**
- * The property of an attribute with a text.
- *
- * @param {string} name
- * @returns {PropertyDescriptor & ThisType<CurrencyTicker>}
- */
-const text = (name) => ({
-  get() {
-    return this.getAttribute(name) ?? "";
-  },
-  set(value) {
-    mark(this, name, `${value ?? ""}`);
-  },
-});
+/** @type {CSSStyleSheet} one for all elements of a document */
+let shared;
+/** @type {Document} */
+let styled;
 
 /**
  * A line of quotes, live from the ticker's stream.
@@ -77,8 +86,10 @@ const text = (name) => ({
  * server), `speed` (px per second), `direction` (`reverse`), `theme` (`light`, `dark`), `locale` (else
  * the page's `lang`), `digits` (decimals), `format` (`compact`, `names`), `link` (an address with
  * `{symbol}`, `{base}`, `{quote}` in it), `attribution` (id of the page's element for it); `invert`,
- * `sparkline`, `paused`, `static` are there or not. What cannot be read falls back to the default.
- * The element tells its `state`: connecting, live, offline.
+ * `sparkline`, `paused`, `static` are there or not, and `false` is off. What cannot be read falls back to
+ * the default, and is told on the console. Its property `state` says how the connection is (connecting,
+ * live, offline), as does `:state(live)` in style sheets. It writes no attribute of its own accord: a
+ * framework compares what it finds with what it wrote.
  *
  * Events, which bubble out of shadow trees: `ticker-quote` (detail: the quote), `ticker-status`
  * (detail: state and message), `ticker-select` (detail: the quote; cancelable, then no link is followed).
@@ -89,248 +100,300 @@ export class CurrencyTicker extends HTMLElement {
   /** @type {string | null} the server of elements without `src`; else the page's own */
   static server = null;
 
-  #line = makeLine();
-  #message = element("div", "message");
-  #status = element("span", "status");
-  #button = element("button", "pause");
-  #credit = element("slot", "");
-  #attribution = element("div", "attribution", this.#credit);
-  #region = element(
-    "div",
-    "region",
-    element("div", "bar", this.#line.node, this.#status, this.#button),
-    this.#attribution,
-  );
+  /** @type {typeof import("./placement.js").embed | undefined} what later runs of the script call */
+  static embed;
 
-  /** @type {Map<string, Quote>} */
-  #quotes = new Map();
-  /** @type {readonly string[] | null} */
-  #symbols = null;
-  #stream = "";
-  /** @type {(() => void) | null} */
-  #unsubscribe = null;
-  /** @type {AbortController | null} */
-  #connected = null;
-  #still = matchMedia("(prefers-reduced-motion: reduce)");
-  #locale = "";
-  /** @type {number | undefined} */
-  #painting;
-  /** @type {number | undefined} */
-  #leaving;
-  /** Why the line stands. */
-  #holds = { paused: false, pointed: false, focused: false, hidden: false, offScreen: false };
+  #ticker = makeTicker(this);
 
   static {
     for (const name of OBSERVED) {
-      Object.defineProperty(this.prototype, name, SWITCHES.includes(name) ? switching(name) : text(name));
+      const isSwitch = FORMS[name] === true;
+      /** @type {PropertyDescriptor & ThisType<CurrencyTicker>} */
+      const property = {
+        get() {
+          const value = this.getAttribute(name);
+          return isSwitch ? isOn(value) : (value ?? "");
+        },
+        set(value) {
+          const text = isSwitch ? (isOn(value) ? "" : null) : value;
+          if (text == null) this.removeAttribute(name);
+          else this.setAttribute(name, text);
+        },
+      };
+      Object.defineProperty(this.prototype, name, property);
     }
   }
 
-  constructor() {
-    super();
-    const root = this.attachShadow({ mode: "open" });
-    root.adoptedStyleSheets = [styleSheet()];
-    this.#line.node.prepend(this.#message);
-    root.append(this.#region);
-    mark(this.#region, "role", "region");
-    mark(this.#status, "role", "status");
-    mark(this.#credit, "name", "attribution");
+  /** How the connection is. */
+  get state() {
+    return this.#ticker.state();
   }
 
   connectedCallback() {
-    this.#upgrade();
-    this.#connected = new AbortController();
-    this.#listen(this.#connected.signal);
-    this.#line.connect();
-    this.#hold({ hidden: document.hidden });
-    this.#refresh();
+    this.#ticker.connect();
   }
 
   disconnectedCallback() {
-    this.#connected?.abort();
-    this.#leave();
-    clearTimeout(this.#painting);
-    this.#hold({ pointed: false, focused: false, offScreen: false });
-    clearTimeout(this.#leaving);
-    this.#line.disconnect();
+    this.#ticker.disconnect();
   }
 
   attributeChangedCallback() {
-    if (this.isConnected) this.#refreshIn(0);
+    this.#ticker.change();
   }
+}
+
+/**
+ * What an element does.
+ *
+ * A closure and no class: private fields would be two hundred of the 8,704 bytes.
+ *
+ * @param {HTMLElement} host
+ */
+function makeTicker(host) {
+  /** @type {CSSStyleSheet} of this element alone, which is no attribute of the page's node */
+  let own;
+  const line = makeLine((width) => own.replaceSync(`:host{--item:${width}px}`));
+  const message = element("div", "message");
+  const status = element("span", "status");
+  const button = element("button", "pause");
+  const credits = element("slot", "");
+  const attribution = element("div", "attribution", credits);
+  const region = element("div", "region", element("div", "bar", line.node, status, button), attribution);
+  const root = host.attachShadow({ mode: "open" });
+  /** @type {CustomStateSet | undefined} */
+  let states;
+  const motion = matchMedia("(prefers-reduced-motion: reduce)");
+
+  /** @type {Map<string, Quote>} */
+  const known = new Map();
+  /** @type {Awaited} */
+  let awaited = null;
+  /** @type {readonly string[] | null} */
+  let symbols = null;
+  let stream = "";
+  /** @type {(() => void) | null} */
+  let unsubscribe = null;
+  /** @type {State} */
+  let state = "connecting";
+  /** @type {AbortController} */
+  let connected;
+  let language = "";
+  /** @type {import("./format.js").Labels | undefined} */
+  let labels;
+  const refreshIn = timer(refresh);
+  const leaveIn = timer(hearNothing);
+  /** Why the line stands: some of PAUSED and the others. */
+  let holds = 0;
+
+  line.node.prepend(message);
+  root.append(region);
+  mark(region, "role", "region");
+  mark(status, "role", "status");
+  mark(credits, "name", "attribution");
 
   /** Properties that were set before the element was defined hide the class's own. */
-  #upgrade() {
-    const self = /** @type {any} */ (this);
-    for (const name of OBSERVED.filter((name) => Object.hasOwn(self, name))) {
+  function upgrade() {
+    const self = /** @type {any} */ (host);
+    for (const name of OBSERVED) {
+      if (!Object.hasOwn(self, name)) continue;
       const value = self[name];
       delete self[name];
       self[name] = value;
     }
   }
 
-  /** @param {AbortSignal} signal */
-  #listen(signal) {
-    const { node } = this.#line;
+  function listen() {
+    const { node } = line;
+    const { signal } = (connected = new AbortController());
     /** @type {(target: EventTarget, type: string, act: (event: any) => void) => void} */
     const on = (target, type, act) => target.addEventListener(type, act, { signal });
-    on(node, "pointerenter", () => this.#hold({ pointed: true }));
-    on(node, "pointerleave", () => this.#hold({ pointed: false }));
-    on(node, "pointermove", (event) => mark(node, "title", this.#line.title(this.#line.at(event))));
-    on(node, "click", (event) => this.#select(event));
+    on(node, "pointerenter", () => hold(POINTED, true));
+    on(node, "pointerleave", () => hold(POINTED, false));
+    on(node, "pointermove", (event) => mark(node, "title", line.title(line.at(event))));
+    on(node, "click", select);
     on(node, "focusin", ({ target }) => {
       if (!target.matches(":focus-visible")) return;
-      this.#hold({ focused: true });
-      this.#line.reveal(symbolOf(target));
+      hold(FOCUSED, true);
+      line.reveal(symbolOf(target));
     });
-    on(node, "focusout", () => this.#hold({ focused: false }));
-    on(document, "visibilitychange", () => this.#hold({ hidden: document.hidden }));
-    on(this.#button, "click", () => this.toggleAttribute("paused"));
-    on(this.#still, "change", () => this.#refresh());
-    const watch = new IntersectionObserver(
-      (entries) => this.#hold({ offScreen: !entries.at(-1)?.isIntersecting }),
-      { rootMargin: NEAR },
-    );
-    watch.observe(this);
+    on(node, "focusout", () => hold(FOCUSED, false));
+    on(document, "visibilitychange", () => hold(HIDDEN, document.hidden));
+    on(button, "click", () => {
+      const self = /** @type {any} */ (host);
+      self.paused = !self.paused;
+    });
+    on(motion, "change", refresh);
+    const watch = new IntersectionObserver((entries) => hold(OFF_SCREEN, !entries.at(-1)?.isIntersecting), {
+      rootMargin: NEAR,
+    });
+    watch.observe(host);
     signal.onabort = () => watch.disconnect();
   }
 
-  /** @param {Partial<Record<"paused" | "pointed" | "focused" | "hidden" | "offScreen", boolean>>} change */
-  #hold(change) {
-    const wasAway = this.#away();
-    Object.assign(this.#holds, change);
-    const isAway = this.#away();
-    this.#line.hold(Object.values(this.#holds).includes(true), isAway);
-    if (isAway === wasAway) return;
-    clearTimeout(this.#leaving);
-    if (isAway) this.#leaving = setTimeout(() => this.#leave(), LINGER_MS);
-    else this.#refresh();
+  /**
+   * @param {number} reason
+   * @param {boolean} is
+   */
+  function hold(reason, is) {
+    const wasAway = away();
+    holds = is ? holds | reason : holds & ~reason;
+    line.hold(!!holds, away());
+    if (away() === wasAway) return;
+    leaveIn(away() ? LINGER_MS : undefined);
+    if (wasAway) refresh();
   }
 
-  #leave() {
-    this.#unsubscribe?.();
-    this.#unsubscribe = null;
+  function hearNothing() {
+    unsubscribe?.();
+    unsubscribe = null;
   }
 
   /** Whether nobody can see the line. */
-  #away() {
-    return this.#holds.hidden || this.#holds.offScreen;
-  }
+  const away = () => !!(holds & (HIDDEN | OFF_SCREEN));
 
-  /** @param {number} milliseconds */
-  #refreshIn(milliseconds) {
-    clearTimeout(this.#painting);
-    this.#painting = setTimeout(() => this.#refresh(), milliseconds);
+  /** @param {string} name */
+  const isSet = (name) => isOn(host.getAttribute(name));
+
+  /** What an attribute says; nothing if that is not understood. @param {string} name */
+  function text(name) {
+    const value = host.getAttribute(name) ?? "";
+    const form = /** @type {RegExp | null} */ (FORMS[name]);
+    if (!value || !form || form.test(value)) return value;
+    warn(`${name}="${value}" is not understood`);
+    return "";
   }
 
   /** Bring everything in line with the attributes, the page and the quotes; only what differs is written. */
-  #refresh() {
-    clearTimeout(this.#painting);
-    if (!this.isConnected) return;
-    this.#locale = this.#pageLocale();
-    /** @param {string} name */
-    const text = (name) => this.getAttribute(name) ?? "";
-    this.#line.configure(
+  function refresh() {
+    refreshIn();
+    if (!host.isConnected) return;
+    language = pageLanguage();
+    hold(PAUSED, isSet("paused"));
+    if (!away() || !stream) read();
+    // The quotes are on their way meanwhile.
+    const said = words();
+    if (!said) return;
+    text("theme");
+    line.configure(
       {
-        speed: number(text("speed"), FASTEST) || DEFAULT_SPEED,
+        speed: parseFloat(text("speed")) || DEFAULT_SPEED,
         reverse: text("direction") === "reverse",
-        still: this.hasAttribute("static") || this.#still.matches,
+        still: isSet("static") || motion.matches,
       },
       {
-        locale: this.#locale,
-        digits: number(text("digits"), MOST_DIGITS),
-        invert: this.hasAttribute("invert"),
+        locale: language,
+        labels: said,
+        digits: parseInt(text("digits")),
+        invert: isSet("invert"),
         format: text("format"),
-        link: serverAddress(text("link"), document.baseURI) ? text("link") : "",
-        sparkline: this.hasAttribute("sparkline"),
+        link: text("link"),
+        sparkline: isSet("sparkline"),
+        names: text("format") === "names" ? told("names") : undefined,
       },
     );
-    const { rates, pause } = labels(this.#locale);
-    mark(this.#region, "lang", this.#locale);
-    mark(this.#region, "aria-label", text("aria-label") || `${rates} ${text("symbols")}`.trim());
-    mark(this.#button, "aria-label", pause);
-    mark(this.#button, "aria-pressed", `${this.hasAttribute("paused")}`);
-    write(this.#message, `${rates}…`);
-    this.#hold({ paused: this.hasAttribute("paused") });
-    if (!this.#away() || !this.#stream) this.#read();
-    this.#sayState();
-    this.#paint();
+    mark(region, "lang", language);
+    mark(region, "aria-label", text("aria-label") || `${said.rates} ${text("symbols")}`.trim());
+    mark(button, "aria-label", said.pause);
+    mark(button, "aria-pressed", `${isSet("paused")}`);
+    write(message, `${said.rates}…`);
+    sayState();
+    paint();
   }
 
   /** What `locale` or the page says, through all shadow trees between. */
-  #pageLocale() {
+  function pageLanguage() {
     /** @type {Element | undefined} */
-    let node = this;
-    let tag = this.getAttribute("locale");
+    let node = host;
+    let tag = text("locale");
     while (!tag && node) {
       tag = node.closest("[lang]")?.getAttribute("lang") ?? "";
       node = /** @type {ShadowRoot} */ (node.getRootNode()).host;
     }
-    return locale(tag);
+    return locale(tag) || "en";
   }
 
-  #read() {
-    const server = this.#server();
-    this.#symbols = symbols(this.getAttribute("symbols"));
-    const stream = `${server} ${this.#symbols}`;
-    if (this.#unsubscribe && stream === this.#stream) return;
-    const stop = this.#unsubscribe;
-    if (stream !== this.#stream) this.#quotes.clear();
-    this.#stream = stream;
-    this.#unsubscribe = subscribe(server, {
-      symbols: this.#symbols,
-      receive: (quotes, complete) => this.#receive(quotes, complete),
-      status: (state, message) => this.#tell(state, message),
-    });
+  function read() {
+    symbols = symbolsOf(text("symbols"));
+    const wanted = `${server()} ${symbols}`;
+    if (unsubscribe && wanted === stream) return;
+    const stop = unsubscribe;
+    if (wanted !== stream) {
+      known.clear();
+      awaited = null;
+    }
+    stream = wanted;
+    unsubscribe = subscribe(server(), { symbols, receive, status: tell });
     stop?.();
   }
 
-  #server() {
-    const { server } = /** @type {typeof CurrencyTicker} */ (this.constructor);
-    const source = this.getAttribute("src");
-    return (source && serverAddress(source, document.baseURI)) || server || location.origin;
+  function server() {
+    const { server } = /** @type {typeof CurrencyTicker} */ (host.constructor);
+    return address(text("src")) || server || location.origin;
   }
 
-  /**
-   * @param {readonly Quote[]} quotes
-   * @param {boolean} complete
-   */
-  #receive(quotes, complete) {
-    const first = !this.#quotes.size;
-    if (complete) this.#quotes.clear();
-    for (const quote of quotes) this.#quotes.set(quote.symbol, quote);
-    if (first) this.#refresh();
-    else this.#schedule();
-    for (const detail of quotes) this.#emit("ticker-quote", detail);
+  /** What the server has in the line's language. @param {"names" | "labels"} kind */
+  const told = (kind) => fetched(`${server()}/v1/${kind}/${languageOf(language)}.json`, refresh);
+
+  /** The words of the language, or those of before until they are there; undefined if there are none yet. */
+  function words() {
+    const found = languageOf(language) === "en" ? ENGLISH : told("labels");
+    if (found !== undefined) labels = found?.rates ? found : ENGLISH;
+    return labels;
+  }
+
+  /** @type {import("./stream.js").Subscriber["receive"]} */
+  function receive(quotes, complete, missing) {
+    const isFirst = !known.size;
+    if (complete) known.clear();
+    for (const quote of quotes) known.set(quote.symbol, quote);
+    awaited = missing;
+    isFirst ? refresh() : schedule();
+    for (const detail of quotes) emit("ticker-quote", detail);
   }
 
   /** Nothing is written where nobody sees it: that is done when the line comes into sight. */
-  #schedule() {
-    if (!this.#away()) this.#refreshIn(PAINT_EVERY_MS - (performance.now() % PAINT_EVERY_MS));
+  function schedule() {
+    if (!away()) refreshIn(PAINT_EVERY_MS - (performance.now() % PAINT_EVERY_MS));
   }
 
-  #paint() {
-    const symbols = this.#symbols ?? [...this.#quotes.keys()];
-    const quotes = symbols.flatMap((symbol) => this.#quotes.get(symbol) ?? []);
-    this.#message.hidden = quotes.length > 0;
-    this.#line.show(quotes, (quote) => this.#chart(quote));
-    this.#giveCredit(quotes);
+  function paint() {
+    const all = symbols ?? [...known.keys(), ...Object.keys(awaited ?? {})];
+    const quotes = all.flatMap((symbol) => known.get(symbol) ?? absent(symbol));
+    message.hidden = quotes.length > 0;
+    line.show(quotes, chart);
+    giveCredit(quotes);
+  }
+
+  /**
+   * What stands for a symbol without a quote, once the server has told of it.
+   *
+   * @param {string} symbol
+   * @returns {Quote | []}
+   */
+  function absent(symbol) {
+    if (!awaited) return [];
+    const reason = awaited[symbol] ?? awaited[reverse(symbol)];
+    if (!reason) warn(`${symbol} is not served`);
+    // As long as a price, which is to take its place.
+    const price = reason ? "…".padEnd(7) : "no data";
+    return /** @type {Quote} */ ({ symbol, price, inverse: price, reason: reason ?? price });
   }
 
   /** @param {Quote} quote */
-  #chart(quote) {
-    if (!this.hasAttribute("sparkline")) return "";
-    const fixings = history(this.#server(), quote, () => this.#schedule());
-    return outline(fixings, this.hasAttribute("invert") ? "inverse" : "price");
+  function chart(quote) {
+    if (!isSet("sparkline") || quote.reason) return "";
+    return outline(history(server(), quote, schedule), isSet("invert") ? "inverse" : "price");
   }
 
   /** @param {readonly Quote[]} quotes */
-  #giveCredit(quotes) {
-    const names = quotes.filter(({ status }) => status !== "pegged").map(credit);
-    const text = names.length ? `${labels(this.#locale).source}: ${[...new Set(names)].join(", ")}` : "";
-    const elsewhere = document.getElementById(this.getAttribute("attribution") ?? "");
-    write(elsewhere ?? this.#credit, text);
-    this.#attribution.hidden = !!elsewhere;
+  function giveCredit(quotes) {
+    const names = quotes.filter(({ status }) => status && status !== "pegged").map(credit);
+    const text = names.length ? `${labels?.source}: ${[...new Set(names)].join(", ")}` : "";
+    const id = host.getAttribute("attribution") ?? "";
+    const elsewhere =
+      /** @type {Document} */ (host.getRootNode()).getElementById(id) ?? document.getElementById(id);
+    write(elsewhere ?? credits, text);
+    attribution.hidden = !!elsewhere;
   }
 
   /**
@@ -338,29 +401,32 @@ export class CurrencyTicker extends HTMLElement {
    *
    * @param {MouseEvent} event
    */
-  #select(event) {
-    const symbol = symbolOf(event.target);
-    const known = symbol || this.#line.at(event);
-    const content = this.#line.content(known);
-    const detail = this.#quotes.get(known);
+  function select(event) {
+    const own = symbolOf(event.target);
+    const symbol = own || line.at(event);
+    const content = line.content(symbol);
+    const detail = known.get(symbol);
     if (!detail || !content) return;
-    if (!symbol && content.matches("a")) content.dispatchEvent(new MouseEvent("click", event));
-    else if (!this.#emit("ticker-select", detail)) event.preventDefault();
+    if (!own && content.matches("a")) content.dispatchEvent(new MouseEvent("click", event));
+    else if (!emit("ticker-select", detail)) event.preventDefault();
   }
 
-  /**
-   * @param {State} state
-   * @param {string} message
-   */
-  #tell(state, message) {
-    mark(this, "state", state);
-    this.#sayState();
-    this.#emit("ticker-status", { state, message });
+  /** @type {import("./stream.js").Subscriber["status"]} */
+  function tell(now, message) {
+    state = now;
+    try {
+      states ??= host.attachInternals().states;
+      states.clear();
+      states.add(state);
+    } catch {
+      // There are none, or only of names that begin with two hyphens.
+    }
+    sayState();
+    emit("ticker-status", { state, message });
   }
 
-  #sayState() {
-    const isOffline = this.getAttribute("state") === "offline";
-    write(this.#status, isOffline ? labels(this.#locale).offline : "");
+  function sayState() {
+    write(status, (state === "offline" && labels?.offline) || "");
   }
 
   /**
@@ -368,33 +434,63 @@ export class CurrencyTicker extends HTMLElement {
    * @param {unknown} detail
    * @returns {boolean} whether nobody has cancelled it
    */
-  #emit(type, detail) {
+  function emit(type, detail) {
     const cancelable = type === "ticker-select";
-    return this.dispatchEvent(new CustomEvent(type, { detail, cancelable, bubbles: true, composed: true }));
+    return host.dispatchEvent(new CustomEvent(type, { detail, cancelable, bubbles: true, composed: true }));
   }
+
+  return {
+    state: () => state,
+
+    connect() {
+      upgrade();
+      const least = lines.has(host) ? 1 : 0;
+      for (const each of present) if ((lines.get(each) ?? 0) > least) each.remove();
+      present.add(host);
+      // A move to another document takes it away.
+      const { ownerDocument } = host;
+      if (ownerDocument !== styled) shared = styleSheet((styled = ownerDocument), STYLE);
+      root.adoptedStyleSheets = [shared, (own = styleSheet(ownerDocument, ""))];
+      listen();
+      line.connect();
+      hold(HIDDEN, document.hidden);
+      refresh();
+    },
+
+    disconnect() {
+      present.delete(host);
+      connected.abort();
+      hearNothing();
+      refreshIn();
+      hold(POINTED | FOCUSED | OFF_SCREEN, false);
+      leaveIn();
+      line.disconnect();
+    },
+
+    change() {
+      if (host.isConnected) refreshIn(0);
+    },
+  };
 }
 
 /** @param {EventTarget | null} target inside the line */
 const symbolOf = (target) =>
-  /** @type {Element} */ (target).closest("[data-symbol]")?.getAttribute("data-symbol") ?? "";
+  /** @type {any} */ (target).closest("[data-symbol]")?.dataset.symbol ?? "";
 
 /**
  * `KGS kzt/usd,TJS-USD USDUZS` as symbols; null, which is all, where there is none.
  *
- * @param {string | null} text
- */
-function symbols(text) {
-  const found = text?.toUpperCase().match(/\b[A-Z]{3}([/-]?[A-Z]{3})?\b/g);
-  const whole = found?.map((symbol) => `${symbol.slice(0, 3)}/${symbol[3] ? symbol.slice(-3) : "USD"}`);
-  return whole ? [...new Set(whole)] : null;
-}
-
-/**
+ * What is none stays as it was written, so that it is told, rather than something else shown.
+ *
  * @param {string} text
- * @param {number} most
- * @returns {number | null} null if it is none from 0 to `most`
  */
-function number(text, most) {
-  const value = parseFloat(text);
-  return value >= 0 && value <= most ? value : null;
+function symbolsOf(text) {
+  const whole = text
+    .toUpperCase()
+    .match(/[^\s,;]+/g)
+    ?.map((word) => {
+      const [, base, other = "USD"] = word.match(/^([A-Z]{3})(?:[/-]?([A-Z]{3}))?$/) ?? [];
+      return base ? `${base}/${other}` : word;
+    });
+  return whole ? [...new Set(whole)] : null;
 }
