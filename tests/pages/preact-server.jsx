@@ -1,0 +1,5 @@
+import { render } from "preact-render-to-string";
+
+import { App } from "./preact-app.jsx";
+
+export const html = render(<App />);
