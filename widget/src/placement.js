@@ -12,7 +12,7 @@ import { CurrencyTicker } from "./ticker.js";
 import { warn } from "./warn.js";
 
 /** The address of the script, without its query: WordPress appends `?ver=`. */
-const OURS = /https?:[^?#\s]*\/ticker(\.[\w-]+)?\.js/;
+const OURS = /https?:[^?#\s]*\/ticker(\.[\w-]+)?\.js\b/;
 // Consent managers keep a blocked tag as text/plain; deferred loaders write a prefix before text/javascript.
 const EXECUTABLE = /^$|module|javascript/;
 
