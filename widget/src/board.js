@@ -127,7 +127,7 @@ class Row {
     const [base = "", other = ""] = symbol.split("/");
     const id = `days-${base}-${other}`;
     for (const column of COLUMNS) this.#cells.set(column, element("td", { role: "cell", "data-column": column }));
-    const name = named(element("span", { class: "name" }), base, ...(other === "USD" ? [] : [other]));
+    const name = element("span", { class: "name" }, named(base, ...(other === "USD" ? [] : [other])));
     const head = element("th", { scope: "row", role: "rowheader" }, element("span", { class: "symbol" }, symbol), " ", name);
     this.#button = element("button", { type: "button", "aria-expanded": "false", "aria-controls": id }, this.#said, this.#picture, chevron());
     this.#cell("days").append(this.#button);

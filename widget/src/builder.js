@@ -173,7 +173,7 @@ function pairBox(symbol, checked) {
   box.checked = checked;
   box.defaultChecked = true;
   const [base = ""] = symbol.split("/");
-  return element("label", {}, box, element("span", {}, symbol, " ", named(element("small"), base)));
+  return element("label", {}, box, element("span", {}, symbol, " ", element("small", {}, named(base))));
 }
 
 /**

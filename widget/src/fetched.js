@@ -8,7 +8,7 @@ const AGAIN_MS = 5000;
 /**
  * The JSON of an address, read once for all elements of the page; undefined until it is there, null if it can't be had.
  *
- * What could not be had is asked for again with a later call.
+ * What could not be had is asked for again by a call some seconds later.
  *
  * @param {string} address
  * @param {() => void} changed is called when it has come
@@ -16,16 +16,17 @@ const AGAIN_MS = 5000;
  */
 export function fetched(address, changed) {
   const entry = keep(address, () => {
-    const reading = fetch(address, { signal: AbortSignal.timeout(PATIENCE_MS) })
-      .then((answer) => answer.json())
-      .catch(() => {
-        setTimeout(() => kept.delete(address), AGAIN_MS);
-        return null;
-      });
-    const fresh = /** @type {{ value?: any, reading: Promise<unknown> }} */ ({ reading });
-    reading.then((value) => (fresh.value = value));
+    /** @type {{ value?: any, reading: Promise<unknown> }} */
+    const fresh = { reading: read(address).then((value) => (fresh.value = value)) };
+    fresh.reading.then((value) => value || setTimeout(() => kept.delete(address), AGAIN_MS));
     return fresh;
   });
   if (entry.value === undefined) entry.reading.then(changed);
   return entry.value;
 }
+
+/** @param {string} address */
+const read = (address) =>
+  fetch(address, { signal: AbortSignal.timeout(PATIENCE_MS) })
+    .then((answer) => (answer.ok ? answer.json() : null))
+    .catch(() => null);

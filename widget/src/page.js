@@ -4,6 +4,7 @@
 import { ask } from "./ask.js";
 import { Board } from "./board.js";
 import { Builder } from "./builder.js";
+import { learnNames } from "./names.js";
 import { find } from "./nodes.js";
 import { Sources } from "./sources.js";
 import { write } from "./write.js";
@@ -63,10 +64,17 @@ function tell({ state }) {
   write(find("connection"), state === "offline" ? "No connection: these are the last values that came." : "");
 }
 
-const line = find("line");
-line.addEventListener("ticker-quote", (event) => hear(/** @type {CustomEvent<Quote>} */ (event).detail));
-line.addEventListener("ticker-status", (event) => tell(/** @type {CustomEvent<{ state: string }>} */ (event).detail));
-setInterval(() => document.hidden || showSources(), POLL_SOURCES_MS);
-find("app").hidden = false;
-showSources();
-showQuotes();
+async function start() {
+  // First, so that no row moves when they come.
+  await learnNames();
+  const line = /** @type {import("./ticker.js").CurrencyTicker} */ (find("line"));
+  line.addEventListener("ticker-quote", (event) => hear(/** @type {CustomEvent<Quote>} */ (event).detail));
+  line.addEventListener("ticker-status", (event) => tell(/** @type {CustomEvent<{ state: string }>} */ (event).detail));
+  tell(line);
+  setInterval(() => document.hidden || showSources(), POLL_SOURCES_MS);
+  find("app").hidden = false;
+  showSources();
+  showQuotes();
+}
+
+start();

@@ -41,7 +41,7 @@ const FORMS = /** @type {Record<string, { test: (value: string) => unknown } | t
   src: { test: address },
   link: { test: address },
   locale: { test: locale },
-  speed: /^(\d{1,3}|1000)\b/,
+  speed: /^(?!0)(\d{1,3}|1000)\b/,
   digits: /^(\d|1[0-2])\b/,
   direction: /^(left|reverse)$/,
   theme: /^(auto|light|dark)$/,
