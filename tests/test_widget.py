@@ -960,7 +960,7 @@ async def test_a_script_that_is_there_twice_makes_no_more_lines_than_were_asked_
     async with open_page("chromium") as page:
         sockets: list[WebSocket] = []
         assert isinstance(page, ChromiumPage)
-        page.tab.on("websocket", sockets.append)
+        page.tab.on("websocket", lambda socket: sockets.append(socket))
         await page.open(room.page(article(line=scripts)))
         await shown(page)
         await shown(page, index=lines - 1)
