@@ -94,7 +94,7 @@ class Watched {
 
   // Where everything is at one moment. WebKit moves its answers on with the wall clock, also within a frame.
   #picture() {
-    const nodes = [...this.viewport.querySelectorAll("[part~=item]")];
+    const nodes = [...this.viewport.querySelectorAll("li")];
     if (!nodes.length) return null;
     const length = box(nodes[0].parentNode).width;
     const view = box(this.viewport);

@@ -231,7 +231,7 @@ async def test_neither_a_pause_nor_text_of_another_length_is_a_shift(
 ) -> None:
     # Shifted by a whole loop the track looks the same, and Chromium counts it as the move of every item.
     await newsroom.say(quote_of("KGS", "87.45"), quote_of("TMT", "3.5"))
-    narrow = SNIPPET.replace('style="', 'speed="400" style="width:400px;')
+    narrow = SNIPPET.replace('style="', 'symbols="KGS TMT" speed="400" style="width:400px;')
     async with open_page("chromium") as page:
         await page.open(newsroom.page(narrow * 3))
         await until_line(page, "KGS/USD = 0.01144\nTMT/USD = 0.28571")

@@ -617,6 +617,27 @@ async def test_in_a_narrow_parent_the_line_is_as_wide_as_the_parent(
             assert found["width"] == pytest.approx(100, abs=0.5), (kind, found)
 
 
+OWN_WIDTHS = {
+    "width: 300px": 300,
+    "max-width: 300px": 300,
+    "inline-size: 18em": 288,
+    "width: 25%": 200,
+    "width: calc(25% + 50px)": 250,
+}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_a_width_that_the_page_gives_is_kept(room: Newsroom, open_page: OpenPage, engine: str) -> None:
+    async with open_page(engine, width=800) as page:
+        for style, width in OWN_WIDTHS.items():
+            line = "<currency-ticker class='narrow' symbols='KGS UZS'></currency-ticker>{embed}"
+            head = f"<style>body {{ margin: 0; font: 16px sans-serif }} .narrow {{ {style} }}</style>"
+            await page.open(room.page(host(line, head=head)))
+            found = await look(page, MEASURE)
+
+            assert found["width"] == pytest.approx(width, abs=0.5), (style, found)
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 async def test_the_page_never_scrolls_sideways(room: Newsroom, open_page: OpenPage, engine: str) -> None:
     async with open_page(engine, width=320) as page:

@@ -48,7 +48,8 @@ const result = await build({
   entryPoints: { ticker: "src/main.js", page: "src/page.js" },
   outdir: "dist",
   bundle: true,
-  minify: true,
+  minifySyntax: true,
+  minifyWhitespace: true,
   format: "iife",
   target: "es2022",
   charset: "utf8",
@@ -71,7 +72,7 @@ for (const [name, text] of texts) {
   );
   const shorter = uglify.minify(
     { [name]: short.code ?? "" },
-    { compress: { ...options, varify: false }, sourceMap: { content: `${short.map}`, filename: name, url: `${name}.map` } },
+    { compress: { ...options, varify: false, reduce_vars: false }, sourceMap: { content: `${short.map}`, filename: name, url: `${name}.map` } },
   );
   if (shorter.error) throw shorter.error;
   await writeFile(join(outdir, name), `${shorter.code}\n`);

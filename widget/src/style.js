@@ -56,7 +56,7 @@ div:dir(rtl) { direction: rtl; --sign: 1; }
 }
 .group, .copy { flex: none; width: var(--loop, auto); }
 ul { display: flex; width: max-content; margin: 0; padding: 0; list-style: none; }
-ul:empty { display: none; }
+:is(ul, .change):empty, p { display: none; width: inherit; max-width: inherit; }
 li, li > * { display: flex; gap: 0 .4em; }
 li > * { flex-wrap: wrap; }
 li { flex: none; direction: ltr; unicode-bidi: isolate; --tint: var(--muted); }
@@ -106,7 +106,6 @@ li::before {
   clip-path: circle(.14em);
 }
 .change { --shape: var(--arrow); color: var(--tint); }
-.change:empty { display: none; }
 .change::before { margin-inline: .3em .25em; }
 .mark { --shape: var(--status); margin-inline-start: .3em; color: var(--warn); }
 /* The words for it, for those who can't see the shape; not part of what is copied. */
@@ -141,8 +140,7 @@ button[aria-pressed="true"] { --shape: 15% 0, 95% 50%, 15% 100%; }
 @media print {
   :host { color-scheme: light !important; print-color-adjust: exact; }
   .copy, button { display: none !important; }
-  .track { transform: none !important; margin: 0; }
-  .track, .group { display: block; width: auto; }
+  .track, .group { transform: none !important; margin: 0; display: block; width: auto; }
   ul { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 24em), 1fr)); width: auto; white-space: normal; }
 }
 @media (forced-colors: active) {

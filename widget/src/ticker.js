@@ -152,7 +152,12 @@ export class CurrencyTicker extends HTMLElement {
 function makeTicker(host) {
   /** @type {CSSStyleSheet} of this element alone, which is no attribute of the page's node */
   let own;
-  const line = makeLine((width) => own.replaceSync(`:host{--item:${width}px}`));
+  const line = makeLine((item) => {
+    const { width, maxWidth } = getComputedStyle(probe);
+    own.replaceSync(`:host{--item:${item}px;${width + maxWidth === "auto100%" ? "" : "min-width: 0"}}`);
+  });
+  /** It inherits what the page says of the element's width, which is not to be overruled. */
+  const probe = element("p", "");
   const message = element("div", "message");
   const status = element("span", "status");
   const button = element("button", "pause");
@@ -186,7 +191,7 @@ function makeTicker(host) {
   let holds = 0;
 
   line.node.prepend(message);
-  root.append(region);
+  root.append(region, probe);
   mark(region, "role", "region");
   mark(status, "role", "status");
   mark(credits, "name", "attribution");
