@@ -28,12 +28,15 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 from playwright.async_api import Browser as Program
 from playwright.async_api import Page as Tab
 from playwright.async_api import async_playwright
 from websockets.asyncio.client import ClientConnection, connect
 
 ENGINES = ("chromium", "firefox", "webkit")
+EACH_ENGINE = ["chromium", *(pytest.param(name, marks=pytest.mark.slow) for name in ENGINES[1:])]
+"""For tests of which the ordinary run takes one engine: `--all` takes the others, too."""
 START_SECONDS = 50
 ANSWER_SECONDS = 120
 """How long a script may run in a page."""

@@ -277,5 +277,6 @@ async def _mouse(page: Page, *strokes: dict[str, Any]) -> None:
 
 
 async def nothing_was_wrong(page: Page) -> None:
-    assert await page.run("return window.wrongs") == []
-    assert page.complaints == []
+    wrongs = await page.run("return window.wrongs")
+    assert wrongs == [], wrongs
+    assert page.complaints == [], page.complaints

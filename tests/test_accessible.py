@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from browsers import ENGINES, ChromiumPage, Engines, Page
+from browsers import EACH_ENGINE, ChromiumPage, Engines, Page
 from newsroom import File, Newsroom
 from reader import (
     FIVE_TEXTS,
@@ -454,7 +454,7 @@ SYMBOLS = [text.split()[0] for text in FIVE_TEXTS]
 STOPS = ["To the text", *(f"link {symbol}" for symbol in SYMBOLS), "pause", "World"]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_tab_reaches_every_link_and_the_button_once_in_order_and_in_sight(
     room: Newsroom, open_page: OpenPage, engine: str
 ) -> None:
@@ -494,7 +494,7 @@ async def test_a_focused_link_stays_in_sight_when_the_line_is_measured_anew(
             assert await look(page, SEEN) == [True, True, True, "solid", "2px"]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_enter_follows_a_link_and_space_pauses(
     room: Newsroom, open_page: OpenPage, engine: str
 ) -> None:
@@ -521,7 +521,7 @@ async def test_enter_follows_a_link_and_space_pauses(
         assert await page.run("return sessionStorage.kept") == "KZT/USD"
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_the_line_stands_under_the_mouse_and_goes_on_after_it(
     room: Newsroom, open_page: OpenPage, engine: str
 ) -> None:
@@ -615,7 +615,7 @@ def doubtful() -> list[Quote]:
 ALL_DOUBTFUL = "await until(() => new Set(items().map((each) => each.dataset.status)).size === 5);"
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_every_text_and_shape_has_contrast(room: Newsroom, open_page: OpenPage, engine: str) -> None:
     async with saying(room, *doubtful()), open_page(engine) as page:
         for style in (BACKGROUNDS["white"], BACKGROUNDS["dark"]):
@@ -698,7 +698,7 @@ return [button, viewport, line, links];
 """
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_the_button_is_large_enough_and_clear_of_the_line(
     room: Newsroom, open_page: OpenPage, engine: str
 ) -> None:
@@ -750,7 +750,7 @@ async def test_paper_has_every_quote_once_and_whole(
         assert await look(page, f"return {kept}") == "exact"
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_a_static_line_wraps_and_stands(room: Newsroom, open_page: OpenPage, engine: str) -> None:
     async with open_page(engine, width=320, height=900) as page:
         for attributes in (
@@ -809,7 +809,7 @@ return cut.map((item) => item.textContent);
 """
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_text_spaced_or_enlarged_as_a_reader_may_wish_is_not_cut(
     room: Newsroom, open_page: OpenPage, engine: str
 ) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browsers import ENGINES, ChromiumPage, Page
+from browsers import EACH_ENGINE, ChromiumPage, Page
 from newsroom import Newsroom
 from reader import five, quote
 
@@ -46,7 +46,7 @@ async def until_shown(page: Page, index: int, text: str, *, asks: bool = False) 
         raise
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", EACH_ENGINE)
 async def test_figures_come_by_themselves_and_nothing_else_is_touched(
     name: str, open_page: OpenPage, newsroom: Newsroom
 ) -> None:
@@ -75,7 +75,7 @@ async def test_figures_come_by_themselves_and_nothing_else_is_touched(
     assert complaints == []
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", EACH_ENGINE)
 async def test_without_the_server_figures_stay_and_become_outdated_by_its_clock(
     name: str, open_page: OpenPage, newsroom: Newsroom
 ) -> None:
@@ -98,6 +98,7 @@ async def test_without_the_server_figures_stay_and_become_outdated_by_its_clock(
     assert not any("outdated" in each for each in others)
 
 
+@pytest.mark.slow
 async def test_where_no_script_may_run_the_page_comes_again(open_page: OpenPage, newsroom: Newsroom) -> None:
     await newsroom.say(*five())
     async with open_page("chromium", java_script_enabled=False) as page:
@@ -116,7 +117,7 @@ FRAME, PICTURE = re.findall(r"```html\n(<iframe.*?)\n\n(<picture>.*?)\n```", REA
 PHONE = '<meta name="viewport" content="width=device-width,initial-scale=1">'
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", EACH_ENGINE)
 async def test_neither_makes_a_page_scroll_sideways_and_the_picture_can_be_read(
     name: str, open_page: OpenPage, newsroom: Newsroom
 ) -> None:
@@ -147,7 +148,7 @@ TELLS_FRAMES, TELLS_PICTURES = ("firefox",), ("chromium", "firefox")
 """Engines that tell them of the page's `color-scheme`, as of November 2026."""
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", EACH_ENGINE)
 async def test_both_follow_the_colour_scheme_of_the_page_where_the_engine_tells_it(
     name: str, open_page: OpenPage, newsroom: Newsroom
 ) -> None:

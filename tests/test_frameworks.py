@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
-from browsers import ENGINES, Engines, Page
+from browsers import EACH_ENGINE, Engines, Page
 from hosts import ALL, KGS, KZT, MODULE, at, host, placed, subscribed, tag, visitor
 from newsroom import File, Newsroom
 from reader import look, nothing_was_wrong, staffed
@@ -182,7 +182,7 @@ async def the_page_stayed(page: Page) -> None:
     assert await look(page, "return window.stays")
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 @pytest.mark.parametrize("router", KEPT)
 async def test_a_router_keeps_the_element_that_a_page_wants_to_keep(
     room: Newsroom, open_page: OpenPage, router: str, engine: str
@@ -215,7 +215,13 @@ PLAIN = {
 
 @pytest.mark.parametrize("router", KEPT)
 @pytest.mark.parametrize(
-    ("kind", "engine"), [("without", "chromium"), *(("with data", engine) for engine in ENGINES)]
+    ("kind", "engine"),
+    [
+        ("without", "chromium"),
+        ("with data", "chromium"),
+        pytest.param("with data", "firefox", marks=pytest.mark.slow),
+        pytest.param("with data", "webkit", marks=pytest.mark.slow),
+    ],
 )
 async def test_each_page_of_a_router_has_the_line_of_its_script(
     room: Newsroom, open_page: OpenPage, router: str, kind: str, engine: str
@@ -278,7 +284,7 @@ def snippet(server: str) -> str:
     return tag(KGS).replace("{server}/", f"{server}/").replace("data-", 'data-src="{server}" data-', 1)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 @pytest.mark.parametrize("own", [False, True], ids=["another server", "the page's server"])
 @pytest.mark.parametrize("version", ["jquery-3", "jquery-4"])
 async def test_jquery_puts_the_line_where_it_puts_the_snippet(

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
-from browsers import ENGINES, ChromiumPage, FirefoxPage, Page, WebkitPage
+from browsers import EACH_ENGINE, ENGINES, ChromiumPage, FirefoxPage, Page, WebkitPage
 from newsroom import Newsroom
 from stage import PATIENCE
 from test_edge import running as serving
@@ -146,6 +146,7 @@ async def test_after_half_a_minute_without_the_server_the_line_says_so_and_nothi
         assert await shift_of(page) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 async def test_a_server_that_hung_has_its_readers_back_as_soon_as_one_that_was_down(
     newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf
@@ -252,7 +253,7 @@ async def test_neither_a_pause_nor_text_of_another_length_is_a_shift(
 # One page, one connection.
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_ten_lines_of_a_page_are_one_request_and_one_connection(
     newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf, engine: str
 ) -> None:
@@ -286,7 +287,7 @@ async def traffic(newsroom: Newsroom, page: Page) -> dict[str, int]:
     }
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_the_connection_ends_with_the_last_line_of_the_page(
     newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf, engine: str
 ) -> None:
@@ -409,7 +410,7 @@ async def counted(page: ChromiumPage) -> dict[str, int]:
 
 
 @pytest.mark.timeout(90)
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_where_no_websocket_gets_through_the_line_lives_by_events(
     newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf, engine: str
 ) -> None:
@@ -426,7 +427,7 @@ async def test_where_no_websocket_gets_through_the_line_lives_by_events(
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_where_no_stream_gets_through_the_line_lives_by_asking(
     newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf, engine: str
 ) -> None:
@@ -542,7 +543,13 @@ CLOCK = """
     constructor(...given) { given.length ? super(...given) : super(Real.now() + ahead); }
     static now() { return Real.now() + ahead; }
   };"""
-WRONG = pytest.mark.parametrize("ahead", [-DAY_MS, DAY_MS], ids=["a day behind", "a day ahead"])
+WRONG = pytest.mark.parametrize(
+    "ahead",
+    [
+        pytest.param(-DAY_MS, id="a day behind", marks=pytest.mark.slow),
+        pytest.param(DAY_MS, id="a day ahead"),
+    ],
+)
 """The reader's clock, in ms."""
 
 

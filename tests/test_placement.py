@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
-from browsers import ENGINES, Engines
+from browsers import EACH_ENGINE, Engines
 from hosts import (
     ALL,
     BLOCKED,
@@ -181,7 +181,7 @@ PAGES: dict[str, tuple[str, list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 @pytest.mark.parametrize("kind", PAGES)
 async def test_the_line_stands_where_its_tag_stands(
     room: Newsroom, open_page: OpenPage, kind: str, engine: str
@@ -194,7 +194,7 @@ async def test_the_line_stands_where_its_tag_stands(
         await nothing_was_wrong(page)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 @pytest.mark.parametrize("how", ["async", 'type="module"'])
 @pytest.mark.parametrize("data", ["", 'data-symbols="KGS"'])
 async def test_a_line_of_a_script_in_the_head_stands_at_the_top(
@@ -211,7 +211,7 @@ async def test_a_line_of_a_script_in_the_head_stands_at_the_top(
         await nothing_was_wrong(page)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_where_the_server_is_not_certain_there_is_one_warning_and_no_line(
     room: Newsroom, open_page: OpenPage, engine: str
 ) -> None:
@@ -227,7 +227,7 @@ async def test_where_the_server_is_not_certain_there_is_one_warning_and_no_line(
         assert room.server.url in warning
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_an_imported_script_asks_its_own_server(
     room: Newsroom, open_page: OpenPage, engine: str
 ) -> None:
@@ -260,7 +260,7 @@ SWITCHES = ("invert", "sparkline", "paused", "static")
 SHOWN = "await until(() => lines().every((line) => of(line).length)); "
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_only_the_text_false_switches_off(room: Newsroom, open_page: OpenPage, engine: str) -> None:
     element = '<currency-ticker symbols="KGS" {0}></currency-ticker>'
     written = [f'{name}="{text}"' for text in ("false", "", "true") for name in SWITCHES]
@@ -318,7 +318,7 @@ async def test_a_property_over_the_text_false_is_set_and_taken_back(
         assert await look(page, "return until(async () => await motion() < 0)")
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_the_button_pauses_over_the_text_false(
     room: Newsroom, open_page: OpenPage, engine: str
 ) -> None:
@@ -361,7 +361,7 @@ FOREIGN = {
 """As other sites' widgets spell it, and what it means, if anything."""
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 @pytest.mark.parametrize("others", ["", "<currency-ticker></currency-ticker>"], ids=["alone", "beside all"])
 async def test_a_pair_is_shown_however_it_is_spelled(
     room: Newsroom, open_page: OpenPage, others: str, engine: str
@@ -398,7 +398,7 @@ async def test_no_spelling_shows_something_else_without_a_word(
             assert spelling.upper() in warning
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 @pytest.mark.parametrize(
     ("symbols", "served"),
     [("XAU", []), ("USD/XAU", []), ("KGS XAU", FIVE_TEXTS[:1])],
@@ -446,7 +446,7 @@ INVALID = {
 }
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_an_invalid_attribute_is_reported_once(
     room: Newsroom, open_page: OpenPage, engine: str
 ) -> None:
@@ -513,7 +513,7 @@ TAGS = {
 """Language tags as they are written, and the language that is meant."""
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 @pytest.mark.parametrize("where", ["locale", "lang"])
 async def test_a_language_is_understood_however_it_is_tagged(
     room: Newsroom, open_page: OpenPage, engine: str, where: str
@@ -571,7 +571,7 @@ def framed(style: str, attributes: str = "", *, text: str = "") -> str:
     return host(body, head="<style>body { margin: 0; font: 16px sans-serif }</style>")
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 @pytest.mark.parametrize("width", [800, 320])
 async def test_a_parent_that_shrinks_leaves_one_item_in_sight(
     room: Newsroom, open_page: OpenPage, engine: str, width: int
@@ -590,7 +590,7 @@ async def test_a_parent_that_shrinks_leaves_one_item_in_sight(
             assert found["page"] <= found["window"], (kind, found)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 @pytest.mark.parametrize("cell", ["td", 'td align="center"'])
 async def test_a_cell_of_a_table_leaves_one_item_in_sight(
     room: Newsroom, open_page: OpenPage, engine: str, cell: str
@@ -605,7 +605,7 @@ async def test_a_cell_of_a_table_leaves_one_item_in_sight(
         assert found["page"] <= found["window"], found
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_in_a_narrow_parent_the_line_is_as_wide_as_the_parent(
     room: Newsroom, open_page: OpenPage, engine: str
 ) -> None:
@@ -626,7 +626,7 @@ OWN_WIDTHS = {
 }
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_a_width_that_the_page_gives_is_kept(room: Newsroom, open_page: OpenPage, engine: str) -> None:
     async with open_page(engine, width=800) as page:
         for style, width in OWN_WIDTHS.items():
@@ -638,7 +638,7 @@ async def test_a_width_that_the_page_gives_is_kept(room: Newsroom, open_page: Op
             assert found["width"] == pytest.approx(width, abs=0.5), (style, found)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_the_page_never_scrolls_sideways(room: Newsroom, open_page: OpenPage, engine: str) -> None:
     async with open_page(engine, width=320) as page:
         for kind, style in AROUND.items():
@@ -650,7 +650,7 @@ async def test_the_page_never_scrolls_sideways(room: Newsroom, open_page: OpenPa
             assert found["width"] <= found["window"], (kind, found)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_the_sources_do_not_decide_how_wide_the_line_is(
     room: Newsroom, open_page: OpenPage, engine: str
 ) -> None:
@@ -696,7 +696,7 @@ return [ticker().offsetHeight, ...nodes.flatMap((node) => [told(node), told(node
 """
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_registered_properties_of_the_page_do_not_change_the_line(
     room: Newsroom, open_page: OpenPage, engine: str
 ) -> None:
@@ -711,7 +711,7 @@ async def test_registered_properties_of_the_page_do_not_change_the_line(
         assert await look(page, "return until(async () => await motion() < 0)")
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 @pytest.mark.parametrize("mode", ["vertical-rl", "vertical-lr"])
 async def test_a_line_in_a_vertical_text_can_be_read(
     room: Newsroom, open_page: OpenPage, engine: str, mode: str
@@ -730,7 +730,7 @@ async def test_a_line_in_a_vertical_text_can_be_read(
         assert await look(page, "return until(async () => await motion() < 0)")
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_a_line_keeps_its_style_in_another_document_and_back(
     room: Newsroom, open_page: OpenPage, engine: str
 ) -> None:
@@ -782,7 +782,7 @@ async def test_the_sources_find_their_place_in_the_same_shadow_tree(
 # What a framework finds when it takes over what its server wrote.
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_the_element_has_the_attributes_that_the_page_wrote_and_no_more(
     room: Newsroom, open_page: OpenPage, engine: str
 ) -> None:
@@ -815,7 +815,7 @@ return ["connecting", "live", "offline"].map(has);
 """
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_the_state_is_a_property_and_a_custom_state(
     room: Newsroom, open_page: OpenPage, engine: str
 ) -> None:
@@ -863,7 +863,7 @@ const words = () => asked().filter((path) => /labels|names/.test(path)).sort();
 """
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 @pytest.mark.parametrize(
     ("language", "attributes", "expected"),
     [

@@ -18,7 +18,7 @@ import aiohttp
 import brotli
 import pytest
 import pytest_asyncio
-from browsers import ENGINES, ChromiumPage, Engines, Page
+from browsers import EACH_ENGINE, ENGINES, ChromiumPage, Engines, Page
 from newsroom import File, Newsroom
 from playwright.async_api import WebSocket
 from reader import (
@@ -131,7 +131,7 @@ UNSTYLED = """<!doctype html><html lang="en"><meta charset="utf-8"><script src="
 <title>News</title><h1>News</h1><currency-ticker {0}></currency-ticker>{embed}<p>Text"""
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 @pytest.mark.parametrize("attributes", ["", 'link="/rates/{base}" sparkline format="names"', "static invert"])
 async def test_the_strictest_policy_has_nothing_to_report(
     room: Newsroom, open_page: OpenPage, engine: str, attributes: str
@@ -148,7 +148,7 @@ async def test_the_strictest_policy_has_nothing_to_report(
         await nothing_was_wrong(page)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_a_policy_that_allows_the_host_but_no_socket_costs_a_moment(
     room: Newsroom, open_page: OpenPage, engine: str
 ) -> None:
@@ -354,7 +354,7 @@ async def test_speed_and_direction(room: Newsroom, open_page: OpenPage, speed: i
         assert await look(page, "return until(async () => await motion() > 0)")
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 @pytest.mark.parametrize("change", ["{ speed: 90 }", "{ direction: 'reverse' }", "{ static: true }"])
 async def test_another_movement_leaves_the_items_and_the_focus_alone(
     room: Newsroom, open_page: OpenPage, change: str, engine: str
@@ -524,7 +524,7 @@ async def test_symbols_are_spelled_as_everywhere_and_shown_the_other_way_round(
         ]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_the_words_are_those_of_the_language(room: Newsroom, open_page: OpenPage, engine: str) -> None:
     labels = json.loads((WIDGET / "src/labels.json").read_text())
     async with open_page(engine) as page:
@@ -687,7 +687,7 @@ async def click_tenge(page: Page, *, copy: bool) -> None:
     await click(page, *await look(page, POINT, copy))
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 @pytest.mark.parametrize("copy", [False, True], ids=["item", "copy"])
 @pytest.mark.parametrize("linked", [False, True], ids=["plain", "linked"])
 async def test_a_click_selects_a_quote_and_follows_its_link(
@@ -865,7 +865,7 @@ async def test_the_attribution_may_stand_elsewhere(room: Newsroom, open_page: Op
         assert await look(page, "return ticker().getBoundingClientRect().height") == 42
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_the_place_that_a_page_reserves_is_what_the_line_takes(
     room: Newsroom, open_page: OpenPage, engine: str
 ) -> None:
@@ -892,7 +892,7 @@ async def test_the_place_of_the_snippet_is_right_at_every_size_of_the_text(
         assert await look(page, measure) == before
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_a_line_is_never_wider_than_the_page_whatever_it_stands_in(
     room: Newsroom, open_page: OpenPage, engine: str
 ) -> None:
@@ -1031,7 +1031,7 @@ async def integrity(room: Newsroom) -> str:
     return "sha384-" + base64.b64encode(hashlib.sha384(body).digest()).decode()
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_the_script_runs_with_its_hash_and_with_no_other(
     room: Newsroom, open_page: OpenPage, engine: str
 ) -> None:
@@ -1058,7 +1058,7 @@ async def test_the_script_runs_with_its_hash_and_with_no_other(
         ] == []
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_importing_the_element_as_a_module_does_nothing_by_itself(
     room: Newsroom, open_page: OpenPage, engine: str
 ) -> None:
