@@ -16,17 +16,18 @@ const AGAIN_MS = 5000;
  */
 export function fetched(address, changed) {
   const entry = keep(address, () => {
-    /** @type {{ value?: any, reading: Promise<unknown> }} */
-    const fresh = { reading: read(address).then((value) => (fresh.value = value)) };
-    fresh.reading.then((value) => value || setTimeout(() => kept.delete(address), AGAIN_MS));
+    /** @type {{ value?: any, reading: Promise<void> }} */
+    const fresh = {
+      reading: fetch(address, { signal: AbortSignal.timeout(PATIENCE_MS) })
+        .then((answer) => answer.ok && answer.json())
+        .catch(() => false)
+        .then((value) => {
+          fresh.value = value;
+          if (!value) setTimeout(() => kept.delete(address), AGAIN_MS);
+        }),
+    };
     return fresh;
   });
   if (entry.value === undefined) entry.reading.then(changed);
   return entry.value;
 }
-
-/** @param {string} address */
-const read = (address) =>
-  fetch(address, { signal: AbortSignal.timeout(PATIENCE_MS) })
-    .then((answer) => (answer.ok ? answer.json() : null))
-    .catch(() => null);

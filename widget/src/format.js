@@ -137,7 +137,7 @@ export function direction(text) {
  */
 export function day(at, locale) {
   const moment = new Date(at);
-  if (isNaN(+moment)) return at;
+  if (!+moment) return at;
   const exact = at.length > 10;
   const known = written(locale);
   return keep(known + exact, () =>

@@ -8,7 +8,7 @@ import { mark, set, write } from "./write.js";
 
 /** @typedef {import("./stream.js").Quote & { reason?: string }} Quote with the reason where there is no figure yet */
 /** @typedef {ReturnType<typeof item>} Item */
-/** @typedef {Record<string, string> | undefined} Names of currencies, by their codes */
+/** @typedef {Record<string, string> | null} Names of currencies, by their codes */
 
 /**
  * @typedef {object} Look how quotes are worded, and what an item is made of

@@ -277,7 +277,8 @@ function makeTicker(host) {
     if (!away() || !stream) read();
     // The quotes are on their way meanwhile.
     const said = words();
-    if (!said) return;
+    const names = text("format") === "names" && told("names");
+    if (!said || names === undefined) return;
     text("theme");
     line.configure(
       {
@@ -293,7 +294,7 @@ function makeTicker(host) {
         format: text("format"),
         link: text("link"),
         sparkline: isSet("sparkline"),
-        names: text("format") === "names" ? told("names") : undefined,
+        names,
       },
     );
     mark(region, "lang", language);
