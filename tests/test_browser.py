@@ -196,7 +196,7 @@ async def test_the_page_of_the_service_shows_the_line_the_quotes_and_that_it_is_
     async with asyncio.timeout(20):
         while "demo:NBKR" not in await page.inner_text("#quotes"):
             await asyncio.sleep(0.1)
-        while "demo:NBKR: ok" not in await page.inner_text("#sources"):
+        while "demo:NBKR: answers" not in await page.inner_text("#sources"):
             await asyncio.sleep(0.1)
     text = await page.inner_text("body")
     assert "No bank said these numbers" in text

@@ -49,5 +49,5 @@ async def test_on_a_first_start_every_pair_is_awaited_with_the_reason_until_its_
     assert (waiting["price"], waiting["inverse"], waiting["source"]) == ("…", "", "")
     assert waiting["status"] == "waiting for its first rate NBKR has not been asked yet"
     assert (words, misfits, opened, faults) == (False, [], 0, [])
-    assert (quoted["price"], quoted["status"], has_button) == ("0.01144", "live", True)
+    assert (quoted["price"], quoted["status"], has_button) == ("0.01144", "up to date", True)
     assert (page.complaints, violations) == ([], [])

@@ -178,7 +178,7 @@ async def test_every_pair_is_on_the_board_with_all_that_is_known_of_it(
             "days": (await row(page, "KZT/USD"))["days"],
             "source": "NBK",
             "date": "May 22, 2026",
-            "status": "live, corrected announced 525.91 from May 23, 2026",
+            "status": "up to date, corrected announced: 525.91 from May 23, 2026",
         }
         assert (await row(page, "TJS/USD"))["status"] == "outdated"
         assert (await row(page, "TMT/USD"))["status"] == "fixed rate"
@@ -292,7 +292,7 @@ async def test_a_chart_tells_the_value_under_the_pointer(open_page: OpenPage, ro
     async with opened(open_page, room) as page:
         await page.click("tr[data-symbol='KGS/USD'] [data-column=price]")
         reading = page.locator("#days-KGS-USD .reading")
-        assert await reading.inner_text() == "May 22, 2026: 0.01144, inverse 87.45"
+        assert await reading.inner_text() == "May 22, 2026: 0.01144, reverse rate 87.45"
         await page.hover("#days-KGS-USD .box", position={"x": 2, "y": 20})
 
         assert (await reading.inner_text()).startswith("Apr 23, 2026: 0.01163")
@@ -324,7 +324,7 @@ async def test_a_pegged_pair_is_a_flat_line_that_says_so(open_page: OpenPage, ro
         await page.click("tr[data-symbol='TMT/USD'] button")
         detail = page.locator("#days-TMT-USD")
 
-        assert "flat at 0.28571: a fixed rate, since Jan 1, 2015" in await detail.inner_text()
+        assert "fixed at 0.28571 since Jan 1, 2015" in await detail.inner_text()
         assert await detail.locator("svg .course").get_attribute("d") == "M0 50H100"
 
 
@@ -414,7 +414,7 @@ async def test_own_colours_are_custom_properties_and_too_faint_ones_are_told(
             "--ticker-color:#222222;--ticker-background:#000000;--ticker-up:#08713a;--ticker-down:#b8251c"
         )
         assert f'style="display:block;min-height:calc(2.5em + 22px);{colours}"' in await snippet(page)
-        assert await page.inner_text("#contrast") == "Hard to read on this background: text, rising, falling."
+        assert await page.inner_text("#contrast") == "Hard to read on this background: Text, Rise, Fall."
         assert (
             await page.eval_on_selector(
                 "#preview currency-ticker",

@@ -1,38 +1,37 @@
 // @ts-check
 /** The table of quotes: a row each, which opens to show its last days at large. */
 
-import { chart, sparkline, words } from "./chart.js";
-import { DAYS } from "./days.js";
+import { chart, sparkline, told } from "./chart.js";
 import { day, direction, exactly, percent, price, sourceName } from "./format.js";
 import { extended, read, withQuote } from "./history.js";
 import { named } from "./names.js";
 import { drawn, element, rewrite } from "./nodes.js";
+import { filled, labels, language, quoted, words } from "./words.js";
 import { mark, write } from "./write.js";
 
 /** @typedef {import("./stream.js").Quote} Quote */
 /** @typedef {import("./days.js").Point} Point */
 /** @typedef {import("./sources.js").Sources} Sources */
 
-const LOCALE = "en";
 const FRESH_MS = 2000;
 const COLUMNS = ["price", "inverse", "change", "days", "source", "date", "status"];
 
 /** @type {Record<Quote["status"], string>} */
 const STATUS = {
-  live: "live",
-  pegged: "fixed rate",
-  stale: "outdated",
-  unconfirmed: "unconfirmed",
-  fallback: "another source",
+  live: words.live,
+  pegged: labels.pegged,
+  stale: labels.stale,
+  unconfirmed: labels.unconfirmed,
+  fallback: words.fallback,
 };
 
 /** @type {Record<Quote["status"], string>} */
 const MEANING = {
-  live: "The newest rate of the source that decides, on time by its own calendar.",
-  pegged: "The state has fixed this rate.",
-  stale: "The source has missed a publication: this is the last rate that it gave.",
-  unconfirmed: "A new figure is held back until a second source moves the same way; this is the last confirmed rate.",
-  fallback: "The source that decides has missed a publication: another one stands in for it.",
+  live: words.liveMeans,
+  pegged: words.peggedMeans,
+  stale: words.staleMeans,
+  unconfirmed: words.unconfirmedMeans,
+  fallback: words.fallbackMeans,
 };
 
 export class Board {
@@ -152,7 +151,7 @@ class Row {
     this.#button.hidden = true;
     write(this.#cell("price"), "…");
     mark(this.#row, "data-status", "awaited");
-    this.#tellStatus(["waiting for its first rate", reason], true);
+    this.#tellStatus({ state: words.awaited, more: quoted(reason) }, true);
   }
 
   /** @param {Quote} quote */
@@ -160,12 +159,12 @@ class Row {
     const isFirst = !this.#quote;
     this.#quote = quote;
     this.#button.hidden = false;
-    const change = percent(quote.change_percent, LOCALE);
+    const change = percent(quote.change_percent, language);
     const texts = {
-      price: price(quote.price, LOCALE),
-      inverse: price(quote.inverse, LOCALE),
+      price: price(quote.price, language),
+      inverse: price(quote.inverse, language),
       change: change || "–",
-      date: day(quote.as_of, LOCALE),
+      date: day(quote.as_of, language),
     };
     for (const [column, text] of Object.entries(texts)) this.#write(column, text, isFirst);
     mark(this.#cell("change"), "data-direction", direction(change));
@@ -176,7 +175,7 @@ class Row {
 
   refresh() {
     if (!this.#quote) return;
-    write(this.#cell("source"), sourceName(this.#quote));
+    write(this.#cell("source"), this.#quote.status === "pegged" ? words.state : sourceName(this.#quote));
     mark(this.#cell("source"), "title", this.#sources.of(this.#quote.source)?.name ?? "");
     this.#follow(this.#quote);
     this.#draw(this.#quote);
@@ -203,18 +202,19 @@ class Row {
    */
   #showStatus(quote, isFirst) {
     const { next, corrected } = quote;
-    const state = (STATUS[quote.status] ?? quote.status) + (corrected ? ", corrected" : "");
-    const more = next ? `announced ${price(next.inverse, LOCALE)} from ${day(next.as_of, LOCALE)}` : "";
-    this.#tellStatus([state, more], isFirst);
+    const state = (STATUS[quote.status] ?? quote.status) + (corrected ? `, ${words.corrected}` : "");
+    const more = next && filled(words.announced, { price: price(next.inverse, language), day: day(next.as_of, language) });
+    this.#tellStatus({ state, more, meaning: MEANING[quote.status] }, isFirst);
   }
 
   /**
-   * @param {[state: string, more: string]} texts
+   * @param {{ state: string, more?: Node | string | null, meaning?: string }} texts `meaning` explains the state
    * @param {boolean} isFirst
    */
-  #tellStatus([state, more], isFirst) {
+  #tellStatus({ state, more, meaning = "" }, isFirst) {
     const cell = this.#cell("status");
     const parts = [element("span", { class: "state" }, state)];
+    mark(/** @type {HTMLElement} */ (parts[0]), "title", meaning);
     if (more) parts.push(element("span", { class: "more" }, more));
     const lines = parts.flatMap((part, index) => (index ? [" ", part] : [part]));
     if (lines.map((each) => (typeof each === "string" ? each : each.textContent)).join("") === cell.textContent) return;
@@ -247,8 +247,8 @@ class Row {
     const points = this.#points;
     if (!points || this.#source !== quote.source) return;
     const isPegged = this.#sources.isPeg(quote.source);
-    const text = words(points, isPegged);
-    const said = `${DAYS} days of ${quote.symbol}: ${text}`;
+    const text = told(points, isPegged);
+    const said = filled(words.lastDays, { symbol: quote.symbol, course: text });
     if (rewrite(this.#said, said)) this.#picture.replaceChildren(sparkline(points, isPegged));
     if (!this.#open.hidden) this.#detail.show(quote, points, { isPegged, text, sources: this.#sources });
   }
@@ -280,7 +280,7 @@ class Detail {
   #drawn = "";
 
   constructor() {
-    const head = ["Date", "Price", "Inverse"].map((name) => element("th", { scope: "col" }, name));
+    const head = [words.date, words.price, words.reverse].map((name) => element("th", { scope: "col" }, name));
     const table = element("table", {}, element("thead", {}, element("tr", {}, ...head)), this.#rows);
     const values = element("details", {}, this.#count, table);
     const text = element("div", { class: "story" }, this.#meaning, this.#source, values);
@@ -298,9 +298,10 @@ class Detail {
     this.#drawn = shown;
     this.#plate.replaceChildren(chart(points, isPegged));
     write(this.#words, `${quote.symbol}, ${text}.`);
-    write(this.#meaning, `${MEANING[quote.status] ?? ""} In full: ${exactly(quote.price, LOCALE)}, inverse ${exactly(quote.inverse, LOCALE)}.`);
+    const exact = filled(words.exact, { price: exactly(quote.price, language), reverse: exactly(quote.inverse, language) });
+    write(this.#meaning, `${MEANING[quote.status] ?? ""} ${exact}`);
     this.#source.replaceChildren(...sources.words(quote.source));
-    write(this.#count, points.length === 1 ? "The one value" : `All ${points.length} values`);
+    write(this.#count, filled(words.all, { count: `${points.length}` }));
     this.#rows.replaceChildren(...[...points].reverse().map(valueRow));
   }
 }
@@ -310,9 +311,9 @@ function valueRow({ as_of, price: said, inverse }) {
   return element(
     "tr",
     {},
-    element("th", { scope: "row" }, day(as_of, LOCALE)),
-    element("td", {}, price(said, LOCALE)),
-    element("td", {}, price(inverse, LOCALE)),
+    element("th", { scope: "row" }, day(as_of, language)),
+    element("td", {}, price(said, language)),
+    element("td", {}, price(inverse, language)),
   );
 }
 

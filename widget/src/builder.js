@@ -4,6 +4,7 @@
 import { named } from "./names.js";
 import { element, find } from "./nodes.js";
 import { lineAddress, pictureSources, snippet, title } from "./snippet.js";
+import { LANGUAGES, filled, words } from "./words.js";
 import { write } from "./write.js";
 
 /** @typedef {import("./snippet.js").Choice} Choice */
@@ -31,10 +32,11 @@ export class Builder {
 
   constructor() {
     const { script = "", integrity = "" } = this.#form.dataset;
-    this.#ticker.setAttribute("aria-label", "Preview of the line");
+    this.#ticker.setAttribute("aria-label", words.previewLine);
     // The address by which the reader came, and not what the server takes for its own: a proxy may
     // serve it under a path.
     this.#server = { home: new URL(".", document.baseURI).href, script, integrity };
+    find("locale").append(...LANGUAGES.map(({ code, name }) => element("option", { value: code, lang: code }, name)));
     this.#form.addEventListener("input", () => this.#refresh());
     this.#form.addEventListener("submit", (event) => event.preventDefault());
     this.#form.addEventListener("reset", () => setTimeout(() => this.#refresh()));
@@ -110,8 +112,8 @@ export class Builder {
     for (const name of ["color", "background", "up", "down"]) this.#enable(name, this.#isOn("coloured"));
     const hasScript = choice.form === "element" || choice.form === "script";
     find("versions").hidden = !hasScript;
-    write(find("pace"), `${this.#value("speed")} px/s`);
-    write(find("none"), this.#boxes().some(({ checked }) => checked) ? "" : "None chosen: the line shows all.");
+    write(find("pace"), filled(words.pace, { speed: this.#value("speed") }));
+    write(find("none"), this.#boxes().some(({ checked }) => checked) ? "" : words.noPair);
     write(find("contrast"), contrastWarning(choice.colours));
     write(this.#code, snippet(choice, this.#server));
     const choices = JSON.stringify(choice);
@@ -151,7 +153,7 @@ export class Builder {
 
   async #copy() {
     const text = this.#code.textContent ?? "";
-    this.#tell((await copied(text)) || copiedByHand(this.#code) ? "Copied." : "Selected: copy it with your keyboard or menu.");
+    this.#tell((await copied(text)) || copiedByHand(this.#code) ? words.copied : words.selected);
   }
 
   /** @param {string} text */
@@ -225,10 +227,10 @@ function contrastWarning(colours) {
   const named = new Map(colours);
   const ground = named.get("--ticker-background");
   if (!ground) return "";
-  const faint = [["color", "text"], ["up", "rising"], ["down", "falling"]].filter(
+  const faint = [["color", words.text], ["up", words.rising], ["down", words.falling]].filter(
     ([name]) => contrast(named.get(`--ticker-${name}`) ?? ground, ground) < ENOUGH_CONTRAST,
   );
-  return faint.length ? `Hard to read on this background: ${faint.map(([, label]) => label).join(", ")}.` : "";
+  return faint.length ? filled(words.faint, { colours: faint.map(([, label]) => label).join(", ") }) : "";
 }
 
 /**

@@ -9,10 +9,10 @@
 import { day, price } from "./format.js";
 import { number } from "./history.js";
 import { drawn, element } from "./nodes.js";
+import { filled, language, words } from "./words.js";
 
 /** @typedef {import("./days.js").Point} Point */
 
-const LOCALE = "en";
 const SIZE = 100;
 const MARGIN = 6;
 const TICKS = 5;
@@ -34,7 +34,7 @@ function plot(points) {
   /** @param {number} value */
   const height = (value) => (most > least ? SIZE - MARGIN - ((value - least) / (most - least)) * (SIZE - 2 * MARGIN) : SIZE / 2);
   const places = points.map((point, index) => ({
-    at: day(point.as_of, LOCALE),
+    at: day(point.as_of, language),
     x: last > first ? (((days[index] ?? 0) - first) / (last - first)) * SIZE : SIZE,
     y: height(values[index] ?? 0),
     point,
@@ -66,7 +66,7 @@ const picture = (...children) =>
   drawn("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...children);
 
 /**
- * The small picture of a row; the words beside it are `words`.
+ * The small picture of a row; the words beside it are `told`.
  *
  * @param {readonly Point[]} points
  * @param {boolean} pegged
@@ -83,22 +83,23 @@ export function sparkline(points, pegged) {
  * @param {readonly Point[]} points
  * @param {boolean} pegged
  */
-export function words(points, pegged) {
+export function told(points, pegged) {
   const [first, last] = [points[0], points.at(-1)];
-  if (!first || !last) return "no history yet";
-  if (pegged) return `flat at ${said(first)}: a fixed rate, since ${day(first.as_of, LOCALE)}`;
-  if (points.length === 1) return `one value so far, ${told(first)}`;
+  if (!first || !last) return words.noHistory;
+  if (pegged) return filled(words.flat, { price: said(first), day: day(first.as_of, language) });
+  if (points.length === 1) return filled(words.onlyOne, { rate: rate(first) });
   const sorted = [...points].sort((one, other) => Number(one.price) - Number(other.price));
   const [least = first, most = last] = [sorted[0], sorted.at(-1)];
-  const course = `from ${told(first)} to ${told(last)}`;
-  return least.price === most.price ? `${course}, unchanged` : `${course}; lowest ${told(least)}, highest ${told(most)}`;
+  const course = filled(words.course, { first: rate(first), last: rate(last) });
+  if (least.price === most.price) return filled(words.unchanged, { course });
+  return filled(words.range, { course, least: rate(least), most: rate(most) });
 }
 
 /** @param {Point} point */
-const said = (point) => price(point.price, LOCALE);
+const said = (point) => price(point.price, language);
 
 /** @param {Point} point */
-const told = (point) => `${said(point)} on ${day(point.as_of, LOCALE)}`;
+const rate = (point) => filled(words.told, { price: said(point), day: day(point.as_of, language) });
 
 /**
  * The large picture with its values and dates, and what the pointer is at.
@@ -119,7 +120,7 @@ export function chart(points, pegged) {
   const values = element("div", { class: "values", "aria-hidden": "true" }, ...levels.map(level));
   if (pegged && first) values.append(level({ y: first.y, text: said(first.point) }));
   const days = element("div", { class: "days", "aria-hidden": "true" });
-  if (first && last) days.append(element("span", {}, pegged ? `since ${first.at}` : first.at));
+  if (first && last) days.append(element("span", {}, pegged ? filled(words.since, { day: first.at }) : first.at));
   if (first && last && last !== first) days.append(element("span", {}, last.at));
   const reading = element("p", { class: "reading", "aria-hidden": "true" });
   const plate = element("div", { class: "chart" }, reading, values, box, days);
@@ -149,7 +150,7 @@ function ticks({ least, most, height, places }) {
   const digits = Math.min(MOST_DECIMALS, Math.max(0, -Math.floor(Math.log10(step) + 1e-9)));
   const found = [];
   for (let at = Math.ceil(least / step); at * step <= most; at++) {
-    found.push({ y: height(at * step), text: price((at * step).toFixed(digits), LOCALE, digits) });
+    found.push({ y: height(at * step), text: price((at * step).toFixed(digits), language, digits) });
   }
   return found;
 }
@@ -166,7 +167,8 @@ function follow(box, places, cursor, reading) {
   /** @param {Place | undefined} place */
   const tell = (place) => {
     if (!place) return;
-    reading.textContent = `${place.at}: ${said(place.point)}, inverse ${price(place.point.inverse, LOCALE)}`;
+    const reverse = price(place.point.inverse, language);
+    reading.textContent = filled(words.reading, { day: place.at, price: said(place.point), reverse });
     cursor.setAttribute("d", place === places.at(-1) ? "" : `M${place.x.toFixed(2)} 0V${SIZE}`);
   };
   /** @param {PointerEvent} event */

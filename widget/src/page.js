@@ -7,12 +7,15 @@ import { Builder } from "./builder.js";
 import { learnNames } from "./names.js";
 import { find } from "./nodes.js";
 import { Sources } from "./sources.js";
+import { translate, words } from "./words.js";
 import { write } from "./write.js";
 
 /** @typedef {import("./stream.js").Quote} Quote */
 
 const POLL_SOURCES_MS = 5000;
 const ORDER_AFTER_MS = 500;
+
+translate();
 
 const sources = new Sources(find("sources"));
 const board = new Board(find("quotes"), sources);
@@ -61,7 +64,7 @@ async function showSources() {
 
 /** @param {{ state: string }} status of the line above, by whose connection the board lives */
 function tell({ state }) {
-  write(find("connection"), state === "offline" ? "No connection: these are the last values that came." : "");
+  write(find("connection"), state === "offline" ? words.noConnection : "");
 }
 
 async function start() {

@@ -3,7 +3,8 @@
 
 import { ask } from "./ask.js";
 import { element } from "./nodes.js";
-import { mark, write } from "./write.js";
+import { filled, quoted, timeOfDay, words } from "./words.js";
+import { mark } from "./write.js";
 
 /**
  * @typedef {object} Source as `/v1/sources` tells it
@@ -19,6 +20,9 @@ import { mark, write } from "./write.js";
  * @property {string} coverage
  */
 
+/** @type {Record<string, string>} */
+const STATUS = { ok: words.answers, failing: words.failing, waiting: words.notAsked, disabled: words.disabled };
+
 export class Sources {
   #list;
   #label = "";
@@ -26,7 +30,7 @@ export class Sources {
   #known = new Map();
   /** @type {Map<string, Entry>} */
   #entries = new Map();
-  #silence = element("li", { "data-status": "failing" }, "the service does not answer");
+  #silence = element("li", { "data-status": "failing" }, words.silent);
 
   /** @param {HTMLElement} list */
   constructor(list) {
@@ -78,7 +82,7 @@ export class Sources {
    */
   words(source) {
     const known = this.of(source);
-    if (this.isPeg(source)) return ["The state has fixed this rate; the banks' own tables are compared with it."];
+    if (this.isPeg(source)) return [words.pegSource];
     return known ? terms(known, !!this.#label) : [source];
   }
 
@@ -89,13 +93,14 @@ export class Sources {
 }
 
 class Entry {
-  #line = element("summary");
+  #line = element("span");
   #terms = element("p");
+  #said = "";
   #told = "";
 
   /** @param {string} key */
   constructor(key) {
-    this.node = element("li", { id: `source-${key}` }, element("details", {}, this.#line, this.#terms));
+    this.node = element("li", { id: `source-${key}` }, element("details", {}, element("summary", {}, this.#line), this.#terms));
   }
 
   /**
@@ -104,19 +109,24 @@ class Entry {
    */
   show(source, isDemo) {
     mark(this.node, "data-status", source.status);
-    write(this.#line, line(source));
+    const said = [source.short, source.status, source.message, source.next_poll_at].join();
+    if (said !== this.#said) this.#line.replaceChildren(...line(source));
+    this.#said = said;
     const told = [source.name, source.attribution, source.terms, source.coverage].join();
     if (told === this.#told) return;
     this.#told = told;
-    this.#terms.replaceChildren(...terms(source, isDemo), ` ${source.coverage}`);
+    this.#terms.replaceChildren(...terms(source, isDemo), " ", quoted(source.coverage));
   }
 }
 
-/** @param {Source} source */
+/**
+ * @param {Source} source
+ * @returns {(Node | string)[]}
+ */
 function line({ short, status, message, next_poll_at }) {
-  const next = next_poll_at ? `, next poll at ${new Date(next_poll_at).toLocaleTimeString([], { timeStyle: "short" })}` : "";
-  const words = `${short}: ${message || status + next}`;
-  return status === "waiting" ? `waiting for ${words}` : words;
+  const said = `${short}: ${STATUS[status] ?? status}`;
+  if (message) return [`${said} – `, quoted(message)];
+  return [next_poll_at ? `${said}, ${filled(words.nextCheck, { time: timeOfDay(next_poll_at) })}` : said];
 }
 
 /**
@@ -125,7 +135,7 @@ function line({ short, status, message, next_poll_at }) {
  * @returns {(Node | string)[]}
  */
 function terms({ name, site, attribution, terms }, isDemo) {
-  const preface = isDemo ? `${name}, a stand-in for ` : "";
+  const preface = isDemo ? `${filled(words.demo, { name })} ` : "";
   const link = element("a", { href: `https://${site}`, rel: "noopener" }, site);
-  return [preface + attribution.replace(site, ""), link, `. ${terms}`];
+  return [preface, quoted(attribution.replace(site, "")), link, ". ", quoted(terms)];
 }
