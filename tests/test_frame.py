@@ -112,8 +112,10 @@ async def test_where_no_script_may_run_the_page_comes_again(open_page: OpenPage,
 
 # On pages of others.
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-FRAME, PICTURE = re.findall(r"```html\n(<iframe.*?)\n\n(<picture>.*?)\n```", README, re.DOTALL)[0]
+PAGE = (Path(__file__).parents[1] / "ticker/docs/embedding.md").read_text(encoding="utf-8")
+FRAME, PICTURE = (
+    re.findall(rf"```html\n({tag}.*?)\n```", PAGE, re.DOTALL)[0] for tag in ("<iframe", "<picture>")
+)
 PHONE = '<meta name="viewport" content="width=device-width,initial-scale=1">'
 
 

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +21,6 @@ from ticker.rates.source import Outcome
 
 NOW = datetime(2026, 5, 21, 12, tzinfo=UTC)
 KGS, TJS = Pair("KGS", "USD"), Pair("TJS", "USD")
-README = Path(__file__).parents[1] / "README.md"
 QuoteOf = Callable[..., Quote]
 
 
@@ -170,12 +168,6 @@ def test_every_metric_says_what_it_is() -> None:
         assert f"# HELP {metric.name} {metric.help}\n" in text
         assert f"# TYPE {metric.name} {metric.kind}\n" in text
     assert CONTENT_TYPE.startswith("text/plain; version=0.0.4")
-
-
-def test_readme_tells_every_metric() -> None:
-    rows = {line for line in README.read_text().splitlines() if line.startswith("| `ticker_")}
-
-    assert rows == {f"| `{metric.name}` | {', '.join(metric.labels)} | {metric.help} |" for metric in METRICS}
 
 
 def test_the_counts_come_out_by_name(shared: Shared) -> None:

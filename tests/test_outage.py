@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-# As the README gives it; the paragraph is what a late line would push down.
+# As ticker/docs/embedding.md gives it; the paragraph is what a late line would push down.
 SNIPPET = '<currency-ticker style="display:block;min-height:62px"></currency-ticker>{embed}<p id=after>News'
 LONGEST_DELAY_SECONDS = 20
 OFFLINE_SECONDS = 30

@@ -20,7 +20,7 @@ from ticker.answers import FixingAnswer, HistoryAnswer, ProblemAnswer, encode
 from ticker.edge import query
 from ticker.line import NARROWEST, WIDEST, Form, Theme
 from ticker.rates.model import Pair
-from ticker.wire import CLOSES, COME_BACK, BadFrame, CloseCode
+from ticker.wire import BadFrame, CloseCode
 from ticker.wording import MOST_DIGITS
 
 if TYPE_CHECKING:
@@ -266,13 +266,3 @@ def test_an_answer_that_is_not_as_documented_is_found_out(
 ) -> None:
     with pytest.raises((AssertionError, ValidationError)):
         answer_holds_to_the_schema(path, status, headers, body)
-
-
-def test_readme_tells_after_which_codes_clients_come_back() -> None:
-    readme = " ".join((Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8").split())
-    found = re.search(r"after a random delay on ([0-9, and]+); ([0-9, and]+) are final", readme)
-    assert found
-    back, final = ({int(code) for code in re.findall("[0-9]+", each)} for each in found.groups())
-
-    assert back == set(COME_BACK)
-    assert final == {1002, *CLOSES} - back

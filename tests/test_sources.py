@@ -1374,9 +1374,9 @@ def test_a_source_that_answers_the_same_for_ever_is_told(missed: int, as_of: str
 
 
 @pytest.mark.parametrize("key", SOURCES)
-def test_every_source_is_in_the_readme_with_its_site(key: str) -> None:
-    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    rows = [row for row in readme.splitlines() if row.startswith(f"| `{key}` |")]
+def test_every_source_is_in_the_docs_with_its_site(key: str) -> None:
+    page = (Path(__file__).parents[1] / "ticker/docs/sources.md").read_text(encoding="utf-8")
+    rows = [row for row in page.splitlines() if row.startswith(f"| `{key}` |")]
 
     assert [SOURCES[key].site in row for row in rows] == [True]
     assert SOURCES[key].terms.endswith(".")

@@ -436,15 +436,15 @@ async def test_sentinels_lead_to_the_master(
 
 
 def acl(which: str) -> str:
-    """The rules of an ACL user, as README gives them to operators."""
-    text = (Path(__file__).parents[1] / "README.md").read_text()
+    """The rules of an ACL user, as the page gives them to operators."""
+    text = (Path(__file__).parents[1] / "ticker/docs/operating.md").read_text()
     found = re.search(rf"ACL SETUSER {which} on >PASSWORD (.*)", text)
     assert found
     return found[1]
 
 
 @pytest.mark.parametrize("kind", ["server", "cluster", "sentinel"])
-async def test_a_poller_needs_no_right_but_those_in_the_readme(
+async def test_a_poller_needs_no_right_but_those_in_the_docs(
     kind: str, short_path: Path, open_store: OpenStore, elected: Elected, quote_of: QuoteOf
 ) -> None:
     async with AsyncExitStack() as stack:
@@ -551,7 +551,10 @@ async def test_what_is_wrong_with_an_address_is_said(one: Server, open_store: Op
         (f"redis+cluster://:secret@{one.address}", "it is no Cluster: write redis:// in place of redis+cl"),
         (f"redis+cluster://:wrong@{one.address}", "it does not know this user with this password"),
         (f"redis+sentinel://{one.address}/prices", "what answers there is no Sentinel"),
-        (f"redis://nobody:pw@{one.address}", "its user may not do what is needed, see README"),
+        (
+            f"redis://nobody:pw@{one.address}",
+            "its user may not do what is needed, see ticker/docs/operating.md",
+        ),
     ):
         async with open_store(url) as store:
             assert words in await refusal(store), url

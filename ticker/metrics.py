@@ -153,7 +153,7 @@ def shared_memory(rows: int) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """What one name of `/metrics` means; README.md shows them all."""
+    """What one name of `/metrics` means; ticker/docs/operating.md shows them all."""
 
     name: str
     help: str

@@ -72,7 +72,7 @@ def fault(error: BaseException | None, where: Address) -> str:
         case MovedError():
             return CLUSTER
         case NoPermissionError():
-            return f"its user may not do what is needed, see README: {error}"
+            return f"its user may not do what is needed, see ticker/docs/operating.md: {error}"
         case ResponseError() if "DB index" in str(error) or "SELECT" in str(error):
             return f"it has no database {where.database}"
         case RedisClusterException() if "not enabled" in str(error) and _is_told_so(error):

@@ -1,4 +1,4 @@
-"""Autobahn's report as a table for the README."""
+"""Autobahn's report as a table for ticker/docs/measurements.md."""
 
 from __future__ import annotations
 

@@ -66,7 +66,8 @@ def main() -> int:
         print(f"bench: {error}", file=sys.stderr)
     if not tables:
         return 1
-    print(f"\nFor the README ({platform.python_implementation()} {platform.python_version()}):\n")
+    of = f"{platform.python_implementation()} {platform.python_version()}"
+    print(f"\nFor ticker/docs/measurements.md ({of}):\n")
     print("\n".join(table.markdown() for table in tables))
     return 0
 

@@ -1,4 +1,4 @@
-"""Tables and targets, for a terminal and for the README."""
+"""Tables and targets, for a terminal and for ticker/docs/measurements.md."""
 
 from __future__ import annotations
 

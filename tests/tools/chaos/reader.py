@@ -54,7 +54,7 @@ class Conversation(Protocol):
 
 class Reader:
     """
-    One client over all of its connections, by the rules that the README gives to clients.
+    One client over all of its connections, by the rules that ticker/docs/stream.md gives to clients.
 
     `state` is what it would show. `log` is what the judge reads, `odd` what else was wrong.
     """

@@ -1,0 +1,122 @@
+"""README and ticker/docs: they have what the code has, and every link leads somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from tests.tools import tables
+from ticker.rates.model import Status
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "ticker" / "docs"
+PAGES = {path.relative_to(ROOT).as_posix(): path for path in (ROOT / "README.md", *sorted(DOCS.glob("*.md")))}
+FENCE = re.compile(r"^ *```.*?^ *```$", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def text_of(name: str) -> str:
+    return PAGES[name].read_text(encoding="utf-8")
+
+
+def prose_of(path: Path) -> str:
+    """A page without its snippets."""
+    return FENCE.sub("", path.read_text(encoding="utf-8"))
+
+
+def rows_of(page: str, head: str) -> list[list[str]]:
+    """The cells of the table below this first cell of its head."""
+    text = text_of(f"ticker/docs/{page}").partition(f"\n| {head} |")[2]
+    rows = (line.removeprefix("|").removesuffix("|").split(" | ") for line in text.splitlines()[2:])
+    found = []
+    for row in rows:
+        if len(row) < 2:
+            break
+        found.append([cell.strip() for cell in row])
+    return found
+
+
+# What the code knows.
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_tables_are_as_the_code_has_them(name: str) -> None:
+    assert text_of(name) == tables.written(text_of(name)), "python -m tests.tools.tables"
+
+
+def test_every_table_of_the_code_stands_in_one_page() -> None:
+    found = re.findall(r"<!-- table: (\w+) -->", "".join(map(text_of, PAGES)))
+
+    assert sorted(found) == sorted(tables.TABLES)
+
+
+def test_every_attribute_is_in_the_docs() -> None:
+    forms = re.search(r"const FORMS = .*?\n\}\);", (ROOT / "widget/src/ticker.js").read_text(), re.DOTALL)
+    assert forms
+    attributes = re.findall(r"^  (\w+): (.*),$", forms[0], re.MULTILINE)
+    rows = {row[0].strip("`"): row for row in rows_of("embedding.md", "attribute")}
+
+    assert set(rows) == {name for name, _ in attributes}
+    assert {name for name, row in rows.items() if row[2] == "off"} == {
+        name for name, form in attributes if form == "true"
+    }
+    for name, form in attributes:
+        words = re.fullmatch(r"/\^\(([a-z|]+)\)\$/", form)
+        for word in words[1].split("|") if words else ():
+            assert f"`{word}`" in rows[name][1]
+
+
+def test_the_default_speed_is_in_the_docs() -> None:
+    found = re.search(r"DEFAULT_SPEED = (\d+);", (ROOT / "widget/src/ticker.js").read_text())
+    speeds = [row[2] for row in rows_of("embedding.md", "attribute") if row[0] == "`speed`"]
+
+    assert found
+    assert speeds == [found[1]]
+
+
+def test_every_status_is_in_the_docs() -> None:
+    rows = rows_of("sources.md", "status")
+
+    assert sorted(row[0].strip("`") for row in rows) == sorted(get_args(Status))
+
+
+# Links and pictures.
+
+
+def anchors_of(path: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    heads = re.findall(r"^#+ (.*)$", prose_of(path), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_link_leads_to_a_file_and_a_heading(name: str) -> None:
+    path = PAGES[name]
+    for link in LINK.findall(prose_of(path)):
+        file, _, anchor = link.partition("#")
+        target = (path.parent / file).resolve() if file else path
+        assert not re.match(r"\w+:", link), f"{link}: relative links only"
+        assert target.is_file(), link
+        assert not anchor or anchor in anchors_of(target), link
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    linked = {link.partition("#")[0] for link in LINK.findall(text_of("README.md"))}
+
+    assert linked >= set(PAGES) - {"README.md"}
+
+
+def test_the_readme_is_short() -> None:
+    assert len(text_of("README.md").split()) <= 1000
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_sentence_is_long(name: str) -> None:
+    lines = [line for line in prose_of(PAGES[name]).splitlines() if not line.startswith(("|", "#", "<!--"))]
+    blocks = re.split(r"\n\s*\n|\n\s*(?:-|\d+\.) ", "\n".join(lines))
+    sentences = (each for block in blocks for each in re.split(r"(?<=[.:;?!])\s", " ".join(block.split())))
+
+    assert [each for each in sentences if len(each.split()) > 30] == []
