@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from email import message_from_bytes
 from pathlib import Path
 from typing import get_args
+from zipfile import ZipFile
 
 import pytest
 
-from tests.tools import tables
+from tests.tools import pictures, tables
 from ticker.rates.model import Status
 
 ROOT = Path(__file__).parents[1]
@@ -120,3 +124,32 @@ def test_no_sentence_is_long(name: str) -> None:
     sentences = (each for block in blocks for each in re.split(r"(?<=[.:;?!])\s", " ".join(block.split())))
 
     assert [each for each in sentences if len(each.split()) > 30] == []
+
+
+@pytest.mark.parametrize("name", pictures.PICTURES)
+def test_a_picture_of_the_readme_is_small(name: str) -> None:
+    assert f"](ticker/docs/{name})" in text_of("README.md")
+    assert (DOCS / name).stat().st_size <= pictures.MOST_BYTES
+
+
+# What a package index shows.
+
+
+@pytest.mark.slow
+def test_a_package_shows_the_readme_without_pictures_and_links(tmp_path: Path) -> None:
+    command = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, ROOT)
+    subprocess.run(command, check=True, timeout=200)
+    [wheel] = tmp_path.glob("*.whl")
+    with ZipFile(wheel) as archive:
+        names = archive.namelist()
+        [place] = [name for name in names if name.endswith(".dist-info/METADATA")]
+        package = message_from_bytes(archive.read(place))
+    shown = str(package.get_payload())
+
+    assert package["Description-Content-Type"] == "text/markdown"
+    assert "Programming Language :: Python :: 3.11" in package.get_all("Classifier", [])
+    assert package.get_all("Project-URL") is None
+    assert shown.startswith("# Currency rate ticker\n")
+    assert "Embedding (ticker/docs/embedding.md) lists all attributes" in shown
+    assert re.findall(r"\]\(|<!--|\.png", shown) == []
+    assert [name for name in PAGES if name != "README.md" and name not in names] == []
