@@ -1,0 +1,354 @@
+"""
+Every command and snippet of README and ticker/docs, as a reader would use it.
+
+A snippet runs against the demo, whose address takes the place of `HOST`. One that cannot be run has the
+comment `<!-- not run: reason -->` directly above it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+import services
+from browsers import ChromiumPage
+from newsroom import File, NewsSite
+from services import Service
+from stage import until
+from test_docs import PAGES, ROOT, text_of
+from test_protocol import free_port
+from test_protocol import nginx_binary as nginx_binary
+from websockets.asyncio.client import connect
+
+from ticker import assets, cli
+from ticker.config import load
+from ticker.sources import SOURCES
+
+if TYPE_CHECKING:
+    from tests.conftest import OpenPage
+
+together = pytest.mark.asyncio(loop_scope="session")
+"""A test that shares the demo with others."""
+
+FENCE = re.compile(
+    r"^(?: *<!-- not run: (?P<reason>[^\n]+) -->\n)?(?P<indent> *)```(?P<language>\w*)\n(?P<code>.*?)^ *```$",
+    re.DOTALL | re.MULTILINE,
+)
+NO_CODE = {"mermaid", "text"}
+MOST_NOT_RUN = 10
+NOWHERE = "http://127.0.0.1:9"
+"""Where the banks are asked: nobody listens at the discard port."""
+SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """A fenced block of a page."""
+
+    page: str
+    line: int
+    language: str
+    code: str
+    reason: str
+    """Why it is not run; empty: it is."""
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+
+def snippets() -> Iterator[Snippet]:
+    for page in PAGES:
+        text = text_of(page)
+        for found in FENCE.finditer(text):
+            line = text.count("\n", 0, found.start("code"))
+            code = textwrap.dedent(found["code"])
+            yield Snippet(page, line, found["language"], code, found["reason"] or "")
+
+
+ALL = tuple(snippets())
+
+
+def of(*languages: str) -> pytest.MarkDecorator:
+    """A test of each snippet that is to be run."""
+    some = [each for each in ALL if each.language in languages and not each.reason]
+    return pytest.mark.parametrize("snippet", some, ids=str)
+
+
+def test_every_snippet_has_a_language_that_is_run() -> None:
+    fences = sum(len(re.findall(r"^ *```", text_of(page), re.MULTILINE)) for page in PAGES)
+
+    assert fences == 2 * len(ALL)
+    assert {each.language for each in ALL if not each.reason} - NO_CODE == {
+        "html",
+        "js",
+        "nginx",
+        "python",
+        "sh",
+        "toml",
+    }
+
+
+def test_at_most_ten_snippets_are_not_run() -> None:
+    assert len([each for each in ALL if each.reason]) <= MOST_NOT_RUN
+
+
+# The service that they are run against.
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def demo() -> AsyncIterator[Service]:
+    """A demo, and a folder with a config.toml for its data."""
+    with tempfile.TemporaryDirectory(prefix="ticker-", dir="/tmp") as path:
+        folder = Path(path)
+        (folder / "config.toml").write_text(f'[redis]\ndata_dir = "{folder}/data"\n')
+        data = ("--data-dir", f"{folder}/data")
+        async with services.running(folder, "demo", "--port", "0", "--every", "1", *data) as service:
+            await until(lambda: has_quotes(service.url))
+            yield service
+
+
+async def has_quotes(url: str) -> bool:
+    async with aiohttp.ClientSession() as client, client.get(f"{url}v1/quotes") as answer:
+        return len((await answer.json())["quotes"]) == 5
+
+
+def here(code: str, service: Service) -> str:
+    """The code with the address of the service."""
+    script = assets.built("ticker.js")
+    for written, meant in (
+        ("https://HOST", service.url.rstrip("/")),
+        ("wss://HOST", service.url.rstrip("/").replace("http", "ws", 1)),
+        ("ticker.HASH.js", assets.address(assets.fingerprint(script))),
+        ("sha384-...", assets.integrity(script)),
+    ):
+        code = code.replace(written, meant)
+    assert "HOST" not in code
+    return code
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """What a reader's shell has: the commands `ticker` and `python`, and a home."""
+    programs = folder / "bin"
+    programs.mkdir(exist_ok=True)
+    for name, words in (("ticker", "-m ticker"), ("python", "")):
+        (programs / name).write_text(f'#!/bin/sh\nexec {sys.executable} {words} "$@"\n')
+        (programs / name).chmod(0o755)
+    # An answer such as 404 is a failure.
+    (folder / ".curlrc").write_text("silent\nfail\n")
+    return {
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "HOME": str(folder),
+        "XDG_STATE_HOME": str(folder / "state"),
+        "LANG": "C.UTF-8",
+    }
+
+
+# Commands.
+
+SERVER = re.compile(r"^ticker (demo|serve)\b(.*)$", re.MULTILINE)
+
+
+@of("sh")
+@pytest.mark.redis
+@together
+async def test_a_command_does_its_work(snippet: Snippet, demo: Service, short_path: Path) -> None:
+    if server := SERVER.search(snippet.code):
+        assert snippet.code.strip() == server[0]
+        await serves(server[1], server[2].split(), short_path)
+        return
+    process = await asyncio.create_subprocess_exec(
+        *("bash", "-euo", "pipefail", "-c", here(snippet.code, demo)),
+        cwd=demo.folder,
+        env=environment(short_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    async with asyncio.timeout(SECONDS):
+        out, _ = await process.communicate()
+
+    assert (process.returncode, bool(out)) == (0, True), out.decode()
+
+
+async def serves(command: str, options: list[str], folder: Path) -> None:
+    """The service starts by this command, with the example as its configuration."""
+    shutil.copy(ROOT / "config.example.toml", folder / "config.toml")
+    options = [f"{folder}/{each}" if each == "config.toml" else each for each in options]
+    banks = {f"TICKER_SOURCES__{key.upper()}__BASE_URL": NOWHERE for key in SOURCES}
+    state = {"XDG_STATE_HOME": str(folder / "state")}
+    async with services.running(
+        folder, command, *options, "--port", "0", environment=banks | state
+    ) as service:
+        service.process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(service.process.wait, SECONDS) == 0
+
+
+def commands() -> Iterator[str]:
+    """The commands that stand in a sentence or a table."""
+    for page in PAGES:
+        yield from re.findall(
+            r"`((?:ticker|tests/run|python -m|\.venv-test/bin/python -m) [^`]+)`", text_of(page)
+        )
+
+
+@pytest.mark.parametrize("command", sorted(set(commands())))
+def test_a_command_in_a_sentence_exists(command: str) -> None:
+    match re.sub(r"\[[^]]*\]", "", command).split():
+        case ["ticker", *words]:
+            symbol = ["KGS"] if words in (["confirm"], ["hold"]) else []
+            assert cli._parser().parse_args(words + symbol).command == words[0]
+        case ["tests/run", *files]:
+            assert [name for name in files if name.startswith("tests/") and not (ROOT / name).is_file()] == []
+        case [_, "-m", module, *_]:
+            assert importlib.util.find_spec(module)
+
+
+# Programs.
+
+
+@of("python")
+@pytest.mark.redis
+@together
+async def test_a_python_program_prints_quotes(snippet: Snippet, demo: Service, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(here(snippet.code, demo))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-u", "-W", "error", str(program)),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert process.stdout
+    try:
+        async with asyncio.timeout(SECONDS):
+            lines = [(await process.stdout.readline()).decode() for _ in range(2)]
+    finally:
+        process.kill()
+        await process.wait()
+
+    assert sorted(line.split(" ")[0] for line in lines) == ["KGS/USD", "TJS/USD"], lines
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def site() -> AsyncIterator[NewsSite]:
+    """A site of another origin than the service's."""
+    async with NewsSite().open() as site:
+        yield site
+
+
+HEAD = "<!doctype html><html lang=en><meta charset=utf-8><title>News</title>"
+
+
+@of("js")
+@pytest.mark.redis
+@together
+async def test_a_script_gets_quotes(
+    snippet: Snippet, demo: Service, site: NewsSite, open_page: OpenPage
+) -> None:
+    said: list[str] = []
+    address = site.put("/script", File(f"{HEAD}<script>{here(snippet.code, demo)}</script>".encode()))
+    async with open_page("chromium") as page:
+        assert isinstance(page, ChromiumPage)
+        page.tab.on("console", lambda message: said.append(message.text))
+        await page.open(address)
+        await until(lambda: asyncio.sleep(0, bool(said)))
+
+        assert re.match("snapshot|KGS/USD|TJS/USD", said[0])
+        assert page.complaints == []
+
+
+LINES = """
+return [...document.querySelectorAll("currency-ticker")].map(
+  (line) => line.shadowRoot?.querySelectorAll("[part~=item]").length ?? 0);
+"""
+
+
+@of("html")
+@pytest.mark.redis
+@together
+async def test_a_snippet_of_html_shows_quotes(
+    snippet: Snippet, demo: Service, site: NewsSite, open_page: OpenPage
+) -> None:
+    address = site.put("/html", File(f"{HEAD}<body>{here(snippet.code, demo)}".encode()))
+    async with open_page("chromium") as page:
+        assert isinstance(page, ChromiumPage)
+
+        async def shows() -> bool:
+            lines = await page.run(LINES)
+            frames = [each for each in page.tab.frames if each.parent_frame]
+            texts = [await each.inner_text("body") for each in frames]
+            pictures = await page.run("return [...document.images].map((each) => each.naturalWidth)")
+            return (
+                (any(lines) or not re.search("<script|<currency-ticker", snippet.code))
+                and all(["KGS/USD" in text for text in texts])
+                and all(pictures)
+                and bool(lines or texts or pictures)
+            )
+
+        await page.open(address)
+        await until(shows)
+        assert page.complaints == []
+
+
+# Files.
+
+
+@of("toml")
+def test_a_configuration_is_understood(snippet: Snippet, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(snippet.code)
+
+    assert load(tmp_path / "config.toml", environment={}) != load(None, environment={})
+
+
+NGINX = """
+daemon off; master_process off; pid nginx.pid; error_log stderr; events {{ worker_connections 64; }}
+http {{
+    access_log off;
+    client_body_temp_path body; proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+    server {{ listen 127.0.0.1:{port}; {location} }}
+}}
+"""
+
+
+@of("nginx")
+@pytest.mark.redis
+@together
+async def test_a_proxy_passes_answers_and_the_stream(
+    snippet: Snippet, demo: Service, short_path: Path, nginx_binary: str
+) -> None:
+    port = free_port()
+    location = snippet.code.replace("127.0.0.1:8080", f"127.0.0.1:{demo.port}")
+    assert location != snippet.code
+    (short_path / "nginx.conf").write_text(NGINX.format(port=port, location=location))
+    command = (nginx_binary, "-p", str(short_path), "-e", "stderr", "-c", str(short_path / "nginx.conf"))
+    process = await asyncio.create_subprocess_exec(*command)
+    try:
+
+        async def answers() -> Any:
+            try:
+                return await has_quotes(f"http://127.0.0.1:{port}/")
+            except aiohttp.ClientConnectorError:
+                return False
+
+        await until(answers)
+        async with connect(f"ws://127.0.0.1:{port}/v1/stream") as stream:
+            assert '"snapshot"' in str(await stream.recv())
+    finally:
+        process.terminate()
+        await process.wait()
