@@ -199,7 +199,7 @@ async def serves(command: str, options: list[str], folder: Path) -> None:
 
 
 def commands() -> Iterator[str]:
-    """The commands that stand in a sentence or a table."""
+    """Those that stand in a sentence or a table."""
     for page in PAGES:
         yield from re.findall(
             r"`((?:ticker|tests/run|python -m|\.venv-test/bin/python -m) [^`]+)`", text_of(page)
