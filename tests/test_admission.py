@@ -113,7 +113,7 @@ def test_a_proxy_that_does_not_say_for_whom_it_asks_is_nobody_s_address() -> Non
     for _ in range(50):
         gate.enter("")
 
-    with pytest.raises(Refused, match="no more subscribers fit"):
+    with pytest.raises(Refused, match="the limit of subscribers is reached"):
         gate.enter("")
 
 

@@ -186,4 +186,4 @@ async def test_a_fault_is_logged_once_and_it_goes_on(
         count = len(desk.rings)
         await until(lambda: len(desk.rings) > count)
 
-    assert len([each for each in caplog.records if "can't be judged" in each.message]) == 1
+    assert len([each for each in caplog.records if "could not be judged" in each.message]) == 1

@@ -58,7 +58,7 @@ def why(symbol: str = "KGS", *polled: str, polling: Polling | None = POLLING, **
         ),
         (
             {"checked_at": NOON, "succeeded_at": NOON},
-            "NBKR has answered, without a rate that can be shown yet",
+            "NBKR has answered, but its rate can't be shown yet",
         ),
         (
             {"checked_at": NOON, "held": (HELD,), "failures": 1, "error": "timed out"},
@@ -80,7 +80,7 @@ def test_the_first_source_that_may_have_the_pair_is_named_with_its_state(
         ("KGS", ("nbk", "cbr"), "CBR has not been asked yet"),
         ("EUR", (), "demo:CBR has not been asked yet"),
         ("KGS", ("frankfurter",), "Frankfurter has not been asked yet"),
-        ("XAU", ("nbkr", "nbk"), "No source that is polled lists this pair"),
+        ("XAU", ("nbkr", "nbk"), "No enabled source lists this pair"),
         ("TMT", (), "The fixed rate has not been published yet"),
     ],
 )
@@ -211,7 +211,7 @@ async def test_a_pair_that_comes_with_a_reload_is_awaited_with_its_reason(
         frame = await reader.receive()
 
     assert (frame["type"], len(frame["quotes"])) == ("snapshot", 2)
-    assert frame["awaited"] == {"XAU/KGS": "No source that is polled lists this pair"}
+    assert frame["awaited"] == {"XAU/KGS": "No enabled source lists this pair"}
 
 
 async def test_redis_is_not_asked_while_every_pair_has_a_quote(

@@ -251,7 +251,7 @@ async def polling(
 
 async def filled(caplog: pytest.LogCaptureFixture, times: int = 1) -> None:
     """Wait for so many passes to have come to their end."""
-    await until(lambda: len(said(caplog, "told days: ")) >= times)
+    await until(lambda: len(said(caplog, "received days: ")) >= times)
 
 
 async def known(store: Store, symbol: Pair = KGS, source: str = "") -> list[date]:
@@ -300,7 +300,7 @@ async def test_a_first_start_knows_the_days_before_from_one_request_a_currency(
     assert told.history == ""
     assert said(caplog, "history:") == [
         "nbkr: history: unknown days since 2026-05-12: 10",
-        "nbkr: history: told days: 10 of 10",
+        "nbkr: history: received days: 10 of 10",
     ]
 
 
@@ -454,7 +454,7 @@ async def test_a_day_without_a_table_is_never_asked_for_again(
     # Only today's table, twice.
     assert len(bank.asked) == count + 2
     assert set(bank.asked_for(count)) <= {FRIDAY}
-    assert said(caplog, "told days: ") == [f"{key}: history: told days: 10 of 10"]
+    assert said(caplog, "received days: ") == [f"{key}: history: received days: 10 of 10"]
 
 
 async def is_none(store: Store, day: date) -> bool:
@@ -563,7 +563,7 @@ async def test_an_end_in_the_middle_is_soon_and_the_next_start_goes_on(
         await until(lambda: wrote(store, 10))
     bank.held.clear()
     before, count = await said_days(store), len(bank.asked)
-    ended_early = not said(caplog, "told days: ")
+    ended_early = not said(caplog, "received days: ")
 
     async with polling(store, bank, clock, "nbk", backfill_days=30):
         await filled(caplog)
@@ -641,7 +641,7 @@ async def test_a_history_that_fails_is_no_failure_of_the_source_and_is_said_once
         scheduled.poll_now()
         await filled(caplog)
 
-    assert warnings == ["nbkr: the history has gaps, the next poll goes on: answered 503"]
+    assert warnings == ["nbkr: the history has gaps, the next poll continues: answered 503"]
     assert (told.status, told.error) == ("ok", "")
     assert now
     assert (now.as_of, now.status, now.change) == (FRIDAY, "live", None)
@@ -717,7 +717,7 @@ async def test_an_operator_has_more_days_filled(
         await filled(caplog, 2)
         await until(lambda: knows(store, 30))
 
-    assert done == Done("asks nbkr for 60 days; /v1/sources tells how far it is", done=True)
+    assert done == Done("asks nbkr for 60 days; /v1/sources shows the progress", done=True)
     assert min(await known(store)) == FRIDAY - 60 * ONE_DAY
 
 
@@ -759,7 +759,7 @@ async def test_an_order_that_comes_while_a_history_is_being_filled_is_not_lost(
     async with polling(store, bank, clock, "nbk"):
         await until(lambda: len(bank.asked) > 3)
         done = await decided(store, "40")
-        assert said(caplog, "told days: ") == []
+        assert said(caplog, "received days: ") == []
         moment.set()
         await until(lambda: knows(store, 20, KZT))
 

@@ -161,11 +161,11 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     ("text", "words"),
     [
         ("[server]\nprot = 1", "line 2: unknown key `server.prot`. Did you mean `server.port`?"),
-        ("[server", "line 1: the section's name does not end. Add the closing bracket: [server]."),
+        ("[server", "line 1: the name of the section does not end. Add the closing bracket: [server]."),
         ("[sources.nbrk]", "line 1: unknown source [sources.nbrk]. Did you mean [sources.nbk]?"),
         (
             '[redis]\nurl = "http://:secret@example"',
-            "`redis.url`: this address can't be used: it begins with none of redis://",
+            "`redis.url`: this address can't be used: it must begin with one of redis://",
         ),
     ],
 )
@@ -218,7 +218,7 @@ def test_a_fault_of_ours_is_said_with_1_and_with_its_place(
 
     assert main(["serve"]) == 1
 
-    assert "ticker serve ended by a fault of its own" in caplog.text
+    assert "ticker serve stopped after an internal error" in caplog.text
     assert "ZeroDivisionError: by nought" in caplog.text
 
 
@@ -282,9 +282,9 @@ def test_a_user_without_a_home_is_told_so_with_2(
     assert main([command, *options]) == 2
 
     assert capsys.readouterr().err.splitlines()[-1] == (
-        f"ticker {command}: `redis.data_dir`: user {os.getuid()} has no home here, "
-        "and ~/.local/state is in it. "
-        "Set redis.data_dir, or HOME."
+        f"ticker {command}: `redis.data_dir`: ~/.local/state needs a home directory, "
+        f"and user {os.getuid()} has none. "
+        "Set redis.data_dir or HOME."
     )
 
 
@@ -425,7 +425,7 @@ async def test_a_decision_waits_for_a_process_that_polls(
 
     code = await command("confirm", "KGS", "--config", str(remote))
 
-    words = "recorded, but no process polls on this Redis: it is done when `ticker serve` runs"
+    words = "recorded, but no service polls on this Redis: `ticker serve` carries it out when it runs"
     assert (code, capsys.readouterr().err) == (1, f"ticker confirm: {words}\n")
     assert [(each.verb, each.subject) for each in await store.orders()] == [("confirm", "KGS")]
 
@@ -440,7 +440,7 @@ async def test_a_redis_that_is_out_of_reach_is_said_in_words(
 
     said = capsys.readouterr().err
     assert code == 1
-    assert said.startswith(f"ticker {arguments[0]}: redis is out of reach")
+    assert said.startswith(f"ticker {arguments[0]}: redis is unreachable")
     assert "Connect" in said
 
 
@@ -457,7 +457,7 @@ async def test_of_a_redis_that_stands_still_it_is_not_said_that_it_has_recorded_
             os.kill(server.pid, signal.SIGCONT)
 
     assert code == 1
-    assert capsys.readouterr().err.startswith("ticker confirm: redis is out of reach")
+    assert capsys.readouterr().err.startswith("ticker confirm: redis is unreachable")
 
 
 async def test_the_service_with_an_embedded_redis_is_found_by_its_directory(
@@ -484,7 +484,7 @@ async def test_where_no_service_runs_there_is_nobody_to_decide_for(
 ) -> None:
     code = await command("confirm", "KGS", "--config", str(private))
 
-    words = f"no service runs on {short_path}/data: start `ticker serve`, then decide"
+    words = f"no service uses {short_path}/data: start `ticker serve`, then repeat the command"
     assert (code, capsys.readouterr().err) == (1, f"ticker confirm: {words}\n")
     assert not (short_path / "data").exists()
 
@@ -605,7 +605,7 @@ async def test_a_back_fill_whose_lease_is_taken_over_says_so(
         code = await filling
 
     assert code == 1
-    assert "broken off: LEASELOST another poller holds the lease" in capsys.readouterr().err
+    assert "stopped early: LEASELOST another poller holds the lease" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "1831"])
@@ -614,7 +614,7 @@ async def test_a_back_fill_of_more_days_than_are_kept_is_refused_with_2(
 ) -> None:
     assert await command("backfill", "--days", days, "--config", str(remote)) == 2
 
-    words = f"--days {days}: 1 to 1830 days are kept (history.days)"
+    words = f"--days {days} is out of range. Write 1 to 1830 (history.days)."
     assert capsys.readouterr().err == f"ticker backfill: {words}\n"
 
 

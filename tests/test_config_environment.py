@@ -79,16 +79,16 @@ def test_other_variables_are_ignored() -> None:
 
 
 WRONG = {
-    "TICKER_SERVER__PROT=1": ("no key has this variable. Did you mean TICKER_SERVER__PORT?"),
-    "TICKER_SEVER__PORT=1": ("no key has this variable. Did you mean TICKER_SERVER__PORT?"),
-    "TICKER__SYMBOL=[]": ("no key has this variable. Did you mean TICKER__SYMBOLS?"),
-    "TICKER__SERVER={ port = 1 }": ("no key has this variable. Did you mean TICKER_SERVER__PORT?"),
-    "TICKER_SYMBOLS__=1": ("no key has this variable. Did you mean TICKER__SYMBOLS?"),
+    "TICKER_SERVER__PROT=1": ("no key belongs to this variable. Did you mean TICKER_SERVER__PORT?"),
+    "TICKER_SEVER__PORT=1": ("no key belongs to this variable. Did you mean TICKER_SERVER__PORT?"),
+    "TICKER__SYMBOL=[]": ("no key belongs to this variable. Did you mean TICKER__SYMBOLS?"),
+    "TICKER__SERVER={ port = 1 }": ("no key belongs to this variable. Did you mean TICKER_SERVER__PORT?"),
+    "TICKER_SYMBOLS__=1": ("no key belongs to this variable. Did you mean TICKER__SYMBOLS?"),
     "TICKER_SOURCES__NBRK__ENABLED=true": (
-        "no key has this variable. Did you mean TICKER_SOURCES__NBK__ENABLED?"
+        "no key belongs to this variable. Did you mean TICKER_SOURCES__NBK__ENABLED?"
     ),
     "TICKER_X__Y__Z=1": (
-        "no key has this variable.\n"
+        "no key belongs to this variable.\n"
         "  Unset it, or name a key: TICKER_SERVER__PORT is `server.port`, and TICKER__SYMBOLS is `symbols`."
     ),
     "TICKER_SERVER__PORT=x": (
@@ -110,7 +110,7 @@ WRONG = {
         "`sources.nbk.enabled`: 'yes' is not true or false.\n"
         "  Write true or false, like TICKER_SOURCES__NBK__ENABLED=true."
     ),
-    "TICKER_SOURCES__ERAPI__KEY=hunter2": ("a key has a variable of its own. Set TICKER_ERAPI_KEY instead."),
+    "TICKER_SOURCES__ERAPI__KEY=hunter2": ("this secret has another variable. Set TICKER_ERAPI_KEY instead."),
     "TICKER__SYMBOLS=KGS": (
         "`symbols`: 'KGS' is not a list. Write a list, like TICKER__SYMBOLS='[\"one\", \"two\"]'."
     ),

@@ -75,7 +75,7 @@ WRONG = {
         'c.toml, line 3: `server.admin`: "x" is not an address. Write HOST:PORT, like "127.0.0.1:9100".\n'
         "c.toml, line 4: `server.workers`: 0 is too small. Write a whole number from 1 to 64, like 1.\n"
         "c.toml, line 5: `server.silent_seconds`: 80 is not more than server.heartbeat_seconds = 80.\n"
-        "  Otherwise clients that answer every ping are disconnected: write three times as much."
+        "  Otherwise clients that answer every ping are disconnected. Write three times that value."
     ),
     (
         "[server]\n"
@@ -87,16 +87,16 @@ WRONG = {
         'c.toml, line 2: `server.host`: "203.0.113.9" is not an address of this machine.\n'
         '  Write "127.0.0.1" for this machine only, or "0.0.0.0" for all its addresses.\n'
         "c.toml, line 5: `server.silent_seconds`: 80 is not more than server.heartbeat_seconds = 80.\n"
-        "  Otherwise clients that answer every ping are disconnected: write three times as much."
+        "  Otherwise clients that answer every ping are disconnected. Write three times that value."
     ),
     ('[server]\nhost = "0.0.0.0"\nadmin = "127.0.0.1:8080"'): (
-        "c.toml, line 3: `server.admin`: 127.0.0.1:8080 is the address of server.host and server.port, "
-        "too.\n"
+        "c.toml, line 3: `server.admin`: 127.0.0.1:8080 is also the address of server.host and "
+        "server.port.\n"
         '  Write another port, like "127.0.0.1:9100".'
     ),
-    ("[server"): ("c.toml, line 1: the section's name does not end. Add the closing bracket: [server]."),
-    ("[server]\nport = 1\n[server]"): ("c.toml, line 3: this section is there twice. Put its keys into one."),
-    ("[server]\nport = 1\nport = 2"): ("c.toml, line 3: this key is there twice. Remove one of the two."),
+    ("[server"): ("c.toml, line 1: the name of the section does not end. Add the closing bracket: [server]."),
+    ("[server]\nport = 1\n[server]"): ("c.toml, line 3: this section appears twice. Put its keys into one."),
+    ("[server]\nport = 1\nport = 2"): ("c.toml, line 3: this key appears twice. Remove one of the two."),
     ("port = 8080"): ("c.toml, line 1: unknown key `port`. Did you mean `server.port`?"),
     ("[sever]\nport = 8080"): ("c.toml, line 1: unknown section [sever]. Did you mean [server]?"),
     ("server = 5"): (
@@ -134,7 +134,7 @@ WRONG = {
         'c.toml, line 4: `sources.nbk.enabled`: "yes" is text, not true or false. Write true or false.\n'
         'c.toml, line 5: `sources.nbk.interval_seconds`: "60" is text, not a whole number. Write 60 without '
         "quotes.\n"
-        "c.toml, line 6: `sources.nbk.key`: a key is a secret, and a file is copied. Set TICKER_NBK_KEY "
+        "c.toml, line 6: `sources.nbk.key`: this secret may not be in a file. Set TICKER_NBK_KEY "
         "instead.\n"
         "c.toml, line 7: `sources.nbk.base_url`: this is not an address.\n"
         '  Write one without a query, like "https://host:8080/path".\n'
@@ -219,8 +219,8 @@ WRONG = {
     ),
     ('[server]\nhost = ""\n[redis]\ndata_dir = "a\\u0000b"'): (
         'c.toml, line 2: `server.host`: "" is not a host. Write an address or a name, like "0.0.0.0".\n'
-        "c.toml, line 4: `redis.data_dir`: it has a sign that can't be printed.\n"
-        "  Write letters, digits and common signs."
+        "c.toml, line 4: `redis.data_dir`: it has a character that can't be printed.\n"
+        "  Write letters, digits and punctuation."
     ),
     ("sources = 5"): (
         "c.toml, line 1: `sources`: this is a section, not a number. Write [sources], and its keys below it."
@@ -302,8 +302,8 @@ WRONG = {
     ),
     ('policy = ["nbkr", "ecb"]'): (
         'c.toml, line 1: `policy`: unknown source "ecb".\n'
-        '  Did you mean "cbu"? There are nbkr, nbk, nbt, cbu, cbt, cbr, fawazahmed0, frankfurter, erapi, '
-        "floatrates, openexchangerates."
+        '  Did you mean "cbu"? The sources are nbkr, nbk, nbt, cbu, cbt, cbr, fawazahmed0, frankfurter, '
+        "erapi, floatrates, openexchangerates."
     ),
     ("policy = 5"): (
         "c.toml, line 1: `policy`: 5 is not a policy.\n"
@@ -329,7 +329,9 @@ WRONG = {
     ('[history]\ndays = 0x10\npause_seconds = "0.5"'): (
         'c.toml, line 3: `history.pause_seconds`: "0.5" is text, not a number. Write 0.5 without quotes.'
     ),
-    ("x = 1 2"): ("c.toml, line 1: something follows the value. Write one key a line, and text in quotes."),
+    ("x = 1 2"): (
+        "c.toml, line 1: there is more text after the value. Write one key per line, and text in quotes."
+    ),
     ('x = "a\\qb"'): (
         "c.toml, line 1: the text has a lone backslash. Double it, or use single quotes: 'C:\\data'."
     ),
@@ -347,8 +349,8 @@ WRONG = {
         'c.toml, line 3: `guard.bands.KGS`, item 2: "x" is text, not a number. Write a number, like 1.5.'
     ),
     ('label = """\ntwo\nlines"""\nport = 1'): (
-        "c.toml, line 1: `label`: it has a sign that can't be printed. Write letters, digits and common "
-        "signs.\n"
+        "c.toml, line 1: `label`: it has a character that can't be printed. Write letters, digits and "
+        "punctuation.\n"
         "c.toml, line 4: unknown key `port`. Did you mean `server.port`?"
     ),
 }
@@ -406,7 +408,7 @@ def test_a_file_that_is_none_is_said(tmp_path: Path) -> None:
         f"{tmp_path}: this is a directory. Name the file in it.",
         f"{tmp_path}/missing.toml: there is no such file. "
         "Copy config.example.toml there, or name another file.",
-        f"{EXAMPLE}/below.toml: it can't be read: Not a directory. Mend that, or name another file.",
+        f"{EXAMPLE}/below.toml: it can't be read: Not a directory. Fix that, or name another file.",
     ]
 
 
@@ -439,7 +441,7 @@ def test_an_argument_is_judged_like_a_key_and_named(file: Path) -> None:
     with pytest.raises(ConfigError) as refusal:
         load(file, environment={}, arguments={"--port": (("server", "port"), 9100)})
 
-    assert f"{file}, line 2: `server.admin`: 127.0.0.1:9100 is the address" in str(refusal.value)
+    assert f"{file}, line 2: `server.admin`: 127.0.0.1:9100 is also the address" in str(refusal.value)
     with pytest.raises(ConfigError, match=r"^--port: `server\.port`: 70000 is too large"):
         load(file, environment={}, arguments={"--port": (("server", "port"), 70000)})
 

@@ -176,7 +176,7 @@ def test_where_no_version_is_known_that_is_said_with_all_that_are_new(
 
     first, *others = said_of(file, capsys)
 
-    assert first == f"new keys: it is not known which version ran last: there is no {own_state}/version"
+    assert first == f"new keys: the version that ran last is unknown: {own_state}/version does not exist"
     assert len(others) == 3
     assert not own_state.exists()
 
@@ -188,7 +188,7 @@ def test_a_redis_out_of_reach_is_no_error_of_the_configuration(
 
     said = said_of(file, capsys)
 
-    assert said[0].startswith("new keys: it is not known which version ran last: redis is out of reach: ")
+    assert said[0].startswith("new keys: the version that ran last is unknown: redis is unreachable: ")
 
 
 def test_a_symbol_that_only_disabled_sources_list_is_a_warning(
@@ -199,7 +199,7 @@ def test_a_symbol_that_only_disabled_sources_list_is_a_warning(
     file.write_text(f'symbols = ["KGS", "NGN/KES"]\n{off}')
 
     assert said_of(file, capsys)[0] == (
-        "symbols: no enabled source lists NGN/KES, it stays without a quote: enable one of its sources"
+        "symbols: NGN/KES has no quote, because no enabled source lists it: enable one that does"
     )
 
 

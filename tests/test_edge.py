@@ -1320,7 +1320,7 @@ async def test_at_the_end_everybody_is_told_and_the_port_is_closed(
     for each in clients:
         code, reason = await each.goodbye()
         assert code == 1001
-        assert "come back" in reason
+        assert "reconnect" in reason
         await each.ended()
     await asyncio.gather(idle.ended(), half.ended())
     for each in (*clients, idle, half, late, stuck):
@@ -1612,7 +1612,7 @@ async def test_history_is_what_one_source_said_by_day(
     # A source that is not asked any more may have rows, and one that never was has none.
     assert (await web.json("/v1/history/KGS?source=cbt"))["fixings"] == []
     refused = (await web.json("/v1/history/KGS?source=nobody", 404))["detail"]
-    assert refused.startswith("there is no source 'nobody'; there are nbkr, nbk, ")
+    assert refused.startswith("unknown source 'nobody'; the sources are nbkr, nbk, ")
     refused = (await web.json("/v1/history/KGS?from=2027-01-01&to=2026-01-01", 400))["detail"]
     assert refused == "from=2027-01-01 is after to=2026-01-01"
     assert len((await web.json("/v1/history/KGS?from=2026-05-21&to=2026-05-21"))["fixings"]) == 1

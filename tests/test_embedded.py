@@ -348,7 +348,7 @@ async def test_data_of_a_newer_server_is_refused(data_dir: Path, binary: Path) -
     stamp(data_dir, name, "10.0.1")
 
     with pytest.raises(
-        EmbeddedServerError, match=rf"written by {name} 10.0.1, and here is {Release.of(binary)}"
+        EmbeddedServerError, match=rf"written by {name} 10.0.1, but this machine has {Release.of(binary)}"
     ):
         await start(data_dir, binary)
     assert not (data_dir / "server.log").exists()
@@ -460,7 +460,7 @@ async def test_an_open_directory_of_somebody_else_is_refused(data_dir: Path) -> 
     else:
         data_dir = Path("/usr")
 
-    with pytest.raises(EmbeddedServerError, match=r"belongs to user \d+, not to \d+"):
+    with pytest.raises(EmbeddedServerError, match=r"belongs to user \d+, but this service runs as user \d+"):
         await start(data_dir, ANY)
 
 
@@ -518,7 +518,7 @@ def test_the_wheel_is_not_imported(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 
 def test_a_program_that_is_no_server_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(EmbeddedServerError, match=r"is no redis or valkey server .*dragonfly"):
+    with pytest.raises(EmbeddedServerError, match=r"is not a redis or valkey server .*dragonfly"):
         Release.of(program(tmp_path, "echo dragonfly v1.2"))
 
 

@@ -274,7 +274,7 @@ def refuses(key: str, dated: date, *, asked: date = TUESDAY, today: date = TUESD
     try:
         check_dates(SOURCES[key], rates(key, dated), asked=asked, today=today)
     except MalformedFeed as error:
-        assert str(error) == f"{key}: dated {dated}, but asked for {asked} on {today}"  # noqa: PT017 - a helper
+        assert str(error) == f"{key}: the table is dated {dated}, but {asked} was asked for on {today}"  # noqa: PT017 - a helper
         return True
     return False
 
@@ -328,7 +328,9 @@ def test_an_empty_table_is_refused() -> None:
 async def test_a_table_of_another_day_than_possible_is_a_failure(bank: Bank, fetcher: Fetcher) -> None:
     bank.answer = answer(NBT)
 
-    with pytest.raises(MalformedFeed, match="nbt: dated 2026-05-19, but asked for 2026-05-18 on 2026-05-19"):
+    with pytest.raises(
+        MalformedFeed, match="nbt: the table is dated 2026-05-19, but 2026-05-18 was asked for on 2026-05-19"
+    ):
         await fetcher.table(SOURCES["nbt"], day=TUESDAY - ONE_DAY, today=TUESDAY)
 
 
@@ -379,13 +381,14 @@ async def test_a_history_with_a_later_day_than_asked_for_is_refused(bank: Bank, 
     first, last = date(2005, 6, 17), date(2005, 6, 24)
 
     with pytest.raises(
-        MalformedFeed, match="nbkr: a rate after 2005-06-24, but asked for 2005-06-17 to 2005-06-24"
+        MalformedFeed,
+        match="nbkr: the answer has a rate after 2005-06-24, but 2005-06-17 to 2005-06-24 was asked for",
     ):
         await fetcher.history(SOURCES["nbkr"], "USD", first, last)
 
 
 async def test_who_tells_no_history_is_not_asked(bank: Bank, fetcher: Fetcher) -> None:
-    with pytest.raises(Refused, match="tells no history"):
+    with pytest.raises(Refused, match="has no history"):
         await fetcher.history(SOURCES["nbk"], "USD", TUESDAY, TUESDAY)
 
     assert not bank.asked

@@ -199,7 +199,7 @@ async def test_who_refuses_every_coding_is_told_so(site: Site, five: Cursor) -> 
     for path in ("/v1/quotes", "/v1/quotes/KGS", "/ticker.js", "/", "/openapi.json"):
         status, headers, body = await site.get(path, Accept_Encoding="identity;q=0", If_None_Match="*")
         assert (status, headers["Vary"]) == (406, "Accept-Encoding")
-        assert "you refuse all three" in json.loads(body)["detail"]
+        assert "the request refuses all three" in json.loads(body)["detail"]
 
 
 FILES = [

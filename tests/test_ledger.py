@@ -277,7 +277,7 @@ async def test_after_a_flush_ledger_documents_quotes_and_history_are_written_aga
     assert len(before["documents"]) == 4
     assert [len(each.quotes) for each in entries] == [1]
     assert outcomes.succeeded_at
-    assert len(said(caplog, "publishing everything anew")) == 1
+    assert len(said(caplog, "publishing everything again")) == 1
 
 
 async def state(store: Store) -> dict[str, Any]:

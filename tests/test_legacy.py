@@ -236,7 +236,7 @@ async def test_an_unreadable_memory_is_left_out_and_said(
 
     assert await store.legacy_memory() is None
     [line] = [record.getMessage() for record in caplog.records]
-    assert line.startswith("redis: what an earlier version remembered is unreadable, left out: ")
+    assert line.startswith("redis: the record of an earlier version is unreadable and was skipped: ")
 
 
 # Its events.

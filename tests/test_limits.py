@@ -530,7 +530,7 @@ async def test_hundreds_who_came_and_went_have_left_every_place_free(
 
 
 FILES = 160
-FULL = "no more connections fit in"
+FULL = "port: new connections are refused"
 SERVER = """
 import asyncio, logging, os, resource, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, ({files}, {files}))

@@ -200,10 +200,10 @@ async def test_a_worker_logs_as_its_parent_does(short_path: Path, redis_url: str
     file = configured(short_path, redis_url, workers=1 + 1)
     async with running(short_path, "--log-format", "json", "serve", "--config", file) as service:
         service.process.kill()
-        await until(lambda: service.log.count(": the service is gone: ending") == 2)
+        await until(lambda: service.log.count(": the service has ended, this worker ends too") == 2)
 
     words = [json.loads(line)["message"] for line in service.log.splitlines()]
-    assert {f"worker {number}: the service is gone: ending" for number in (1, 2)} <= {*words}
+    assert {f"worker {number}: the service has ended, this worker ends too" for number in (1, 2)} <= {*words}
 
 
 async def test_a_refusal_is_json_too(short_path: Path) -> None:
@@ -240,11 +240,11 @@ async def test_journald_is_known_by_the_stream_that_systemd_names(
         short_path, "serve", "--config", file, "--log-format", form, environment=journal
     ) as service:
         service.process.kill()
-        await until(lambda: "worker 2: the service is gone" in service.log, 10)
+        await until(lambda: "worker 2: the service has ended" in service.log, 10)
 
     lines = service.log.splitlines()
     assert all(re.match(r"<[3467]>", line) for line in lines)
-    assert any(line.startswith("<3>") and "the service is gone" in line for line in lines)
+    assert any(line.startswith("<3>") and "the service has ended" in line for line in lines)
     if form == "text":
         assert [line for line in lines if line.startswith("<6>2 workers serve: pids ")]
 
@@ -344,7 +344,7 @@ async def test_no_output_of_a_run_has_a_secret(
             # The password is another one now, and the connections are cut.
             await redis.acl_setuser("ticker", enabled=True, reset_passwords=True, passwords=[f"+{OTHER}"])
             await redis.client_kill_filter(user="ticker", skipme=True)
-            await until(lambda: "redis is away" in service.log, 30)
+            await until(lambda: "redis is unreachable" in service.log, 30)
             answers += await everything(service)
             service.process.terminate()
             out = service.process.communicate()[0]

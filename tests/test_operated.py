@@ -106,7 +106,7 @@ async def test_a_redis_that_refuses_writes_is_no_secret(
         for command in end:
             await redis.execute_command(*command)
         await until(lambda: is_well(service))
-        assert "redis takes writes again" in service.log
+        assert "redis accepts writes again" in service.log
 
 
 async def age(service: Service) -> float:

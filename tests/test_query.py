@@ -38,7 +38,7 @@ def test_an_unknown_parameter_is_named_with_the_nearest_known_one(route: str, na
 
     said = str(refusal.value)
     assert said.startswith(f"unknown parameter '{name}'" + (f", did you mean '{meant}'?" if meant else ";"))
-    assert said.endswith(f"; known here: {', '.join(query.KNOWN[route])}")
+    assert said.endswith(f"; the parameters are {', '.join(query.KNOWN[route])}")
 
 
 @pytest.mark.parametrize("text", ["limit", "limit=", "limit=1&cursor=1-1", "=1", "%6Cimit=1", "x%00y=1"])

@@ -84,8 +84,8 @@ async def test_a_bad_file_and_one_without_changes_change_nothing(caplog: pytest.
 
     assert (await coming).symbols == (Pair("KGS", "USD"),)
     said = [record.getMessage() for record in caplog.records]
-    assert said[0] == "reload: nothing is changed: c.toml, line 2: unknown key"
-    assert said[1].startswith("reload: nothing is changed: ")
+    assert said[0] == "reload: the new configuration was not applied: c.toml, line 2: unknown key"
+    assert said[1].startswith("reload: the new configuration was not applied: ")
     assert "TICKER_OPENEXCHANGERATES_KEY" in said[1]
     assert said[2:] == ["reload: nothing has changed", "reload: changed: symbols"]
 
@@ -193,7 +193,7 @@ async def test_another_peg_and_other_limits_hold_at_once_and_a_bad_file_changes_
     async with running(short_path) as service, reading(service) as reader:
         (short_path / "ticker.toml").write_text("[server]\nprot = 1\n")
         service.process.send_signal(signal.SIGHUP)
-        await until(lambda: "reload: nothing is changed: " in service.log)
+        await until(lambda: "reload: the new configuration was not applied: " in service.log)
         assert "unknown key `server.prot`" in service.log
 
         write(short_path, "TMT", text="[limits]\nsubscribers = 1\n")
@@ -203,7 +203,7 @@ async def test_another_peg_and_other_limits_hold_at_once_and_a_bad_file_changes_
         await until(lambda: reader.quotes == {"TMT/USD": "3.6"})
         assert reader.socket.close_code is None
         assert (await service.text(f"{service.url}v1/events"))[0] == 503
-        assert "reload: needs a restart: server.port" in service.log
+        assert "reload: a restart is needed for server.port" in service.log
 
         service.process.terminate()
         assert await service.ended() == 0

@@ -1214,7 +1214,7 @@ def test_a_table_of_another_day_than_was_asked_for_is_refused(symbol: Pair) -> N
     days = replay("09-09 02:00", early, since=MONDAY)
 
     assert days.refused[bank]
-    assert all("dated 2026-09-11, but asked for 2026-09-0" in words for words in days.refused[bank])
+    assert all("the table is dated 2026-09-11, but 2026-09-0" in words for words in days.refused[bank])
     expected = {KZT: "nbk live 453.99 of 08.09 +0.41", UZS: "cbu live 11771.50 of 08.09 +0.06"}
     if symbol in expected:
         assert days.still("09-08 18:00", symbol) == expected[symbol]

@@ -397,7 +397,7 @@ async def test_a_fault_in_one_task_ends_the_service_with_words(folder: Path) -> 
         await one.socket.wait_closed()
 
     assert (code, service.left_over()) == (1, [])
-    assert "ticker demo ended by a fault of its own" in service.log
+    assert "ticker demo stopped after an internal error" in service.log
     assert "ZeroDivisionError: by nought" in service.log
     assert one.socket.close_code == 1001
 
@@ -623,7 +623,7 @@ async def test_of_two_services_on_one_redis_the_other_goes_on_when_the_first_is_
             await until(lambda: "another process polls, standing by" in second.log)
             await until(lambda: comes_news(one))
             first.process.kill()
-            await until(lambda: "poller: polls 2 sources" in second.log)
+            await until(lambda: "poller: polling 2 sources" in second.log)
             await until(lambda: comes_news(one))
             await until(lambda: shows_the_quotes(one, second))
 

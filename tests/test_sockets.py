@@ -165,5 +165,5 @@ async def test_a_fault_ends_one_connection_and_is_told(street: Street) -> None:
     await until(lambda: other.heard == b"b")
     assert faulty.is_abandoned
     assert [context["message"] for context in told] == [
-        "port: a connection was ended by a fault of ours: never mind"
+        "port: an internal error ended a connection: never mind"
     ]

@@ -1187,7 +1187,7 @@ def test_a_comment_inside_a_text_leaves_it_whole() -> None:
 def test_a_table_says_what_is_missing_or_there_twice() -> None:
     rates = nbkr.parse(NBKR.body)
 
-    with pytest.raises(MalformedFeed, match="bank: USD/KGS of 2026-05-24 is there twice"):
+    with pytest.raises(MalformedFeed, match="bank: USD/KGS of 2026-05-24 appears twice"):
         READ.table((*rates, *nbkr.parse(NBKR.body)))
     with pytest.raises(MalformedFeed, match="bank: no CNY, TRY in a table of 4"):
         READ.table(rates, expected=("TRY", "USD", "CNY"))

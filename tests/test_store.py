@@ -640,7 +640,7 @@ async def test_an_unreadable_event_is_left_out_and_said(
     await publisher.say(entries=[said(4)])
 
     assert await store.ledger() == [said(1), said(4)]
-    assert [record.getMessage().partition(", left out: ")[0] for record in caplog.records] == [
+    assert [record.getMessage().partition(" and was skipped: ")[0] for record in caplog.records] == [
         f"redis: event {number}-0 of the ledger is unreadable" for number in (2, 3)
     ]
 
@@ -723,7 +723,7 @@ async def test_an_unreadable_document_is_left_out_and_said(
     await redis.hset("{ticker}:documents:about", "0" * 64, "{}")
 
     assert set(await store.documents()) == {document().sha256}
-    assert f"redis: document {'0' * 64} is unreadable, left out: " in caplog.text
+    assert f"redis: document {'0' * 64} is unreadable and was skipped: " in caplog.text
 
 
 # Reading.

@@ -107,7 +107,7 @@ async def test_a_process_that_stood_still_while_another_took_over_writes_nothing
         first.process.send_signal(signal.SIGSTOP)
         # It has news when it goes on, and asks for nothing in between.
         bank.answer = answer(table(datetime.now(UTC).date(), "87,9000"))
-        await until(lambda: "poller: polls 1 sources" in second.log, 30)
+        await until(lambda: "poller: polling 1 sources" in second.log, 30)
         await until(lambda: has_price(second, "87.9000"), 30)
         bank.answer = answer(b"", 500)
         code, out, log = await told(paths[1], "hold", "KGS", *second_file)
@@ -224,7 +224,7 @@ async def test_a_server_over_tls(
         for query in ("", f"?ssl_ca_certs={other['tls_ca_cert_file']}"):
             async with open_store(address + query) as store:
                 assert "its certificate is not accepted: " in await refusal(store)
-    with pytest.raises(Refused, match="ssl_ca_certs= names no file"):
+    with pytest.raises(Refused, match="ssl_ca_certs= is not an existing file"):
         open_store("rediss://h?ssl_ca_certs=/no/such.pem")
 
 
@@ -248,9 +248,9 @@ async def test_a_server_that_knows_no_hello_is_spoken_to_as_before(
                 await store.snapshot()
             assert (await store.snapshot()).rows
         async with open_store(f"redis://:wrong@{door}") as store:
-            assert await refusal(store) == "redis.url: it does not know this user with this password"
+            assert await refusal(store) == "redis.url: it refused this user with this password"
         async with open_store(f"redis://{door}") as store:
-            assert await refusal(store) == "redis.url: it wants a password, and the address has none"
+            assert await refusal(store) == "redis.url: it requires a password, and the address has none"
 
 
 async def test_an_edge_reads_at_a_replica_and_only_there(
@@ -377,7 +377,7 @@ async def test_whoever_takes_over_after_a_fail_over_is_heard_by_those_who_had_se
         await found.promoted(old)
 
         await until(lambda: has_price(second, "87.4900"), 60)
-        assert "publishing everything anew" in second.log
+        assert "publishing everything again" in second.log
 
 
 async def test_each_node_of_a_cluster_will_do_as_the_only_address(
@@ -397,7 +397,7 @@ async def test_each_node_of_a_cluster_will_do_as_the_only_address(
 
 def test_in_a_cluster_the_prefix_must_have_braces() -> None:
     for prefix in ("ticker:", "{}ticker:", "ticker}:{"):
-        with pytest.raises(Refused, match="it must have some, as") as failure:
+        with pytest.raises(Refused, match="a Cluster needs a prefix with a name in braces, like") as failure:
             Store("redis+cluster://h", prefix=prefix, stream_length=1, history_days=1)
         assert failure.value.key == "redis.prefix"
 
@@ -419,17 +419,17 @@ async def test_sentinels_lead_to_the_master(
                 assert await other.last_event() == 1
             found.sentinels[0].go_on()
         async with Store(url, sentinels={"password": "x"}, **facts) as store:
-            assert (await refusal(store)).startswith("redis.sentinel_username: the Sentinels do not know")
+            assert (await refusal(store)).startswith("redis.sentinel_username: the Sentinels refused")
         async with Store(url, **facts) as store:
-            assert (await refusal(store)).startswith("redis.sentinel_username: the Sentinels do not know")
+            assert (await refusal(store)).startswith("redis.sentinel_username: the Sentinels refused")
         async with Store(found.url, sentinels={"password": "w"}, **facts) as store:
-            assert await refusal(store) == "redis.url: it wants a password, and the address has none"
+            assert await refusal(store) == "redis.url: it requires a password, and the address has none"
         async with Store(url.replace("/prices", "/p"), sentinels={"password": "w"}, **facts) as store:
-            assert await refusal(store) == "redis.url: the Sentinels know no such service"
+            assert await refusal(store) == "redis.url: the Sentinels do not know this service"
         async with open_store(f"redis://:w@{found.sentinels[0].address}") as store:
-            assert "a Sentinel answers there: write redis+sentinel://" in await refusal(store)
+            assert "the server there is a Sentinel: write redis+sentinel://" in await refusal(store)
         async with Store(f"redis+sentinel://{found.servers[1].address}/prices", **facts) as store:
-            assert await refusal(store) == "redis.url: what answers there is no Sentinel"
+            assert await refusal(store) == "redis.url: the server there is not a Sentinel"
 
 
 # What a user may do.
@@ -528,7 +528,7 @@ async def answering(text: bytes) -> AsyncIterator[str]:
 @pytest.mark.parametrize("password", ["", ":pw@"])
 async def test_what_is_no_redis_is_said(text: bytes, password: str, open_store: OpenStore) -> None:
     async with answering(text) as address, open_store(f"redis://{password}{address}") as store:
-        assert await refusal(store) == "redis.url: what answers there is no Redis"
+        assert await refusal(store) == "redis.url: the server there is not a Redis"
         with pytest.raises(UNAVAILABLE):
             await store.snapshot()
 
@@ -536,7 +536,7 @@ async def test_what_is_no_redis_is_said(text: bytes, password: str, open_store: 
 async def test_where_no_tls_is_spoken_that_is_said(open_store: OpenStore) -> None:
     """A plain Redis says nothing to a handshake of TLS, so that is only out of reach."""
     async with answering(b"-ERR what?\r\n") as address, open_store(f"rediss://{address}") as store:
-        assert await refusal(store) == "redis.url: no TLS is spoken there: write redis in place of rediss"
+        assert await refusal(store) == "redis.url: it does not use TLS: write redis instead of rediss"
 
 
 async def test_what_is_wrong_with_an_address_is_said(one: Server, open_store: OpenStore) -> None:
@@ -544,16 +544,16 @@ async def test_what_is_wrong_with_an_address_is_said(one: Server, open_store: Op
     one.password = "secret"
     await one.tell("ACL", "SETUSER", "nobody", "on", ">pw", "~*", "-@all")
     for url, words in (
-        (one.url, "it wants a password, and the address has none"),
-        (f"redis://:wrong@{one.address}", "it does not know this user with this password"),
-        (f"redis://me:secret@{one.address}", "it does not know this user with this password"),
+        (one.url, "it requires a password, and the address has none"),
+        (f"redis://:wrong@{one.address}", "it refused this user with this password"),
+        (f"redis://me:secret@{one.address}", "it refused this user with this password"),
         (f"redis://:secret@{one.address}/99", "it has no database 99"),
-        (f"redis+cluster://:secret@{one.address}", "it is no Cluster: write redis:// in place of redis+cl"),
-        (f"redis+cluster://:wrong@{one.address}", "it does not know this user with this password"),
-        (f"redis+sentinel://{one.address}/prices", "what answers there is no Sentinel"),
+        (f"redis+cluster://:secret@{one.address}", "it is not a Cluster: write redis:// instead of redis+cl"),
+        (f"redis+cluster://:wrong@{one.address}", "it refused this user with this password"),
+        (f"redis+sentinel://{one.address}/prices", "the server there is not a Sentinel"),
         (
             f"redis://nobody:pw@{one.address}",
-            "its user may not do what is needed, see ticker/docs/operating.md",
+            "its user lacks a permission that is needed, see ticker/docs/operating.md",
         ),
     ):
         async with open_store(url) as store:
@@ -585,7 +585,7 @@ async def test_a_check_of_the_configuration_also_asks_the_replica(one: Server, s
     code, out, log = await told(short_path / "s", "config", "check", file, environment={})
 
     assert (code, out) == (2, "")
-    assert log.startswith("ticker config: redis.read_url: it wants a password")
+    assert log.startswith("ticker config: redis.read_url: it requires a password")
 
 
 @pytest.mark.parametrize("way", ["file", "variable"])
@@ -594,10 +594,10 @@ async def test_a_service_with_the_wrong_address_ends_at_once_and_names_what_gave
 ) -> None:
     await one.tell("CONFIG", "SET", "requirepass", "Sup3rSecret")
     for url, words in (
-        (f"redis://:Wr0ng@{one.address}", "it does not know this user with this password"),
+        (f"redis://:Wr0ng@{one.address}", "it refused this user with this password"),
         (f"redis://:Sup3rSecret@{one.address}/99", "it has no database 99"),
         (f"redis://:Sup3rSecret/def@{one.address}", "in a password, write / as %2F"),
-        (f"redis://:Sup3rSecret@{one.address}?ssl=true", "there is no ?ssl=: for TLS, write rediss://"),
+        (f"redis://:Sup3rSecret@{one.address}?ssl=true", "?ssl= is not an option: for TLS, write rediss://"),
     ):
         file = configured(short_path / "s", url if way == "file" else "embedded")
         environment = {} if way == "file" else {"TICKER_REDIS_URL": url}
@@ -627,6 +627,6 @@ async def test_a_service_whose_redis_is_out_of_reach_waits_and_says_so(short_pat
     port = free_ports(1)[0]
     file = configured(short_path / "s", f"redis://127.0.0.1:{port}")
     async with running(short_path / "s", "serve", *file) as service:
-        await until(lambda: "redis is away" in service.log)
+        await until(lambda: "redis is unreachable" in service.log)
         async with server(short_path / "redis", port=port):
             await until(lambda: "redis is back" in service.log, 30)

@@ -113,4 +113,4 @@ def test_a_command_whose_output_is_lost_says_so_and_fails(short_path: Path) -> N
             found = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True)
 
     assert found.returncode == 1
-    assert found.stderr == "ticker quotes: its output can't be written: No space left on device\n"
+    assert found.stderr == "ticker quotes: the output can't be written: No space left on device\n"

@@ -281,7 +281,7 @@ def test_a_selection_may_name_symbols_the_other_way_round_or_both_ways() -> None
 
 @pytest.mark.parametrize("text", ["EUR", "KGS/EUR", "EUR/KGS"])
 def test_a_symbol_that_is_not_served_is_named(text: str) -> None:
-    with pytest.raises(BadFrame, match=r"is not served here; there are KGS/USD, TJS/USD, UZS/USD"):
+    with pytest.raises(BadFrame, match=r"is not served here; the symbols are KGS/USD, TJS/USD, UZS/USD"):
         wire.select((text,), ALL)
 
 

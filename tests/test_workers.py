@@ -179,7 +179,7 @@ async def test_a_killed_worker_is_followed_by_another_and_its_readers_go_on_wher
         assert service.workers[1] != victim
         assert service.workers[2] == other
         log = service.log
-        assert log.count("worker 1 was ended by SIGKILL: it is started again") == 1
+        assert log.count("worker 1 was ended by SIGKILL; it is started again") == 1
         assert log.count(f"worker 1 is back as pid {service.workers[1]}") == 1
         assert "Traceback" not in log
 
@@ -274,8 +274,8 @@ async def test_workers_say_who_they_are_and_their_words_hold_no_secret(folder: P
 
         assert not any(redis_url in each for each in words.values())
         assert sorted(re.findall(r"ERROR +(worker [0-9]: .*)", service.log)) == [
-            "worker 1: the service is gone: ending",
-            "worker 2: the service is gone: ending",
+            "worker 1: the service has ended, this worker ends too",
+            "worker 2: the service has ended, this worker ends too",
         ]
 
 
@@ -404,7 +404,7 @@ async def test_a_worker_that_hears_nothing_is_killed_at_the_end(folder: Path, re
 
         assert (code, [pid for pid in pids if not is_gone(pid)]) == (0, [])
         assert time.monotonic() - began > 0.9
-        assert service.log.count("worker 1 did not end within 1 s: killed") == 1
+        assert service.log.count("worker 1 did not end within 1 s and was killed") == 1
 
 
 # Starting

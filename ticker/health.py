@@ -67,7 +67,7 @@ def judge(
 
 def _of_sources(outcomes: Iterable[Outcome]) -> Iterator[str]:
     for each in outcomes:
-        gaps = f"{each.gaps} earlier publications could not be had yet" if each.gaps else ""
+        gaps = f"{each.gaps} earlier publications are still missing" if each.gaps else ""
         told = (each.fault if each.failures else "", each.frozen, gaps, *each.held)
         yield from (f"{each.source}: {words}" for words in told if words)
 

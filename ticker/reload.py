@@ -37,11 +37,11 @@ class Reload:
                 wanted = self._read()
                 enabled_sources(wanted)
             except ConfigError as error:
-                log.error("reload: nothing is changed: %s", error)
+                log.error("reload: the new configuration was not applied: %s", error)
                 continue
             settings, changed, later = merged(settings, wanted)
             if later:
-                log.warning("reload: needs a restart: %s", ", ".join(later))
+                log.warning("reload: a restart is needed for %s", ", ".join(later))
             if changed or not later:
                 log.info("reload: %s", f"changed: {', '.join(changed)}" if changed else "nothing has changed")
             if changed:

@@ -37,7 +37,7 @@ def say(line: str) -> None:
     try:
         print(line, flush=True)
     except OSError as error:
-        log.warning("standard output takes nothing: %s: %s", error.strerror, line)
+        log.warning("standard output can't be written: %s: %s", error.strerror, line)
         _mute(sys.stdout.fileno())
 
 
@@ -47,7 +47,7 @@ def tell(text: str) -> None:
         print(_in_signs_of(text, sys.stdout.encoding), flush=True)
     except OSError as error:
         _mute(sys.stdout.fileno())
-        raise Lost(f"its output can't be written: {error.strerror}") from None
+        raise Lost(f"the output can't be written: {error.strerror}") from None
 
 
 def _in_signs_of(text: str, encoding: str) -> str:

@@ -342,7 +342,7 @@ def select(texts: Sequence[str], symbols: tuple[Pair, ...], *, most: int = 200) 
     pairs = both_ways(symbols)
     if unknown := wanted - pairs.keys():
         names = ", ".join(sorted(map(str, unknown)))
-        raise BadFrame(f"{names} is not served here; there are {', '.join(map(str, symbols))}")
+        raise BadFrame(f"{names} is not served here; the symbols are {', '.join(map(str, symbols))}")
     chosen = tuple(pair for pair in pairs if pair in wanted) if wanted else symbols
     return Selection(
         symbols=chosen,

@@ -211,7 +211,7 @@ class Workers:
                     how = await worker.end()
             except TimeoutError:
                 if failures > 1:
-                    log.warning("worker %d lasts again as pid %d", worker.number, worker.pid)
+                    log.warning("worker %d runs steadily again as pid %d", worker.number, worker.pid)
                 failures = 0
                 continue
             while how:
@@ -235,7 +235,7 @@ class Workers:
         _, late = await asyncio.wait(ends, timeout=seconds)
         for worker, ending in zip(self._workers, ends, strict=True):
             if ending in late:
-                log.error("worker %d did not end within %.0f s: killed", worker.number, seconds)
+                log.error("worker %d did not end within %.0f s and was killed", worker.number, seconds)
                 worker.send(signal.SIGKILL)
         await asyncio.wait(ends)
 
@@ -350,9 +350,11 @@ def _name(number: int) -> str:
 def _say(number: int, how: str, failures: int) -> None:
     """The first death, and that it is not the only one; those after that are the same again."""
     if failures == 1:
-        log.error("worker %d %s: it is started again, its clients come back by themselves", number, how)
+        log.error("worker %d %s; it is started again, and its clients reconnect", number, how)
     elif failures == 2:
-        log.error("worker %d %s, soon after its start: it is tried again until it lasts", number, how)
+        log.error(
+            "worker %d %s, soon after its start; it is started again until it keeps running", number, how
+        )
 
 
 def _pause(failures: int) -> float:
@@ -382,7 +384,7 @@ async def work() -> None:
         if asked:
             # Whoever ended the parent while it was ending is in a hurry.
             os._exit(1)
-        log.error("the service is gone: ending")
+        log.error("the service has ended, this worker ends too")
         end()
 
     for each in SIGNALS:

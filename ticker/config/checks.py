@@ -36,7 +36,7 @@ def _times(server: ServerSettings) -> Iterator[Fault]:
         yield Fault(
             ("server", "silent_seconds"),
             f"{server.silent_seconds} is not more than server.heartbeat_seconds = {server.heartbeat_seconds}",
-            "Otherwise clients that answer every ping are disconnected: write three times as much.",
+            "Otherwise clients that answer every ping are disconnected. Write three times that value.",
             beside=(("server", "heartbeat_seconds"),),
         )
 
@@ -47,7 +47,7 @@ def _addresses(server: ServerSettings) -> Iterator[Fault]:
     if server.admin and same and int(port) == server.port != 0:
         yield Fault(
             ("server", "admin"),
-            f"{server.admin} is the address of server.host and server.port, too",
+            f"{server.admin} is also the address of server.host and server.port",
             f'Write another port, like "127.0.0.1:{9100 if server.port != 9100 else 9101}".',
             beside=(("server", "host"), ("server", "port")),
         )
@@ -83,7 +83,9 @@ def _policy(policy: Policy, path: Path) -> Iterator[Fault]:
         if source not in SOURCES:
             near = get_close_matches(source, SOURCES, n=1)
             meant = f"Did you mean {quoted(near[0])}? " if near else ""
-            yield Fault(path, f"unknown source {quoted(source)}", f"{meant}There are {', '.join(SOURCES)}.")
+            yield Fault(
+                path, f"unknown source {quoted(source)}", f"{meant}The sources are {', '.join(SOURCES)}."
+            )
 
 
 # The lists of all sources together have every currency in use. A source whose list is not known has no other.

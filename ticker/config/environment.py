@@ -50,11 +50,11 @@ def overlay(given: Given, environment: Mapping[str, str]) -> Iterator[tuple[str,
 def _put(given: Given, name: str, text: str) -> Fault | None:
     path, node = _find(name)
     if path[:1] == ("sources",) and path[-1] == "key" and len(path) == 3:
-        return Fault((), "a key has a variable of its own", f"Set TICKER_{path[1].upper()}_KEY instead.")
+        return Fault((), "this secret has another variable", f"Set TICKER_{path[1].upper()}_KEY instead.")
     if path == ("redis", "sentinel_password"):
-        return Fault((), "a password has a variable of its own", f"Set {SENTINEL_PASSWORD} instead.")
+        return Fault((), "this secret has another variable", f"Set {SENTINEL_PASSWORD} instead.")
     if node is None:
-        return Fault((), "no key has this variable", _nearest(name))
+        return Fault((), "no key belongs to this variable", _nearest(name))
     try:
         given.put(path, _value(text, node), name)
     except ValueError:

@@ -70,7 +70,9 @@ def _misfit(value: Any, leaf: Leaf, path: Path) -> Iterator[Fault]:
     elif not _fits(value, leaf.kind):
         yield Fault(path, _wrong_kind(value, leaf, path), _right_kind(value, leaf, path))
     elif isinstance(value, str) and not value.isprintable():
-        yield Fault(path, "it has a sign that can't be printed", "Write letters, digits and common signs.")
+        yield Fault(
+            path, "it has a character that can't be printed", "Write letters, digits and punctuation."
+        )
     elif isinstance(value, int | Decimal) and not _is_usable(Decimal(value)):
         yield Fault(path, f"{quoted(value)} can't be used", f"Write {leaf}.")
 
@@ -175,11 +177,11 @@ def _unknown(node: Table, path: Path, value: Any) -> Fault:
         return _unknown_source(path)
     if path[0] == "sources" and path[-1] == "key":
         return Fault(
-            path, "a key is a secret, and a file is copied", f"Set TICKER_{str(path[1]).upper()}_KEY instead."
+            path, "this secret may not be in a file", f"Set TICKER_{str(path[1]).upper()}_KEY instead."
         )
     if path == ("redis", "sentinel_password"):
         right = "Set TICKER_REDIS_SENTINEL_PASSWORD instead."
-        return Fault(path, "a password is a secret, and a file is copied", right)
+        return Fault(path, "this secret may not be in a file", right)
     is_section = isinstance(value, dict) and len(path) == 1
     name = f"[{dotted(path)}]" if is_section else f"`{dotted(path)}`"
     what = f"unknown {'section' if is_section else 'key'} {name}"
@@ -190,7 +192,7 @@ def _unknown_source(path: Path) -> Fault:
     known = ROOT.keys["sources"]
     names = known.names if isinstance(known, Table) else ()
     near = get_close_matches(str(path[-1]), names, n=1)
-    right = f"Did you mean [sources.{near[0]}]?" if near else f"There are {', '.join(names)}."
+    right = f"Did you mean [sources.{near[0]}]?" if near else f"The sources are {', '.join(names)}."
     return Fault(path, f"unknown source [{dotted(path)}]", right, names_key=True)
 
 

@@ -107,7 +107,7 @@ def _unreadable(error: OSError) -> str:
         return f"user {os.geteuid()} may not read it. Make it readable (chmod, chown)."
     if words := _UNREADABLE.get(type(error)):
         return words
-    return f"it can't be read: {error.strerror or error}. Mend that, or name another file."
+    return f"it can't be read: {error.strerror or error}. Fix that, or name another file."
 
 
 def _document_of(text: str, name: str) -> dict[str, Any]:
@@ -137,10 +137,10 @@ def _broken(said: str, text: str, name: str) -> str:
 
 
 _BROKEN = (
-    ("Cannot overwrite a value", "this key is there twice", "Remove one of the two."),
-    ("Cannot declare", "this section is there twice", "Put its keys into one."),
-    ("Cannot mutate", "this section is there twice", "Put its keys into one."),
-    ("Duplicate inline", "this key is there twice", "Remove one of the two."),
+    ("Cannot overwrite a value", "this key appears twice", "Remove one of the two."),
+    ("Cannot declare", "this section appears twice", "Put its keys into one."),
+    ("Cannot mutate", "this section appears twice", "Put its keys into one."),
+    ("Duplicate inline", "this key appears twice", "Remove one of the two."),
     ("Invalid value", "this is not a value", 'Write text in quotes: key = "text".'),
     ("Unterminated string", "the text does not end", "Add the closing quote."),
     ('Expected "\'"', "the text does not end", "Add the closing quote."),
@@ -148,11 +148,11 @@ _BROKEN = (
     ("Unescaped", "the text has a lone backslash", "Double it, or use single quotes: 'C:\\data'."),
     ("Unclosed array", "the list does not end", "Add the closing bracket, and commas between its items."),
     ("Unclosed inline", "the table does not end", "Add the closing brace, and commas between its keys."),
-    ("Expected ']' at the end", "the section's name does not end", "Add the closing bracket: [server]."),
+    ("Expected ']' at the end", "the name of the section does not end", "Add the closing bracket: [server]."),
     ("Expected '=' after", "there is no `=` after the key", "Write `key = value`."),
     (
         "Expected newline",
-        "something follows the value",
-        "Write one key a line, and text in quotes.",
+        "there is more text after the value",
+        "Write one key per line, and text in quotes.",
     ),
 )

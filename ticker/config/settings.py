@@ -149,7 +149,9 @@ class ServerSettings(_Section):
         if text and not (parts.scheme in ("http", "https") and _HOST.fullmatch(parts.netloc)):
             raise Wrong(f"{quoted(text)} is not an address", 'Write one like "https://example.org/fx".')
         if parts.query or parts.fragment:
-            raise Wrong(f"{quoted(text)} has more than a path", 'Write one like "https://example.org/fx".')
+            raise Wrong(
+                f"{quoted(text)} has a query or a fragment", 'Write one like "https://example.org/fx".'
+            )
         return text.rstrip("/")
 
     @field_validator("host")

@@ -194,7 +194,7 @@ class Edge:
             except UNAVAILABLE as error:
                 if not away:
                     log.error(
-                        "stream: redis is away, subscribers keep what they have: %s",
+                        "stream: redis is unreachable, subscribers keep their last quotes: %s",
                         str(error) or "timed out",
                     )
                 away = True

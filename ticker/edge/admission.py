@@ -70,16 +70,16 @@ class Admission:
         """Raise Refused for a script of a site that is not on the list; who names no site is no script."""
         if self._server.origins and origin is not None and origin not in self._server.origins:
             self._tally.add(Count.REFUSED_ORIGIN)
-            raise Refused(403, f"{origin:.100} may not read here (server.origins)")
+            raise Refused(403, f"{origin:.100} is not allowed to read here (server.origins)")
 
     def enter(self, address: str) -> None:
         """Take one more subscriber in. Raises Refused."""
         if self._size >= self.limits.subscribers:
             self._tally.add(Count.REFUSED_FULL)
-            raise Refused(503, "no more subscribers fit in here", retry_after())
+            raise Refused(503, "the limit of subscribers is reached", retry_after())
         if address and self._inside.get(address, 0) >= self.limits.subscribers_per_address:
             self._tally.add(Count.REFUSED_ADDRESS)
-            raise Refused(503, "no more subscribers from your address", retry_after())
+            raise Refused(503, "the limit of subscribers from your address is reached", retry_after())
         self._size += 1
         if address:
             self._inside[address] = self._inside.get(address, 0) + 1

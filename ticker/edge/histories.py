@@ -75,7 +75,7 @@ class Histories:
         source = asked.get("source", "")
         if source and self._key(source) not in (PEG, *self._sources):
             there = ", ".join(self._sources)
-            raise Problem(404, f"there is no source {source[: query.LONGEST_NAME]!r}; there are {there}")
+            raise Problem(404, f"unknown source {source[: query.LONGEST_NAME]!r}; the sources are {there}")
         source = source or self._quote(symbol).get("source", "")
         known = self._sources.get(self._key(source))
         today = self._broadcast.clock().astimezone(ZoneInfo(known.timezone)).date() if known else None
@@ -142,4 +142,4 @@ def _day(asked: Mapping[str, str], name: str, default: date) -> date:
 
 
 def _out_of_reach(error: BaseException) -> Problem:
-    return away(f"the history is out of reach: {type(error).__name__}")
+    return away(f"the history is unreachable: {type(error).__name__}")

@@ -166,9 +166,9 @@ class Routes:
             "Sec-WebSocket-Version": "13",
         }
         if request.version != (1, 1):
-            raise Problem(400, "a WebSocket is opened by HTTP/1.1", headers=upgrade)
+            raise Problem(400, "a WebSocket needs HTTP/1.1", headers=upgrade)
         if request.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in request.headers:
-            raise Problem(400, "a request for a WebSocket has no body", headers=upgrade)
+            raise Problem(400, "a request for a WebSocket must have no body", headers=upgrade)
         protocol = ServerProtocol()
         headers = Headers(
             [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers]
@@ -214,7 +214,7 @@ class Routes:
         except TimeoutError as error:
             raise away(str(error)) from None
         except OSError as error:
-            raise away(f"no more connections fit in here: {error.strerror}") from None
+            raise away(f"the limit of connections is reached: {error.strerror}") from None
         return handover.HandedOver()
 
     def _peer(self, transport: asyncio.BaseTransport | None) -> str:
@@ -297,11 +297,11 @@ class Routes:
         try:
             found = await self.scripts.find(fingerprint)
         except UNAVAILABLE as error:
-            raise away(f"other versions' scripts are out of reach: {type(error).__name__}") from None
+            raise away(f"the scripts of other versions are unreachable: {type(error).__name__}") from None
         if found is None:
             # A process that starts right now may bring it.
             headers = {"Cache-Control": "no-store"}
-            raise Problem(404, f"no version with {request.path} ran here", headers=headers)
+            raise Problem(404, f"no version that ran here had {request.path}", headers=headers)
         return found.answer(request)
 
     async def document(self, request: web.Request) -> web.Response:
@@ -352,7 +352,7 @@ def _pack_quote(text: str) -> Packed:
 def _language(request: web.Request) -> str:
     language, served = request.match_info["language"], sorted(assets.languages())
     if language not in served:
-        raise Problem(404, f"no words in {language:.40}; the languages are {', '.join(served)}")
+        raise Problem(404, f"there are no names in {language:.40}; the languages are {', '.join(served)}")
     return language
 
 

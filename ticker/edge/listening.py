@@ -109,5 +109,5 @@ def _busy(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"{host}:{port} is in use by another process: choose another port (--port, server.port)"
     if error.errno == errno.EACCES:
-        return f"{host}:{port} needs rights that this user has not: choose a port above 1023"
+        return f"{host}:{port} needs privileges that this user lacks: choose a port above 1023"
     return f"can't listen on {host}:{port}: {error.strerror or error}"

@@ -113,7 +113,9 @@ class Packed:
         headers = request.headers
         coding = chosen(",".join(headers.getall("Accept-Encoding", ())), small=self._small)
         if coding is None:
-            raise NotAcceptable("the answer is to be had in br, gzip and identity, and you refuse all three")
+            raise NotAcceptable(
+                "the answer is available in br, gzip and identity, and the request refuses all three"
+            )
         known = headers.getall("If-None-Match", None)
         if known and is_known(self.tag, ",".join(known)):
             return web.Response(status=304, headers=self._validators[coding])

@@ -188,7 +188,7 @@ class Port:
                 self._broadcast.tally.add(Count.BAD_HEADS)
                 if opening.data:
                     seconds = self.limits.head_seconds
-                    self._answer(opening, 408, f"the request did not come within {seconds:g} s")
+                    self._answer(opening, 408, f"the request did not arrive within {seconds:g} s")
                 else:
                     self.drop(opening)
 
@@ -215,21 +215,26 @@ class Port:
         proxied = self._server.proxy_protocol and self._broadcast.admission.is_trusted(peer)
         refusal = ""
         if not self._broadcast.admission.handshake(now):
-            refusal = "too many new connections a second"
+            refusal = "too many new connections per second"
         elif sock.fileno() >= self._most_files:
             self._broadcast.tally.add(Count.REFUSED_FULL)
             self._say_full()
             # At once, whatever it asks for: waiting for that, it would hold one of the last files.
-            self._send_and_close(sock, _problem(503, "no more connections fit in here", retry_after()))
+            self._send_and_close(sock, _problem(503, "the limit of connections is reached", retry_after()))
             return
         elif self._is_full and sock.fileno() < self._most_files - SPARE_FILES:
             self._is_full = False
-            log.info("port: new connections fit in again")
+            log.info("port: new connections are accepted again")
         opening = _Opening(self, sock, peer, proxied=proxied, refusal=refusal)
         if len(self._openings) >= self.limits.handshakes_in_flight:
             # Who has kept us waiting longest makes room, or a few who say nothing would shut out all others.
             self._broadcast.tally.add(Count.REFUSED_RATE)
-            self._answer(next(iter(self._openings)), 503, "too many connections under way", retry_after())
+            self._answer(
+                next(iter(self._openings)),
+                503,
+                "too many connections have not sent their request yet",
+                retry_after(),
+            )
         self._openings[opening] = now
         self._opened.set()
         # The request is nearly always there already, and the kernel need not be asked to tell us.
@@ -253,7 +258,8 @@ class Port:
         if not self._is_full:
             self._is_full = True
             log.error(
-                "port: no more connections fit in: %s; allow more open files (ulimit -n) or more workers",
+                "port: new connections are refused: %s; "
+                "raise the limit of open files (ulimit -n) or server.workers",
                 error.strerror if error else f"{self._most_files} files are open",
             )
 
@@ -270,7 +276,7 @@ class Port:
         elif len(data) >= self.limits.head_bytes:
             self._broadcast.tally.add(Count.BAD_HEADS)
             status = 431 if b"\r\n" in data else 414
-            self._answer(opening, status, f"a request head may have {self.limits.head_bytes} bytes")
+            self._answer(opening, status, f"the request head has more than {self.limits.head_bytes} bytes")
         elif not (65 <= data[0] <= 90 or data[0] in b"\r\n"):
             # No method begins like this (TLS does): aiohttp says so at once.
             self._hand_over(opening)
@@ -295,7 +301,7 @@ class Port:
         if opening.refusal:
             self._refuse(opening, end)
         elif _OTHER_VERSION.search(opening.data[:end].lstrip(b"\r\n").partition(b"\r\n")[0]):
-            self._answer(opening, 505, "HTTP/1.1 and HTTP/1.0 are spoken here")
+            self._answer(opening, 505, "only HTTP/1.1 and HTTP/1.0 are supported")
         elif opening.data.startswith((STREAM + b"?", STREAM + b" ")):
             self._shake_hands(opening, end)
         else:

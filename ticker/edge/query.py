@@ -31,7 +31,7 @@ def read(query: str, route: str) -> dict[str, str]:
     """The parameters of a query, by their names. Raises BadFrame if the route does not know one of them."""
     asked = dict(parse_qsl(query, keep_blank_values=True))
     if faults := unknown(asked, route):
-        raise BadFrame(f"{'; '.join(faults)}; known here: {', '.join(KNOWN[route])}")
+        raise BadFrame(f"{'; '.join(faults)}; the parameters are {', '.join(KNOWN[route])}")
     return asked
 
 

@@ -71,7 +71,7 @@ class Scripts:
                 await self._read(fingerprint)
         except UNAVAILABLE as error:
             if self._is_kept:
-                log.warning("widget: its script can't be kept, other versions will not know it: %s", error)
+                log.warning("widget: the script was not stored, other versions can't serve it: %s", error)
             self._is_kept = False
         else:
             self._is_kept = True

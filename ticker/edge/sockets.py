@@ -143,5 +143,5 @@ class Sockets:
         except Exception as error:  # one's fault must not end everybody's turn, or repeat for ever
             owner.abandon()
             if self._loop:
-                message = f"port: a connection was ended by a fault of ours: {error}"
+                message = f"port: an internal error ended a connection: {error}"
                 self._loop.call_exception_handler({"message": message, "exception": error})

@@ -448,7 +448,7 @@ class Broadcast:
             for subscriber, wait in tuple(self.ahead.items()):
                 if wait.since > self.now - AHEAD_SECONDS:
                     break
-                subscriber.close(CloseCode.TRY_AGAIN_LATER, "this server is behind, come back soon")
+                subscriber.close(CloseCode.TRY_AGAIN_LATER, "this server is behind, reconnect soon")
 
     async def close(self, drain_seconds: float, last_seconds: float) -> None:
         """
@@ -467,7 +467,7 @@ class Broadcast:
         for number, subscriber in enumerate(crowd):
             if len(crowd) > CROWD_PER_SECOND / 10 and (ahead := start + number * pause - loop.time()) > 0:
                 await asyncio.sleep(max(ahead, TICK_SECONDS / 10))
-            subscriber.close(CloseCode.GOING_AWAY, "the server goes away, come back soon")
+            subscriber.close(CloseCode.GOING_AWAY, "the server is stopping, reconnect soon")
         end = loop.time() + last_seconds
         while self.size and loop.time() < end:
             self._emptied.clear()
@@ -736,7 +736,7 @@ class Subscriber:
         if self._broadcast.is_flood(self, talk.receive(data)):
             self._broadcast.tally.add(Count.CLOSED_BAD)
             talk.deafen()
-            self.close(CloseCode.TRY_AGAIN_LATER, "too many messages a second")
+            self.close(CloseCode.TRY_AGAIN_LATER, "too many messages per second")
         else:
             for event in talk.events():
                 self.heard(talk, event)
@@ -777,7 +777,7 @@ class Subscriber:
     def message(self, talk: Conversation, message: Message) -> None:
         """A message of the client, as far as it has come."""
         if not message.is_text:
-            self.close(CloseCode.BAD_REQUEST, "frames of this protocol are JSON text")
+            self.close(CloseCode.BAD_REQUEST, "frames of this protocol must be JSON text")
         elif message.is_whole:
             try:
                 self.subscribe(wire.decode_subscribe(message.data.decode()))

@@ -60,7 +60,7 @@ class Alarm:
                 self._is_well = True
             except Exception as error:
                 if self._is_well:
-                    log.exception("the quotes can't be judged, which is tried again soon: %s", error)  # noqa: TRY401
+                    log.exception("the quotes could not be judged, which is tried again soon: %s", error)  # noqa: TRY401
                 self._is_well = False
                 await asyncio.sleep(LOOK_SECONDS / 10)
 
@@ -89,7 +89,7 @@ class Alarm:
         # A clock that is played runs fast: what lies between two readings of it is no step.
         if abs(step) < STEP * self._clock.speed:
             return False
-        log.warning("the clock stepped by %+d s; the polls are planned anew", step.total_seconds())
+        log.warning("the clock jumped by %+d s; the polls are planned again", step.total_seconds())
         self._stepped(step)
         return True
 

@@ -107,7 +107,7 @@ class History:
         except FORESEEN as error:
             words = fetcher.words(self._source, error)
             if not self.fault:
-                log.warning("%s: the history has gaps, the next poll goes on: %s", self._source.key, words)
+                log.warning("%s: the history has gaps, the next poll continues: %s", self._source.key, words)
             self.fault = words
         finally:
             if self._filling is desk:
@@ -149,7 +149,7 @@ class History:
         finally:
             left = self._tell_gaps(desk, since)
         done = len(unknown) - left
-        log.info("%s: history: told days: %d of %d", self._source.key, done, len(unknown))
+        log.info("%s: history: received days: %d of %d", self._source.key, done, len(unknown))
 
     def _ask_again_after_a_new_table(self, desk: Desk) -> None:
         """After a new table ask for all unknown days again: the change in percent needs those before it."""

@@ -74,8 +74,8 @@ class Orders:
         try:
             return self._decide(order.verb, symbol)
         except Exception as error:  # answered all the same, or it would break again at every start
-            log.exception("%s %s broke: %s", order.verb, order.subject, error)  # noqa: TRY401
-            return Done(f"broke: {error}", done=False)
+            log.exception("%s %s failed after an internal error: %s", order.verb, order.subject, error)  # noqa: TRY401
+            return Done(f"failed after an internal error: {error}", done=False)
 
     def _decide(self, verb: str, symbol: Pair) -> Done:
         desk = self._current.desk
@@ -92,9 +92,9 @@ class Orders:
         if not feeds:
             return Done("no enabled source has an archive", done=False)
         if schedule is None or not 0 < days <= most:
-            return Done(f"no archive is asked for {days} days: 1 to {most} can be (history.days)", done=False)
+            return Done(f"{days} days are out of range: write 1 to {most} (history.days)", done=False)
         for feed in feeds:
             feed.history.order(days)
             schedule.fill_soon(feed, days)
         keys = ", ".join(feed.source.key for feed in feeds)
-        return Done(f"asks {keys} for {days} days; /v1/sources tells how far it is", done=True)
+        return Done(f"asks {keys} for {days} days; /v1/sources shows the progress", done=True)

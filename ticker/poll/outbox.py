@@ -238,14 +238,14 @@ class Outbox:
         try:
             yield
         except UNAVAILABLE as error:
-            what = "refuses writes" if is_refusal(error) else "is away"
+            what = "refuses writes" if is_refusal(error) else "is unreachable"
             if self.away != what:
                 log.error("redis %s, quotes wait in memory: %s", what, in_words(error))
             self.away = what
             self._board.fails(public(error), refused=is_refusal(error), now=datetime.now(UTC))
         else:
             if self.away:
-                log.info("redis %s", "is back" if self.away == "is away" else "takes writes again")
+                log.info("redis %s", "accepts writes again" if self.away == "refuses writes" else "is back")
             self.away = ""
             self._board.works()
 

@@ -193,7 +193,7 @@ class Poller:
                     await self._takeover.take_up()
                     await self._outbox.note_version()
                     self._waits.clear()
-                    log.info("poller: polls %d sources", len(self._feeds))
+                    log.info("poller: polling %d sources", len(self._feeds))
                     return
                 if not standing_by:
                     log.info("poller: another process polls, standing by")

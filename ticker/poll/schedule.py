@@ -194,4 +194,4 @@ async def _logged(name: str, work: Awaitable[None]) -> None:
     try:
         await work
     except Exception as error:
-        log.exception("poll %s broke: %r", name, error)  # noqa: TRY401
+        log.exception("poll %s failed after an internal error: %r", name, error)  # noqa: TRY401

@@ -108,7 +108,7 @@ class Takeover:
         memory = await self._store.legacy_memory()
         if not fixings and memory is None:
             return []
-        log.info("ledger: %d publications of an earlier version are taken over", len(fixings))
+        log.info("ledger: %d publications of an earlier version were imported", len(fixings))
         events = legacy.events_of(fixings, memory, quotes, now=self._current.now())
         return [Entry(number, event) for number, event in enumerate(events, 1)]
 
@@ -117,7 +117,7 @@ class Takeover:
         if self._outbox.begins:
             return
         if self._outbox.mode == "changes":
-            log.warning("redis: it may have less than was published, publishing everything anew")
+            log.warning("redis: published data may be lost, publishing everything again")
         self._outbox.begin_again()
         self._current.say_everything()
         for feed in self._feeds:

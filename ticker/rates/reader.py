@@ -143,7 +143,7 @@ class Reader:
         rows: dict[tuple[Pair, date], Rate] = {}
         for rate in rates:
             if rows.setdefault((rate.pair, rate.as_of), rate) is not rate:
-                raise self.malformed(f"{rate.pair} of {rate.as_of} is there twice")
+                raise self.malformed(f"{rate.pair} of {rate.as_of} appears twice")
         bases, quotes = ({pair.base for pair, _ in rows}, {pair.quote for pair, _ in rows})
         if missing := (set(expected) - bases) | (set(quoted) - quotes):
             raise self.malformed(f"no {', '.join(sorted(missing))} in a table of {len(rows)}")
@@ -200,7 +200,7 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object, unless a key is there twice: json would keep the last in silence."""
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("a key is there twice")
+        raise ValueError("a key appears twice")
     return members
 
 

@@ -181,7 +181,7 @@ class Outcome(BaseModel):
         if not self.missed:
             return ""
         many, last = "s" if self.missed > 1 else "", self.published or self.as_of or "an unknown day"
-        stamped = f"; the same figures are stamped {self.as_of}" if self.as_of > last else ""
+        stamped = f"; the same figures now have the date {self.as_of}" if self.as_of > last else ""
         return f"{self.missed} publication{many} missed, the last one is of {last}{stamped}"
 
     def message(self, now: datetime) -> str:

@@ -66,7 +66,7 @@ def read(url: str) -> Address:
     scheme, separator, rest = url.strip().partition("://")
     if not separator or scheme not in _KINDS:
         raise ValueError(
-            "it begins with none of redis://, rediss://, unix://, redis+sentinel://, rediss+sentinel://, "
+            "it must begin with one of redis://, rediss://, unix://, redis+sentinel://, rediss+sentinel://, "
             "redis+cluster://, rediss+cluster://"
         )
     kind, is_tls = _KINDS[scheme]
@@ -102,14 +102,14 @@ def _hosts(kind: Kind, text: str) -> Iterator[Host]:
         port = int(found[3] or _PORTS.get(kind, 6379)) if found else 0
         if not found or not name or not 0 < port < 65536:
             raise ValueError(
-                f"its host or its port can't be read: it is {_FORMS[kind]}. In a password, write / as %2F"
+                f"its host or port can't be read: write {_FORMS[kind]}. In a password, write / as %2F"
             )
         yield name, port
 
 
 def _socket(host: str, path: str) -> str:
     if host or len(path) < 2:
-        raise ValueError(f"it has no path of a socket: it is {_FORMS['socket']}")
+        raise ValueError(f"the path of the socket is missing: write {_FORMS['socket']}")
     return unquote(path)
 
 
@@ -119,18 +119,18 @@ def _path(kind: Kind, path: str, database: str | None) -> tuple[str, int]:
         return "", _number(database or "0")
     service, _, number = path.partition("/") if kind == "sentinel" else ("", "", path.rstrip("/"))
     if kind == "sentinel" and not service:
-        raise ValueError(f"it names no service: it is {_FORMS[kind]}")
+        raise ValueError(f"the name of the service is missing: write {_FORMS[kind]}")
     if database is not None and number:
         raise ValueError("it has two databases, in its path and as ?db=")
     found = _number(number or database or "0")
     if kind == "cluster" and found:
-        raise ValueError("a Cluster has no databases: leave it out")
+        raise ValueError("a Cluster has no databases: remove it")
     return unquote(service), found
 
 
 def _number(text: str) -> int:
     if not re.fullmatch("[0-9]{1,9}", text):
-        raise ValueError("its database is no number")
+        raise ValueError("its database is not a number")
     return int(text)
 
 
@@ -139,16 +139,16 @@ def _options(query: str, kind: Kind, *, is_tls: bool) -> Iterator[tuple[str, str
     seen = set()
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name in seen:
-            raise ValueError(f"?{name}= stands in it twice")
+            raise ValueError(f"?{name}= appears twice")
         if name in _TLS and not is_tls:
-            raise ValueError(f"?{name}= is for TLS: write rediss in place of redis")
+            raise ValueError(f"?{name}= is for TLS: write rediss instead of redis")
         if name in ("ssl", "tls"):
-            raise ValueError(f"there is no ?{name}=: for TLS, write rediss:// in place of redis://")
+            raise ValueError(f"?{name}= is not an option: for TLS, write rediss:// instead of redis://")
         if name in ("username", "password"):
-            raise ValueError(f"there is no ?{name}=: write {_FORMS[kind]}")
+            raise ValueError(f"?{name}= is not an option: write {_FORMS[kind]}")
         if name != "db" and name not in _TLS:
             known = ", ".join(f"?{each}=" for each in ("db", *_TLS))
-            raise ValueError(f"it has an option that there is not; there are {known}")
+            raise ValueError(f"it has an unknown option; the options are {known}")
         seen.add(name)
         yield name, value
 
@@ -156,7 +156,7 @@ def _options(query: str, kind: Kind, *, is_tls: bool) -> Iterator[tuple[str, str
 def _tls(name: str, value: str) -> str | bool:
     wanted = _TLS[name]
     if (wanted != "a file" and value.lower() not in wanted.split(" or ")) or not value:
-        raise ValueError(f"?{name}= is {wanted}")
+        raise ValueError(f"?{name}= must be {wanted}")
     if name == "ssl_check_hostname":
         return value.lower() == "true"
     return value if wanted == "a file" else value.lower()

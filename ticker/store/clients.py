@@ -59,7 +59,7 @@ class Clients:
             raise Refused(key, str(error)) from None
         for name, value in where.tls.items():
             if name in address.FILES and not Path(str(value)).is_file():
-                raise Refused(key, f"?{name}= names no file")
+                raise Refused(key, f"?{name}= is not an existing file")
         self._sentinels = _Sentinels.of(where, sentinels) if where.kind == "sentinel" else None
         self._protocol = 3
         self._old: list[Client] = []
@@ -113,9 +113,11 @@ class Clients:
         if mode == "cluster" and self.where.kind != "cluster":
             raise Refused(self._key, CLUSTER)
         if mode == "sentinel":
-            raise Refused(self._key, "a Sentinel answers there: write redis+sentinel://HOST:PORT/SERVICE")
+            raise Refused(
+                self._key, "the server there is a Sentinel: write redis+sentinel://HOST:PORT/SERVICE"
+            )
         if not isinstance(await self.commands.exists(name), int):
-            raise InvalidResponse("what answers is no Redis")
+            raise InvalidResponse("the server there is not a Redis")
 
     async def _mode(self) -> str:
         """`standalone`, `cluster` or `sentinel`; nothing if it does not know HELLO."""
@@ -123,7 +125,7 @@ class Clients:
             try:
                 return str((await self.commands.execute_command("HELLO")).get("mode"))
             except (AttributeError, TypeError, ValueError, LookupError):
-                raise InvalidResponse("what answers is no Redis") from None
+                raise InvalidResponse("the server there is not a Redis") from None
             except RedisError:
                 if self._protocol == self._made_for:
                     raise
@@ -186,7 +188,7 @@ class Clients:
         try:
             await connection.on_connect()
         except (AttributeError, TypeError, ValueError, LookupError):
-            raise InvalidResponse("what answers is no Redis") from None
+            raise InvalidResponse("the server there is not a Redis") from None
         except ResponseError as error:
             if not re.search(r"(?i)NOPROTO|(unknown|unsupported) command.*hello", str(error)):
                 raise
@@ -241,14 +243,14 @@ class _Sentinels(Sentinel):
                 async with asyncio.timeout(SENTINEL_TIMEOUT):
                     known = await sentinel.sentinel_masters()
             except AuthenticationError:
-                words = "the Sentinels do not know this user with TICKER_REDIS_SENTINEL_PASSWORD"
+                words = "the Sentinels refused this user with TICKER_REDIS_SENTINEL_PASSWORD"
                 raise Refused("redis.sentinel_username", words) from None
             except ResponseError:
-                raise Refused("redis.url", "what answers there is no Sentinel") from None
+                raise Refused("redis.url", "the server there is not a Sentinel") from None
             except UNAVAILABLE:
                 continue
             if service not in known:
-                raise Refused("redis.url", "the Sentinels know no such service")
+                raise Refused("redis.url", "the Sentinels do not know this service")
             return
 
     async def discover_master(self, service_name: str) -> tuple[str, int]:

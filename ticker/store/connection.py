@@ -42,9 +42,7 @@ class Connected:
         )
         clusters = [each for each in (self._writing, self._reading) if each.where.kind == "cluster"]
         if clusters and not re.match(r"[^{]*\{[^}]+\}", prefix):
-            words = (
-                "a Cluster keeps together what has the same name in braces: it must have some, as {ticker}:"
-            )
+            words = "a Cluster needs a prefix with a name in braces, like {ticker}:"
             raise Refused("redis.prefix", words)
 
     async def greet(self) -> None:
@@ -81,7 +79,7 @@ class Connected:
         except Refused:
             raise
         except (AttributeError, TypeError, ValueError, LookupError) as error:
-            raise ConnectionError(f"what answers is no Redis: {error}") from None
+            raise ConnectionError(f"the server there is not a Redis: {error}") from None
 
     async def _run(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
         """Run one of the scripts on the keys of these names. Raises LeaseLost or Behind if it says so."""

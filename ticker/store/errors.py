@@ -20,7 +20,7 @@ from ticker.store.address import Address
 
 UNAVAILABLE = (RedisError, OSError, TimeoutError)
 """What any call may raise while Redis is away; the caller decides when to come back."""
-CLUSTER = "a node of a Redis Cluster answers there: write redis+cluster:// in place of redis://"
+CLUSTER = "the server there is a node of a Cluster: write redis+cluster:// instead of redis://"
 
 
 _PLACE = re.compile(r"\S*(?:\d+\.\d+\.\d+\.\d+|\[[0-9a-fA-F:]+\]|[\w.-]+):\d+\S*|unix:\S+|/\S+\.sock\S*")
@@ -64,23 +64,23 @@ def fault(error: BaseException | None, where: Address) -> str:
         case None | Refused():
             return ""
         case AuthenticationError() if re.search("already authenticated|uthentication required", str(error)):
-            return "it wants a password, and the address has none"
+            return "it requires a password, and the address has none"
         case AuthenticationError():
-            return "it does not know this user with this password"
+            return "it refused this user with this password"
         case InvalidResponse():
-            return "what answers there is no Redis"
+            return "the server there is not a Redis"
         case MovedError():
             return CLUSTER
         case NoPermissionError():
-            return f"its user may not do what is needed, see ticker/docs/operating.md: {error}"
+            return f"its user lacks a permission that is needed, see ticker/docs/operating.md: {error}"
         case ResponseError() if "DB index" in str(error) or "SELECT" in str(error):
             return f"it has no database {where.database}"
         case RedisClusterException() if "not enabled" in str(error) and _is_told_so(error):
-            return "it is no Cluster: write redis:// in place of redis+cluster://"
+            return "it is not a Cluster: write redis:// instead of redis+cluster://"
         case ssl.SSLCertVerificationError():
             return f"its certificate is not accepted: {error.verify_message}"
         case ssl.SSLError() if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
-            return "no TLS is spoken there: write redis in place of rediss"
+            return "it does not use TLS: write redis instead of rediss"
     return fault(error.__cause__ or error.__context__, where)
 
 

@@ -75,5 +75,5 @@ class Ledger(Connected):
         try:
             return legacy.decode_memory(text) if text else None
         except ValueError as error:
-            log.error("redis: what an earlier version remembered is unreadable, left out: %s", error)
+            log.error("redis: the record of an earlier version is unreadable and was skipped: %s", error)
             return None

@@ -22,7 +22,7 @@ def latest(symbol: str, text: str) -> tuple[Cursor, Quote] | None:
     try:
         return Cursor.parse(cursor), wire.decode_quote(quote)
     except ValueError as error:
-        log.error("redis: the latest quote of %s is unreadable, left out: %s", symbol, error)
+        log.error("redis: the latest quote of %s is unreadable and was skipped: %s", symbol, error)
         return None
 
 
@@ -31,7 +31,7 @@ def quotes(entry: str, fields: Mapping[str, str]) -> tuple[Quote, ...]:
     try:
         return wire.decode_quotes(fields.get("quotes", ""))
     except ValueError as error:
-        log.error("redis: entry %s of the stream is unreadable, left out: %s", entry, error)
+        log.error("redis: entry %s of the stream is unreadable and was skipped: %s", entry, error)
         return ()
 
 
@@ -41,7 +41,7 @@ def fixing(key: str, member: str, symbol: Pair) -> Fixing | None:
     try:
         return records.decode_fixing(text, symbol=symbol, source=source)
     except ValueError as error:
-        log.error("redis: a row of %s is unreadable, left out: %s", key, error)
+        log.error("redis: a row of %s is unreadable and was skipped: %s", key, error)
         return None
 
 
@@ -50,7 +50,7 @@ def event(name: str, fields: Mapping[str, str]) -> Entry | None:
     try:
         return Entry(Cursor.parse(name).epoch, records.decode_event(fields.get("e", "")))
     except ValueError as error:
-        log.error("redis: event %s of the ledger is unreadable, left out: %s", name, error)
+        log.error("redis: event %s of the ledger is unreadable and was skipped: %s", name, error)
         return None
 
 
@@ -59,5 +59,5 @@ def document(name: str, body: bytes | None, about: str) -> Document | None:
     try:
         return records.decode_document(name, body or b"", about)
     except ValueError as error:
-        log.error("redis: document %s is unreadable, left out: %s", name, error)
+        log.error("redis: document %s is unreadable and was skipped: %s", name, error)
         return None
