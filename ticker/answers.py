@@ -1,4 +1,4 @@
-"""The HTTP answers as JSON text: pydantic models that encode them and also give the schemas. Pure."""
+"""The HTTP answers as pydantic models, which encode the JSON text and give the schemas. Pure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ticker.rates.model import Pair, Status
 from ticker.wire import Awaited, Positive, QuoteMessage, Symbol, encode_awaited
 
 Day = Annotated[str, Field(examples=["2026-09-29"])]
-"""A date; of an intraday price an instant, with its offset from UTC."""
+"""A date. For an intraday price: its time, with the offset from UTC."""
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-09-29T10:02:11Z"])]
-"""An instant in UTC, whole seconds."""
+"""A time in UTC, in whole seconds."""
 Whole = Annotated[int, Field(ge=0)]
 
 
@@ -28,160 +28,160 @@ class QuotesAnswer(_Answer):
     """The newest quotes of the selection, in the order of the configuration."""
 
     cursor: str
-    """The place in the stream at which this holds: `/v1/stream?cursor=` goes on from here."""
+    """The position in the stream of this answer. `/v1/stream?cursor=` continues from here."""
     quotes: list[QuoteMessage]
-    """One for each chosen symbol that has a quote yet."""
+    """One quote for each selected symbol that has one."""
     awaited: Awaited = {}
-    """The chosen symbols that have no quote yet, each with the reason in words; left out if all have one."""
+    """The selected symbols that have no quote yet, each with the reason. Absent if all have a quote."""
 
 
 class FixingAnswer(_Answer):
-    """What one source said of one day."""
+    """The rate of one source for one day."""
 
     as_of: Day
-    """The day from which the rate is valid, in its source's country."""
+    """The day from which the rate is valid, in the country of its source."""
     price: Positive
-    """Units of the symbol's second currency for one unit of its first: `KGS/USD` is dollars for one som."""
+    """Units of the symbol's second currency for one unit of its first. For `KGS/USD`: dollars for one som."""
     inverse: Positive
-    """Units of the symbol's first currency for one unit of its second: som for one dollar."""
+    """Units of the symbol's first currency for one unit of its second. For `KGS/USD`: som for one dollar."""
     value: Positive | None
-    """The source's own figure, digit for digit; null for a cross, which no single figure gives."""
+    """The published figure, digit for digit. Null if the rate is calculated from two figures."""
     nominal: Annotated[int, Field(ge=1)] | None
-    """Units of the first currency of `direction` that cost `value`."""
+    """The number of units of the first currency of `direction` that cost `value`."""
     direction: Symbol | None
-    """The source's own direction: `USD/KGS` is som for `nominal` dollars."""
+    """The pair that the source publishes. `USD/KGS`: `value` som for `nominal` dollars."""
     corrected: bool
-    """Whether the source replaced its own figure of this day after that had taken effect."""
+    """Whether the source replaced its figure of this day after the figure had become valid."""
     announced: bool
-    """Whether the day has not begun in the source's country yet."""
+    """Whether the day has not yet begun in the country of the source."""
 
 
 class HistoryAnswer(_Answer):
-    """What one source said of one symbol, by day, the earliest first."""
+    """The daily rates of one source for one symbol, the earliest first."""
 
     symbol: Symbol
     source: str
-    """The key of the source; empty while the symbol has no quote and none was asked for."""
+    """The key of the source. Empty if the symbol has no quote and the request named no source."""
     fixings: list[FixingAnswer]
 
 
 class SourceAnswer(_Answer):
-    """A source: who, on what terms, and how its last poll went."""
+    """A source, its terms, and the result of its last poll."""
 
     key: str
-    """What quotes and histories call it."""
+    """The key of the source in quotes and histories."""
     name: str
     short: str
-    """The name in a line of text, `NBKR`; quotes carry it as `source_name`."""
+    """The short name, `NBKR`. Quotes have it as `source_name`."""
     site: str
-    """The publisher's address for readers, without a scheme."""
+    """The site of the publisher, without a scheme."""
     site_required: bool
-    """Whether its terms require that address beside its figures; then quotes carry it as `source_site`."""
+    """Whether the terms require the site beside the figures. Quotes then have it as `source_site`."""
     kind: Literal["fixing", "market"]
-    """An official rate, set once a day, or an indicative price."""
+    """`fixing`: an official rate, set once a day. `market`: an indicative price."""
     authority_for: str | None
-    """The currency whose official rate it sets, if any."""
+    """The currency whose official rate this source sets. Null if there is none."""
     timezone: str
-    """Its time zone (IANA)."""
+    """The time zone of the source (IANA)."""
     due_by: Annotated[str, Field(examples=["11:30"])]
-    """The time of day in its time zone by which a day's table is out."""
+    """The time of day by which the source has published the table of a day, in its time zone."""
     grace_seconds: Whole
-    """Seconds after `due_by` from which its quote is late."""
+    """Seconds after `due_by` until a quote of the source is late."""
     status: Literal["ok", "failing", "waiting", "disabled"]
     message: str
-    """What is wrong, in words; empty where all is well."""
+    """What is wrong. Empty if nothing is."""
     as_of: Day | None
-    """The newest day that it has stated a table for."""
+    """The newest day for which the source has published a table."""
     missed: Whole
-    """Publications that its calendar expects and that have not come."""
+    """The number of publications that are missing by the calendar of the source."""
     repeats: Whole
-    """The working days in a row on which it only repeated its table."""
+    """The number of working days in a row on which the source repeated the same table."""
     held: list[str]
-    """What of it is unconfirmed or on hold, in words."""
+    """Its rates that are unconfirmed or on hold, in words."""
     history: str
-    """How far the back-fill of earlier days has come; empty when it has nothing to do."""
+    """The progress of the requests for earlier days. Empty if none are under way."""
     gaps: Whole
-    """Earlier publications that could not be had yet."""
+    """The number of earlier publications that are still missing."""
     checked_at: Moment | None
-    """When it was asked last."""
+    """The time of the last poll."""
     succeeded_at: Moment | None
-    """When it answered last with a whole table."""
+    """The time of the last poll that brought a complete table."""
     next_poll_at: Moment | None
-    """When it is asked next."""
+    """The time of the next poll."""
     failures: Whole
-    """Failed polls in a row."""
+    """The number of failed polls in a row."""
     latency_ms: Whole | None
-    """How long its last answer took, in milliseconds."""
+    """The duration of the last successful poll, in milliseconds."""
     attribution: str
-    """The words that its publisher wants beside its figures."""
+    """The words that name the publisher beside its figures."""
     terms: str
-    """On what terms its figures may be used."""
+    """The terms of use."""
     coverage: str
-    """What it publishes, and how often."""
+    """The currencies that the source publishes."""
 
 
 class SourcesAnswer(_Answer):
-    """Every source that this service knows, whether it is asked or not."""
+    """Every source that this service knows, enabled or not."""
 
     label: str | None
-    """What stands before every source's name, `demo`; null in earnest."""
+    """The prefix of every source, such as `demo`. Null if the rates are real."""
     sources: list[SourceAnswer]
 
 
 class SourceHealth(_Answer):
-    """How one source that is asked does."""
+    """The state of one enabled source."""
 
     status: Literal["ok", "failing", "waiting"]
     message: str
-    """What is wrong, in words; empty where all is well."""
+    """What is wrong. Empty if nothing is."""
     as_of: Day | None
-    """The newest day that it has stated a table for."""
+    """The newest day for which the source has published a table."""
 
 
 class PollerHealth(_Answer):
-    """The process that polls, of whatever machine."""
+    """The process that polls the sources. It may run on another machine."""
 
     owner: str
-    """Its host and process number, `host:pid`."""
+    """The host and the process number, `host:pid`."""
     since: Moment
-    """When it took over."""
+    """When the process started to poll."""
     wrote_at: Moment
-    """When it last wrote, by Redis's clock: `redis.lease_seconds` / 3 ago at most, if all is well."""
+    """Its last write, by the clock of Redis. Normally at most `redis.lease_seconds` / 3 ago."""
     next_due: Moment | None
-    """When the next quote is due; null while none is."""
+    """When the next quote is due. Null if none is."""
 
 
 class HealthAnswer(_Answer):
-    """What to trust: every source, Redis and the quotes."""
+    """The health of the sources, of Redis and of the quotes."""
 
     status: Verdict
-    """`fail` only when the quotes can't be trusted, `warn` when something needs an operator."""
+    """`fail`: the quotes can't be trusted. `warn`: something needs an operator. `pass`: all is well."""
     version: str
     label: str | None
-    """What stands before every source's name, `demo`; null in earnest."""
+    """The prefix of every source, such as `demo`. Null if the rates are real."""
     notes: list[str]
-    """The reasons of the status, in words."""
+    """The reasons for the status, in words."""
     cursor: str
-    """The place in the stream up to which this process has followed."""
+    """The position in the stream that this process has reached."""
     subscribers: Whole
-    """Subscribers of the stream at this moment."""
+    """The number of current subscribers of the stream."""
     redis: str
-    """`pass`, or what is wrong with it."""
+    """`pass`, or what is wrong with Redis."""
     poller: PollerHealth | None
-    """Who polls, or polled last; null while Redis does not say."""
+    """The process that polls, or that polled last. Null if this is unknown."""
     quotes: dict[str, Status]
     """The status of each symbol's quote."""
     due_at: dict[str, Moment | None]
-    """When each symbol's next quote is due; null if none is."""
+    """When the next quote of each symbol is due. Null if none is."""
     sources: dict[str, SourceHealth]
-    """By key, the sources that are asked."""
+    """The enabled sources, by key."""
 
 
 class VerdictAnswer(_Answer):
-    """What to trust, in one word: all that the public gets where operators have an address of their own."""
+    """The health in one word. The public gets only this if `server.admin` is set."""
 
     status: Verdict
-    """`fail` only when the quotes can't be trusted, `warn` when something needs an operator."""
+    """`fail`: the quotes can't be trusted. `warn`: something needs an operator. `pass`: all is well."""
 
 
 class AliveAnswer(_Answer):
@@ -191,7 +191,7 @@ class AliveAnswer(_Answer):
 
 
 class ReadyAnswer(_Answer):
-    """Whether the process can serve: it has read what Redis holds, and is not about to leave."""
+    """Whether the process can serve: it has read the quotes from Redis, and it is not stopping."""
 
     status: Literal["pass", "fail"]
 
@@ -201,11 +201,11 @@ class ProblemAnswer(_Answer):
 
     type: Literal["about:blank"] = "about:blank"
     title: str
-    """The words of the status code."""
+    """The standard words for the status code."""
     status: Annotated[int, Field(ge=400, le=599)]
     """The HTTP status code."""
     detail: str
-    """What was wrong with this request, for a person."""
+    """What was wrong with this request, in words."""
 
 
 def encode(answer: BaseModel) -> str:
@@ -214,5 +214,5 @@ def encode(answer: BaseModel) -> str:
 
 
 def encode_quotes(cursor: str, quotes: Iterable[str], awaited: Iterable[tuple[Pair, str]] = ()) -> str:
-    """A QuotesAnswer from the JSON objects of its quotes, which are encoded once for all who read them."""
+    """A QuotesAnswer from the JSON objects of its quotes, which are encoded once for all readers."""
     return f'{{"cursor":"{cursor}","quotes":[{",".join(quotes)}]{encode_awaited(awaited)}}}'

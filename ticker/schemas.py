@@ -1,8 +1,8 @@
 """
-What the port answers, as documents for machines: OpenAPI for HTTP, AsyncAPI for the stream. Pure.
+The machine-readable descriptions: OpenAPI for HTTP, AsyncAPI for the stream. Pure.
 
-openapi.json and asyncapi.json are the documents but for what the code knows: the schemas of the models,
-limits, close codes and the version. Prose of several lines is here, too, as JSON has no line breaks.
+The files openapi.json and asyncapi.json hold the fixed part. The code adds the schemas of the models, the
+limits, the close codes and the version. Long prose is here because JSON has no line breaks.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ SENT: dict[str, type[BaseModel]] = {
     "heartbeat": HeartbeatMessage,
     "error": ErrorMessage,
 }
-"""The messages of the stream that the server sends, by their type."""
+"""The messages that the server sends, by their type."""
 TAKEN: dict[str, type[BaseModel]] = {"subscribe": SubscribeMessage}
-"""Those that it takes."""
+"""The messages that a client sends, by their type."""
 _ANSWERS = (
     QuotesAnswer,
     HistoryAnswer,
@@ -66,34 +66,46 @@ _LIMITS: dict[str, Document] = {
     "fingerprint": {"pattern": f"^{FINGERPRINT}$"},
     "language": {"enum": sorted(languages())},
 }
-"""What the code knows of the schemas of parameters."""
+"""The limits of parameters, which the code defines."""
 _HTTP = """\
-Numbers travel as decimal strings, and what is unknown is null. New keys may be added to any object.
-A quote is `stale` from its `due_at` on. `Date` is the time by which that is so: a client that keeps quotes
-should go by it, and not by its own clock.
-HEAD is answered like GET, without the body; OPTIONS, where scripts of other sites ask, with the leave to do
-so. Every error is a problem (RFC 9457), but for what is no HTTP
-or not as its standards want it: that is refused with 400 and a line of text.
-Quotes, histories, sources and the stream refuse an unknown query parameter with 400, and name it.
-The line without a script names it in a comment and on the console. Other routes ignore parameters.
-Scripts of any site may read the answers, unless the operator has named those that may (`server.origins`)."""
-_STREAM = """\
-A subscriber gets a snapshot, or an update if its cursor still holds, and then every publication once and
-in order; one that reads slowly gets the newest quote of each symbol instead. A heartbeat with the cursor
-breaks every longer silence. The last cursor, given at the next connection, brings exactly what was missed.
-A quote that becomes late comes as an update with the cursor as it was; at the next connection it may come
-again. `awaited` names symbols without a quote; a new reason comes as an update without quotes.
-An address with an unknown query parameter is refused: an `error` frame names it, then 4400.
-`time` is the server's clock: a client that keeps quotes should treat them as `stale` from their
-`due_at` on by it, and not by its own.
-The same messages come as Server-Sent Events at `/v1/events`. New keys may be added to any object.
+Numbers are decimal strings. Null means unknown. New keys may be added to any object.
 
-How the server ends it:
+A quote is `stale` from its `due_at` on. This is judged by the time in the `Date` header: a client that keeps
+quotes should use that time, not its own clock.
+
+HEAD is answered like GET, without the body. OPTIONS answers the CORS preflight of scripts of other sites.
+Scripts of every site may read the answers, unless the operator limits this (`server.origins`).
+
+Every error is a problem document (RFC 9457). Only a request that violates HTTP itself gets status 400 and a
+line of text.
+
+The routes for quotes, histories, sources and the stream refuse an unknown query parameter with 400 and name
+it. The line without a script names it in a comment and on the console. Other routes ignore parameters."""
+_STREAM = """\
+A new subscriber gets a snapshot. If it sends a cursor that is still known, it gets an update instead. Then
+it gets every publication once and in order. A subscriber that reads slowly gets the newest quote of each
+symbol instead.
+
+The server sends a heartbeat with the cursor when nothing else was sent for a while. To continue after a lost
+connection, send the last cursor: you get exactly what you missed.
+
+A quote that becomes late is sent as an update with an unchanged cursor. It may be sent again at the next
+connection. `awaited` names the symbols that have no quote yet. A new reason is sent as an update without
+quotes.
+
+`time` is the server's clock. A quote is `stale` from its `due_at` on. A client that keeps quotes should judge
+this by `time`, not by its own clock.
+
+An address with an unknown query parameter is refused: an `error` frame names the parameter, then the
+connection ends with 4400. The same messages are sent as Server-Sent Events at `/v1/events`. New keys may be
+added to any object.
+
+The codes with which the server ends the connection:
 """
 
 
 class _Schemas(GenerateJsonSchema):
-    """Schemas of what is sent: clients must bear new keys, and only a key that says so may be left out."""
+    """Schemas of sent messages. They permit new keys, and every key without `exclude_if` is required."""
 
     def field_title_should_be_set(self, schema: object) -> bool:
         return False
@@ -146,12 +158,10 @@ def openapi() -> Document:
 
 
 def _closes() -> str:
-    """The close codes as a list for a person."""
-    lines = [
-        f"- {code:d}: {words} {'Come back after a random delay.' if code in COME_BACK else 'For good.'}"
-        for code, words in CLOSES.items()
-    ]
-    return "\n".join([*lines, "- 1002: A frame that RFC 6455 does not allow. For good."])
+    """The close codes as a Markdown list."""
+    back, final = "Reconnect after a random delay.", "Do not reconnect."
+    lines = [f"- {code:d}: {words} {back if code in COME_BACK else final}" for code, words in CLOSES.items()]
+    return "\n".join([*lines, "- 1002: A frame violates RFC 6455. Do not reconnect."])
 
 
 def _message(kind: str, model: type[BaseModel]) -> Document:
@@ -165,7 +175,7 @@ def _message(kind: str, model: type[BaseModel]) -> Document:
 
 
 def _query() -> Document:
-    """What the address of the stream may ask: the same as by HTTP."""
+    """The query parameters of the stream, which are those of the HTTP route."""
     document = openapi()
     parameters = document["components"]["parameters"]
     asked = (each["$ref"].rpartition("/")[2] for each in document["paths"]["/v1/stream"]["get"]["parameters"])

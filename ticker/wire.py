@@ -28,12 +28,12 @@ class CloseCode(IntEnum):
 
 
 CLOSES = {
-    CloseCode.GOING_AWAY: "The server goes away.",
-    CloseCode.INVALID_DATA: "Text that is not UTF-8.",
-    CloseCode.TOO_BIG: "A message that is too long.",
-    CloseCode.TRY_AGAIN_LATER: "The client read too slowly, or said too much at a time.",
-    CloseCode.BAD_REQUEST: "The address, a binary frame or three frames in a row were not of this protocol.",
-    CloseCode.SILENT: "The client answered no ping.",
+    CloseCode.GOING_AWAY: "The server is stopping.",
+    CloseCode.INVALID_DATA: "A text message is not UTF-8.",
+    CloseCode.TOO_BIG: "A message is too long.",
+    CloseCode.TRY_AGAIN_LATER: "The client read too slowly, or sent too many messages.",
+    CloseCode.BAD_REQUEST: "The address is wrong, a frame is binary, or three frames in a row are wrong.",
+    CloseCode.SILENT: "The client did not answer pings.",
 }
 COME_BACK = (CloseCode.GOING_AWAY, CloseCode.TRY_AGAIN_LATER, CloseCode.SILENT)
 """After a random delay; all others are final."""
@@ -56,7 +56,7 @@ Awaited = Annotated[
 Time = Annotated[
     str,
     Field(
-        description="The server's time, with milliseconds: `due_at` is to be compared with this.",
+        description="The time of the server, in milliseconds. Compare `due_at` with it.",
         json_schema_extra={"format": "date-time"},
         examples=["2026-09-29T10:02:11.250Z"],
     ),
@@ -69,118 +69,120 @@ class _Message(BaseModel):
 
 
 class AnnouncementMessage(_Message):
-    """A price that takes effect at midnight of a later day, in its source's country."""
+    """A price that becomes valid at midnight of a later day, in the country of its source."""
 
     price: Positive
     """Units of the symbol's second currency for one unit of its first."""
     inverse: Positive
     """Units of the symbol's first currency for one unit of its second."""
     as_of: str
-    """The day from which it holds, `2026-09-29`."""
+    """The day from which the price is valid, `2026-09-29`."""
 
 
 class QuoteMessage(_Message):
-    """A quote as it travels: decimals as strings, unknown is null, never 0."""
+    """A quote. Numbers are decimal strings. Null means unknown, and is never replaced by 0."""
 
     symbol: Symbol
-    """The price of one unit of the first currency, counted in the second: `KGS/USD`."""
+    """The pair. `KGS/USD` is the price of one som in dollars."""
     price: Positive
     """Units of the symbol's second currency for one unit of its first: dollars for one som."""
     inverse: Positive
     """Units of the symbol's first currency for one unit of its second: som for one dollar."""
     previous: Positive | None
-    """The price of the same source's earlier publication; null if it is unknown."""
+    """The price in the previous publication of the same source, in the units of `price`. Null if unknown."""
     change: Number | None
-    """`price` less `previous`, in units of the symbol's second currency."""
+    """`price` minus `previous`, in units of the symbol's second currency."""
     change_percent: Number | None
     """`change` in percent of `previous`; positive when the first currency rose."""
     as_of: str
-    """The day from which the price is valid, `2026-09-29`; of an intraday price an instant in UTC."""
+    """The day from which the price is valid, `2026-09-29`. For an intraday price: its time in UTC."""
     source: Annotated[str, StringConstraints(min_length=1, max_length=60)]
-    """The key of the source that said it."""
+    """The key of the source of the price."""
     source_name: Annotated[str, StringConstraints(max_length=60)] = ""
     """The short name of the source, for readers: `NBKR`."""
     status: Status
     """
-    `unconfirmed` is doubted or on hold, `stale` is late, `fallback` is not the authority's.
+    How far the quote can be trusted.
 
-    From `due_at` on, it is `stale` whenever it is sent or answered.
+    `live`: the authority's current rate. `pegged`: the official fixed rate. `unconfirmed`: a newer rate is
+    doubted, or an operator keeps the quote on hold. `fallback`: another source replaces the authority.
+    `stale`: the quote is late. The server sends `stale` from `due_at` on.
     """
     published_at: str
-    """When this service published it, an instant in UTC."""
+    """When this service published the quote, in UTC."""
     value: Positive | None = None
-    """The source's own figure, digit for digit; null for a cross, which no single figure gives."""
+    """The published figure, digit for digit. Null if the rate is calculated from two figures."""
     nominal: Annotated[int, Field(ge=1)] | None = None
-    """Units of the first currency of `direction` that cost `value`."""
+    """The number of units of the first currency of `direction` that cost `value`."""
     direction: Symbol | None = None
-    """The source's own direction: `USD/KGS` is som for `nominal` dollars."""
+    """The pair that the source publishes. `USD/KGS`: `value` som for `nominal` dollars."""
     next: AnnouncementMessage | None = None
-    """What the same source has told for a later day already."""
+    """The price that the same source has announced for a later day. Null if there is none."""
     corrected: bool = False
-    """Whether the source replaced its own figure of this day after that had taken effect."""
+    """Whether the source replaced its figure of this day after the figure had become valid."""
     due_at: str | None = None
     """
-    The moment from which the quote is late if no newer one came, in UTC (RFC 3339).
+    When the quote becomes late if no newer one arrives, in UTC (RFC 3339).
 
-    Treat it as `stale` from then on, by the server's time. Null where nothing is due: pegged, unconfirmed or
-    on hold.
+    Treat the quote as `stale` from then on, by the time of the server. Null if no newer quote is due: the
+    quote is pegged, unconfirmed or on hold.
     """
     source_site: Annotated[
         str, StringConstraints(max_length=100), Field(exclude_if=lambda site: not site)
     ] = ""
-    """The address that the source's terms require beside its figures; left out if they require none."""
+    """The site that must be named beside the price by the terms of the source. Absent if none is required."""
 
 
 class SnapshotMessage(_Message):
-    """Every quote of the selection; what the client had before is void."""
+    """All quotes of the selection. They replace everything that the client had before."""
 
     type: Literal["snapshot"]
     cursor: str
-    """The place in the stream up to which this goes; opaque, to be given back at the next connection."""
+    """The position in the stream after this message. It is opaque. Send it at the next connection."""
     time: Time
     quotes: list[QuoteMessage]
     awaited: Awaited = {}
-    """The chosen symbols that have no quote yet, each with the reason in words; left out if all have one."""
+    """The selected symbols that have no quote yet, each with the reason. Absent if all have a quote."""
 
 
 class UpdateMessage(_Message):
     """
-    The quotes that are new since the cursor that the client had, or have become late.
+    The quotes that are new since the last message, or that have become late.
 
-    A quote that becomes late, or is late no more as the server's clock was set, comes with the cursor as it
-    was. It may come again at the next connection.
+    A quote that becomes late is sent with an unchanged cursor, and may be sent again at the next connection.
+    The same applies to a quote that is no longer late because the server's clock was set.
     """
 
     type: Literal["update"]
     cursor: str
-    """The place in the stream up to which this goes; opaque, to be given back at the next connection."""
+    """The position in the stream after this message. It is opaque. Send it at the next connection."""
     time: Time
     quotes: list[QuoteMessage]
     awaited: Awaited = {}
-    """Symbols that have no quote yet, each with the reason in words, if it is new. A quote ends the wait."""
+    """The symbols without a quote whose reason is new, each with the reason. A quote ends the wait."""
 
 
 class HeartbeatMessage(_Message):
-    """Nothing happened; the cursor proves that nothing was missed."""
+    """Nothing has changed. The cursor shows that nothing was missed."""
 
     type: Literal["heartbeat"]
     cursor: str
-    """The place in the stream up to which everything was sent."""
+    """The position in the stream up to which everything was sent."""
     time: Time
 
 
 class ErrorMessage(_Message):
-    """What was wrong with the client's last frame or address."""
+    """The last frame or the address of the client was wrong."""
 
     type: Literal["error"]
     code: str
-    """What kind of fault, for a program: `bad_request`."""
+    """The kind of error, for programs: `bad_request`."""
     message: str
-    """What was wrong, for a person."""
+    """What was wrong, in words."""
 
 
 class SubscribeMessage(_Message):
-    """Replaces the selection; answered by a snapshot."""
+    """Replaces the selection of symbols. The server answers with a snapshot."""
 
     type: Literal["subscribe"]
     symbols: Annotated[
