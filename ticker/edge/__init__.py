@@ -1,7 +1,8 @@
 """
 The serving side of one process: it follows the Redis stream and answers on one port.
 
-It only reads Redis, but for its version's script, so any number of these can run beside one poller.
+It only reads from Redis, except that it stores its version's script. So any number of these can run beside
+one poller.
 """
 
 from __future__ import annotations
@@ -47,13 +48,17 @@ __all__ = [
 ]
 
 CLOSE_SECONDS = 0.5
-"""How long a shutdown waits for the subscribers' goodbyes, and then as long for answers under way."""
+"""Seconds that a shutdown waits for the subscribers' goodbyes, and then again for answers under way."""
 LOOK_SECONDS = 0.1
-"""How often Redis is asked whether it has what a client has seen and we have not."""
+"""Seconds between two questions to Redis whether it has what a client has seen and this process has not."""
 CLOCK_SECONDS = 10.0
-"""How often at least the clock is looked at, as it may have been set or the machine may have slept."""
+"""
+The longest time between two looks at the clock. The clock may have been set, or the machine may have slept.
+"""
 IDLE_SECONDS = 75.0
-"""How long a connection may send no whole request; a reverse proxy keeps its own for 60 s."""
+"""
+Seconds after which a connection without a whole request is closed. A reverse proxy keeps its own for 60 s.
+"""
 
 
 def utc_now() -> datetime:
@@ -65,7 +70,7 @@ class Edge:
     """
     The mirror of what is published, its subscribers and its port.
 
-    By `clock` it finds out which quotes are late, whether anybody polls and Redis answers or not.
+    It judges by `clock` which quotes are late, even if no process polls or Redis does not answer.
     """
 
     def __init__(
@@ -94,11 +99,11 @@ class Edge:
     @asynccontextmanager
     async def serving(self, listening: tuple[socket.socket, ...] | None = None) -> AsyncIterator[str]:
         """
-        Answer on the listening sockets (none given: on those of the settings); gives the address.
+        Answer on the listening sockets (default: those of the settings), and give the address.
 
-        At the end `/readyz` says so for `server.lame_seconds`. Then nobody is accepted any more, every
-        subscriber is told 1001, spread over `server.drain_seconds` if they are many, and answers under way
-        are finished. Raises PortBusy.
+        At the end, `/readyz` answers 503 for `server.lame_seconds`. Then no connection is accepted.
+        Subscribers are closed with 1001, spread over `server.drain_seconds` if there are many, and answers
+        under way are finished. Raises PortBusy.
         """
         server = self._settings.server
         listening = listening or listeners(server)[0]
@@ -128,7 +133,7 @@ class Edge:
             self._broadcast.sockets.close()
 
     async def serve(self, settings: Settings, enabled: frozenset[str]) -> None:
-        """Go on with the symbols and limits of other settings, and with other sources; nobody is dropped."""
+        """Switch to the symbols, limits and sources of other settings. No subscriber is disconnected."""
         rows: tuple[tuple[Cursor, Quote], ...] = ()
         with suppress(*UNAVAILABLE):
             rows = (await self._store.snapshot()).rows
@@ -141,15 +146,15 @@ class Edge:
         self._moved.set()
 
     def leave(self) -> None:
-        """Say that this service is not ready any more."""
+        """Mark this service as not ready."""
         self._broadcast.leaving_soon = True
 
     def administration(self) -> web.Application:
-        """What operators are answered at an address of their own."""
+        """The application that answers operators on `server.admin`."""
         return self._routes.administration()
 
     async def follow(self) -> None:
-        """Bring to the subscribers every publication, and which quotes are late, until cancelled."""
+        """Send every publication and every quote that becomes late to the subscribers, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch_the_clock())
             group.create_task(self._routes.scripts.keep_always())
@@ -157,7 +162,7 @@ class Edge:
             await self._follow()
 
     async def _watch_the_clock(self) -> None:
-        """Tell the subscribers of a quote at the moment from which it is late."""
+        """Send each quote to the subscribers at the moment from which it is late."""
         while True:
             seconds = self._broadcast.look()
             self._moved.clear()
@@ -167,10 +172,10 @@ class Edge:
 
     async def _follow(self) -> None:
         """
-        Bring every publication to the subscribers.
+        Send every publication to the subscribers.
 
-        After a loss of Redis the snapshot is read anew: whatever was missed comes out of it as one
-        publication, and a Redis that has less than we saw is waited for until it is repaired.
+        After a loss of Redis the snapshot is read again, and everything that was missed becomes one
+        publication. If Redis then has less than this process has seen, it waits until Redis is repaired.
         """
         away = False
         while True:
@@ -201,13 +206,13 @@ class Edge:
                 await asyncio.sleep(0.2)
 
     async def until_loaded(self, seconds: float) -> None:
-        """Wait until Redis was read once, so that the first client finds a snapshot; at most so long."""
+        """Wait until Redis was read once, so that the first client finds a snapshot; at most this long."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._loaded.wait()
 
     async def beat(self) -> None:
-        """Heartbeats, and the end of those who are slow, silent or stuck; until cancelled."""
+        """Send heartbeats, and disconnect clients that are slow, silent or stuck, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._broadcast.beat())
             group.create_task(self._port.beat())
@@ -215,9 +220,10 @@ class Edge:
 
     async def _find_the_lost(self) -> None:
         """
-        Let clients go on that are ahead not of us alone but of Redis: what they have seen is lost.
+        Release clients that are ahead not only of this process but also of Redis: what they have seen is
+        lost.
 
-        A Redis that is empty, or has less than our mirror, says nothing: it is about to be repaired.
+        A Redis that is empty, or has less than the mirror, decides nothing: it is about to be repaired.
         """
         while True:
             if not self._broadcast.ahead:
@@ -240,7 +246,7 @@ class Edge:
 
 
 def _server_log() -> logging.Logger:
-    """The log of aiohttp, without the traces of requests that were no HTTP: those are the clients' faults."""
+    """The log of aiohttp without the traces of malformed requests, which are the clients' faults."""
     server_log = logging.getLogger(f"{__name__}.aiohttp")
     server_log.filters = [
         lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
@@ -249,7 +255,7 @@ def _server_log() -> logging.Logger:
 
 
 def _row(at: Cursor, quote: Quote) -> Row[str]:
-    """A quote as text, as it was published and as it will be once it is late."""
+    """The JSON text of a quote as it was published, and as it will be once it is late."""
     item, due_at = wire.encode_quote(quote), quote.due_at
     if due_at is None or (status := status_at(quote, due_at)) == quote.status:
         return Row(at, item)

@@ -1,4 +1,4 @@
-"""What operators are told: `/metrics`, `/health` and the like, and an address for them alone."""
+"""The answers for operators: `/metrics`, `/health` and the like, and their separate address."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from ticker.store import UNAVAILABLE, Store, public
 
 CLOSE_SECONDS = 0.5
 LAG_SECONDS = 1.0
-"""How long a publication may be under way from Redis to the subscribers."""
+"""Seconds that a publication may take from Redis to the subscribers before it counts as lag."""
 
 
 class Operators:
-    """Answers how the service does."""
+    """Answers how the service is doing."""
 
     def __init__(
         self, broadcast: Broadcast, store: Store, settings: Settings, enabled: frozenset[str]
@@ -48,7 +48,7 @@ class Operators:
         return json_answer(AliveAnswer(), cache="no-store")
 
     async def ready(self, request: web.Request) -> web.Response:
-        """The process can serve: it has read what Redis holds, and is not about to leave."""
+        """The process can serve: it has read the quotes from Redis, and it is not stopping."""
         fit = self._broadcast.loaded and not self._broadcast.leaving_soon
         answer = ReadyAnswer(status="pass" if fit else "fail")
         return json_answer(answer, status=200 if fit else 503, cache="no-store")
@@ -82,7 +82,7 @@ class Operators:
         )
 
     async def verdict(self, request: web.Request) -> web.Response:
-        """The verdict of the health and nothing else, where operators have an address of their own."""
+        """Only the verdict of the health check, for the public port if operators have a separate address."""
         verdict, _ = self._judge(await self._facts())
         return json_answer(
             VerdictAnswer(status=verdict),
@@ -92,13 +92,13 @@ class Operators:
         )
 
     async def metrics(self, request: web.Request) -> web.Response:
-        """What Prometheus reads: the counts of all processes, sources and quotes."""
+        """The metrics for Prometheus: the counts of all processes, the sources and the quotes."""
         body = metrics.exposition(self._broadcast.tally, await self._facts())
         headers = {"Content-Type": metrics.CONTENT_TYPE, "Cache-Control": "no-store"}
         return web.Response(body=body, headers=headers)
 
     async def _facts(self) -> Facts:
-        """What is known now, whether Redis answers or not."""
+        """The facts for the metrics. What Redis does not answer is missing."""
         outcomes: dict[str, Outcome] = {}
         lag, polling, redis_error = None, None, ""
         try:
@@ -119,7 +119,10 @@ class Operators:
         )
 
     async def _lag(self) -> int:
-        """How many publications Redis had LAG_SECONDS ago that are not in the mirror yet; none: at once."""
+        """
+        The number of publications that Redis had LAG_SECONDS ago and the mirror has not. If there are none,
+        the answer is immediate.
+        """
         newest, mirror = (await self._store.snapshot()).cursor, self._broadcast.mirror
         with suppress(TimeoutError):
             async with asyncio.timeout(LAG_SECONDS):
@@ -157,7 +160,7 @@ def _poller(facts: Facts) -> PollerHealth | None:
 
 
 def moment(at: datetime | None) -> str | None:
-    """A time as answers give it; None if there is none."""
+    """A time as answers write it; None stays None."""
     return wire.encode_time(at) if at else None
 
 

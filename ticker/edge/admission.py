@@ -1,4 +1,4 @@
-"""Who may come in: how many in all, from one address, a second; and who a client behind a proxy is."""
+"""Admission: the limits in all, per address and per second; and the address of a client behind a proxy."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ticker.config import LimitSettings, ServerSettings
 from ticker.metrics import Count, Tally
 
 SOONEST_SECONDS, LATEST_SECONDS = 2, 10
-"""When those who were turned away are asked to come back; drawn, so that they do not come together."""
+"""Seconds after which refused clients should retry. Drawn at random, so that they do not return at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused(Exception):
-    """A client is turned away. The words are for the client; `retry_seconds` is 0 if it is for good."""
+    """A client is refused. The words are for the client; `retry_seconds` is 0 if the refusal is final."""
 
     status: int
     detail: str
@@ -24,7 +24,10 @@ class Refused(Exception):
 
 
 class Admission:
-    """Counts who is in. An address is what one client or one household has: IPv4 whole, IPv6 by its /64."""
+    """
+    Counts the subscribers. An address stands for one client or household: a whole IPv4 address, or a /64 of
+    IPv6.
+    """
 
     def __init__(self, server: ServerSettings, limits: LimitSettings, tally: Tally) -> None:
         self._server = server
@@ -49,10 +52,10 @@ class Admission:
 
     def client(self, peer: str, forwarded: str) -> str:
         """
-        The address that a connection counts for, empty if nobody's: a proxy that does not say whose.
+        The address for which a connection counts; empty if a proxy does not name its client.
 
-        `forwarded` is X-Forwarded-For, to which each proxy appends whom it talks to; so the last one that
-        is no trusted proxy is as far as we can know, and what stands before it is hearsay.
+        Each proxy appends its peer to X-Forwarded-For (`forwarded`). The last entry that is not a trusted
+        proxy is the last one that can be believed; everything before it was written by that client.
         """
         if not self.is_trusted(peer):
             return _household(peer)
@@ -67,13 +70,16 @@ class Admission:
         return ""
 
     def check_origin(self, origin: str | None) -> None:
-        """Raise Refused for a script of a site that is not on the list; who names no site is no script."""
+        """
+        Raise Refused for a script of a site that is not allowed. A request without an Origin is not from a
+        script.
+        """
         if self._server.origins and origin is not None and origin not in self._server.origins:
             self._tally.add(Count.REFUSED_ORIGIN)
             raise Refused(403, f"{origin:.100} is not allowed to read here (server.origins)")
 
     def enter(self, address: str) -> None:
-        """Take one more subscriber in. Raises Refused."""
+        """Count one more subscriber. Raises Refused."""
         if self._size >= self.limits.subscribers:
             self._tally.add(Count.REFUSED_FULL)
             raise Refused(503, "the limit of subscribers is reached", retry_after())
@@ -85,7 +91,7 @@ class Admission:
             self._inside[address] = self._inside.get(address, 0) + 1
 
     def leave(self, address: str) -> None:
-        """One subscriber less."""
+        """Count one subscriber less."""
         self._size -= 1
         if not address:
             return
@@ -101,7 +107,7 @@ class Admission:
 
 
 def retry_after() -> int:
-    """Seconds until somebody who was turned away may come back."""
+    """Seconds after which a refused client may retry."""
     return random.randint(SOONEST_SECONDS, LATEST_SECONDS)  # noqa: S311 - spreads load, guards nothing
 
 

@@ -1,8 +1,8 @@
 """
-What one client says: its bytes in, events out. Sans-I/O: no socket, no clock, no subscriber.
+One client's side of the conversation: bytes in, events out. Sans-I/O: no socket, clock or subscriber.
 
-`websockets` parses. A conversation gives it whole frames only, so that the parser can be dropped whenever
-nothing is half said: a hundred thousand clients mostly listen.
+`websockets` parses. It gets only whole frames, so that its parser can be dropped between two frames: a
+hundred thousand clients mostly listen.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
 _ANSWERED = frozenset({Opcode.PING, Opcode.CLOSE})
-"""What the parser answers by a frame of its own."""
+"""The events that the parser answers with a frame of its own."""
 
 
 class Reply(NamedTuple):
-    """What is to be written as it is: a pong, a close frame."""
+    """Bytes to be written unchanged: a pong or a close frame."""
 
     data: bytes
 
 
 class Message(NamedTuple):
-    """A message, as far as it has come."""
+    """A message, or the part of it that has arrived."""
 
     data: bytes
     is_text: bool
@@ -33,11 +33,11 @@ class Message(NamedTuple):
 
 
 class Departed(NamedTuple):
-    """Both have said goodbye."""
+    """Both sides have sent a close frame."""
 
 
 class Broken(NamedTuple):
-    """The client broke the protocol. A reply before said so; it is not listened to any more."""
+    """The client broke the protocol. An earlier reply said so; nothing more is read from it."""
 
 
 Event = Reply | Message | Departed | Broken
@@ -47,7 +47,7 @@ class Conversation:
     """
     One client's side: `receive` takes bytes, then `events` gives what they mean.
 
-    It may be forgotten when it `is_over`: the next one begins where this one ended.
+    It may be dropped when it `is_over`. The next one starts in the same state.
     """
 
     __slots__ = (
@@ -63,26 +63,28 @@ class Conversation:
     )
 
     def __init__(self, most_bytes: int, most_frames: int) -> None:
-        """A message may have so many bytes; frames are counted to one more than `most_frames`."""
+        """`most` is the largest message in bytes; frames are counted up to `most_frames` + 1."""
         self._most_bytes = most_bytes
         self._most_frames = most_frames
         self._pending = b""
-        """What came; once the events were read, the beginning of a frame."""
+        """The bytes that arrived; after the events were read, the start of an incomplete frame."""
         self._ready = 0
-        """How many bytes of it are whole frames."""
+        """The number of those bytes that are whole frames."""
         self._parser: ServerProtocol | None = None
         """Kept only half way through a message."""
         self._parts: bytes | None = None
         """The message so far; None between two messages."""
         self._is_text = True
         self.bad_frames = 0
-        """How many messages in a row were none of this protocol's; who understands them counts."""
+        """
+        The number of messages in a row that are not of this protocol. The reader of the messages counts.
+        """
         self.deaf = False
-        """The client is not listened to any more."""
+        """Nothing more is read from this client."""
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing of it need be remembered."""
+        """Whether it can be dropped without losing anything."""
         return not (self._pending or self._parser or self.bad_frames or self.deaf)
 
     def receive(self, data: bytes) -> int:
@@ -92,7 +94,7 @@ class Conversation:
         return frames
 
     def deafen(self) -> None:
-        """Listen no more."""
+        """Read nothing more."""
         self.deaf, self._pending, self._ready = True, b"", 0
 
     def events(self) -> Iterator[Event]:
@@ -115,7 +117,7 @@ class Conversation:
             elif frame.opcode is not Opcode.PONG:
                 yield self._message(frame)
         for reply in replies:
-            # An empty one is the end of what is written, which is the subscriber's to decide.
+            # An empty one marks the end of writing, which the subscriber decides.
             if reply:
                 yield Reply(reply)
 
@@ -135,11 +137,11 @@ class Conversation:
 
 def whole_frames(data: bytes, most: int, count: int) -> tuple[int, int]:
     """
-    How many bytes at the start of `data` are whole frames of a client, and how many frames.
+    The number of bytes at the start of `data` that are a client's whole frames, and the number of frames.
 
-    So a parser never waits half way through a frame and can be dropped between two. A frame that
-    claims more than `most` bytes counts as whole: the parser refuses it by its head alone. Counting ends
-    one frame after `count`.
+    So a parser never waits in the middle of a frame, and can be dropped between two. A frame that claims more
+    than `most` bytes counts as whole, because the parser refuses it by its head. Counting ends one frame
+    after `count`.
     """
     at = frames = 0
     while len(data) - at >= 2 and frames <= count:

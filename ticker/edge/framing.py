@@ -1,4 +1,4 @@
-"""How the messages of stream protocol 1 travel: as WebSocket frames, or as server-sent events."""
+"""The two framings of stream protocol 1: WebSocket frames and server-sent events."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from functools import lru_cache
 from websockets.frames import Frame, Opcode
 
 EVENT_STREAM = "text/event-stream"
-"""What an EventSource accepts. Any answer but a good one would end it for good."""
+"""The headers that an EventSource accepts. It gives up for ever after any other kind of answer."""
 RETRY_MS = 2_000, 10_000
-"""Within which time an EventSource comes back; drawn, so that they do not come together."""
+"""The range in ms from which an EventSource's reconnect delay is drawn, so that not all return at once."""
 MOST_REASON_BYTES = 123
-"""A control frame has at most 125 bytes, and two are the code."""
+"""The longest reason: a control frame has at most 125 bytes, of which two are the code."""
 
 
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """How the messages of stream protocol 1 travel."""
+    """A framing of the messages of stream protocol 1."""
 
     message: Callable[[str, str], bytes]
     """The bytes of a message; its cursor (none: empty) and its JSON text."""
     ping: bytes
-    """What asks the client for a sign of life, if it can give one."""
+    """A ping, if the framing has one."""
     goodbye: Callable[[int, str], bytes]
     """The last bytes: a close code and its reason."""
 
@@ -42,17 +42,17 @@ def _close_frame(code: int, reason: str) -> bytes:
 
 
 def event(cursor: str, text: str) -> bytes:
-    """A message as a server-sent event; its id is what comes back as `Last-Event-ID`."""
+    """A message as a server-sent event. Its id comes back as `Last-Event-ID`."""
     return (f"id: {cursor}\ndata: {text}\n\n" if cursor else f"data: {text}\n\n").encode()
 
 
 def retry_event() -> bytes:
-    """When an EventSource comes back after the end of this connection, in ms."""
+    """The `retry` field: the delay in ms after which an EventSource reconnects."""
     return f"retry: {random.randint(*RETRY_MS)}\n\n".encode()  # noqa: S311 - spreads load, guards nothing
 
 
 def _event_goodbye(code: int, reason: str) -> bytes:
-    """An event stream has no close code; a comment says why it ends, `retry` when to come back."""
+    """The end of an event stream. It has no close code: a comment has the reason, `retry` the delay."""
     return f": {code} {reason}\n".encode() + retry_event()
 
 
@@ -68,7 +68,7 @@ EVENTS = Framing(message=event, ping=b"", goodbye=_event_goodbye)
 
 
 def event_head(reader: str) -> bytes:
-    """The head of an event stream, which ends with the connection; `reader` is whose scripts may read it."""
+    """The head of an event stream, which ends with the connection. `reader` is the permitted origin."""
     headers = {
         "Date": formatdate(usegmt=True),
         "Content-Type": EVENT_STREAM,
@@ -83,5 +83,5 @@ def event_head(reader: str) -> bytes:
 
 
 def come_back(detail: str, seconds: int) -> bytes:
-    """The whole of an event stream to an EventSource that is turned away for a while."""
+    """A whole event stream that refuses an EventSource for a while."""
     return f": 503 {detail}\nretry: {seconds * 1000}\n\n".encode()

@@ -1,7 +1,7 @@
 """
-All that relies on private parts of aiohttp: look here first when a new version of it fails.
+Everything that relies on private parts of aiohttp. Look here first if a new version breaks something.
 
-A connection goes into aiohttp's hands, comes out of them, and nothing tells its version.
+It passes connections to aiohttp and takes them back, and hides the version of aiohttp from clients.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from contextlib import suppress
 from aiohttp import web, web_response
 
 WRITTEN_SECONDS = 5.0
-"""How long a pipelining client may take to read earlier answers before its upgrade."""
+"""Seconds that a pipelining client may take to read earlier answers before its upgrade."""
 
-# Set so, as aiohttp also answers by itself, to a request that is no HTTP. A version helps only attackers.
+# Set globally because aiohttp also answers malformed requests itself. The version would only help attackers.
 web_response.SERVER_SOFTWARE = "ticker"  # type: ignore[attr-defined]
 
 
 class First(asyncio.Protocol):
-    """Gives the bytes that came first to who takes the connection over, before any other."""
+    """Passes the bytes that were already read to the new owner of a connection, before any other."""
 
     def __init__(self, handler: asyncio.Protocol, data: bytes) -> None:
         self._handler = handler
@@ -34,7 +34,7 @@ class First(asyncio.Protocol):
 
 
 class HandedOver(web.Response):
-    """Stands for a response that somebody else has written."""
+    """Stands for a response that was already written elsewhere."""
 
     async def prepare(self, request: web.BaseRequest) -> None:
         return None
@@ -44,7 +44,7 @@ class HandedOver(web.Response):
 
 
 class _Tail:
-    """Takes what a client sent right behind its request."""
+    """Collects the bytes that a client sent directly after its request."""
 
     def __init__(self) -> None:
         self.data = b""
@@ -59,9 +59,9 @@ class _Tail:
 
 async def written(transport: asyncio.Transport) -> None:
     """
-    Wait until earlier answers are out, to a client that pipelines its requests.
+    Wait until a client that pipelines its requests has been sent all earlier answers.
 
-    Raises TimeoutError, and ends the connection, if the client does not read them.
+    Raises TimeoutError and ends the connection if the client does not read them.
     """
     with suppress(TimeoutError):
         async with asyncio.timeout(WRITTEN_SECONDS):
@@ -74,9 +74,9 @@ async def written(transport: asyncio.Transport) -> None:
 
 def taken(request: web.Request, transport: asyncio.Transport) -> tuple[socket.socket, bytes]:
     """
-    The socket of a request and what came behind it; aiohttp and the loop know nothing of it any more.
+    The socket of a request and the bytes after it. aiohttp and the event loop no longer know the socket.
 
-    Raises OSError, with everything as it was, when no more files can be opened.
+    Raises OSError, with nothing changed, if no more files can be opened.
     """
     sock = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
     sock.setblocking(False)
@@ -86,6 +86,6 @@ def taken(request: web.Request, transport: asyncio.Transport) -> tuple[socket.so
     request.protocol.transport = None
     request.protocol.connection_lost(None)
     transport.set_protocol(asyncio.Protocol())
-    # Closes its own descriptor without a word to the client, as ours keeps the connection open.
+    # This closes the transport's descriptor silently: our duplicate keeps the connection open.
     transport.abort()
     return sock, tail.data

@@ -1,7 +1,7 @@
 """
 From the head of a request to the answer that opens a WebSocket. Pure.
 
-`ordinary` reads what browsers, the usual libraries and proxies send, in one pass. It refuses nothing: if
+`ordinary` reads what browsers, common libraries and proxies send, in one pass. It refuses nothing: if
 anything is unusual, `by_websockets` decides, which takes ten times as long. Where `ordinary` gives a
 handshake, `by_websockets` gives the same one; `tests/test_handshake.py` compares them on mutated heads.
 """
@@ -20,23 +20,23 @@ from websockets.server import ServerProtocol
 from websockets.utils import accept_key
 
 MOST_BYTES = 8192
-"""`websockets` allows a line so many bytes; in a head of that size no line can be longer."""
+"""The longest line that `websockets` allows. A head of at most this size has no longer line."""
 MOST_FIELDS = 64
-"""`websockets` allows 128."""
+"""The most fields that `websockets` allows."""
 _CONNECTIONS = frozenset({"upgrade", "keep-alive, upgrade"})
 _KEY = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==")
 """16 bytes in base64, with no stray bit in the last letter."""
 _DOUBTFUL = frozenset({"content-length", "transfer-encoding", "sec-websocket-protocol"})
-"""Fields whose values `websockets` judges."""
+"""Fields whose values `websockets` checks."""
 
 
 class Handshake(NamedTuple):
-    """An upgrade that is as it must be."""
+    """A valid request for an upgrade."""
 
     answer: bytes
-    """The head that accepts it."""
+    """The head of the answer that accepts it."""
     query: str
-    """What follows the `?` of the target, as it was sent."""
+    """The query of the target, as it was sent."""
     origin: str | None
     forwarded: str
     """X-Forwarded-For; empty if there is none."""
@@ -44,9 +44,10 @@ class Handshake(NamedTuple):
 
 def ordinary(head: bytes, now: int) -> Handshake | None:
     """
-    The handshake of an ordinary head, with an answer of the second `now` (since 1970); None: not ordinary.
+    The handshake of an ordinary head, with an answer dated `now` (seconds since 1970); None if not ordinary.
 
-    A head of printable ASCII, no field twice, and every field of the upgrade as the standard spells it.
+    An ordinary head is printable ASCII, has no field twice, and spells every upgrade field as the standard
+    does.
     """
     if len(head) > MOST_BYTES or not head.isascii():
         return None
@@ -66,7 +67,7 @@ def ordinary(head: bytes, now: int) -> Handshake | None:
 
 
 def _fields(lines: Sequence[str]) -> dict[str, str] | None:
-    """The values by their names in small letters; None if a line is unusual or a name comes twice."""
+    """The values by their names in lower case; None if a line is unusual or a name is repeated."""
     count = len(lines) - 2
     if count > MOST_FIELDS or lines[count:] != ["", ""] or not "".join(lines).isprintable():
         return None
@@ -82,9 +83,9 @@ def _fields(lines: Sequence[str]) -> dict[str, str] | None:
 @lru_cache(maxsize=256)
 def _name(text: str) -> str:
     """
-    The name of a field in small letters; empty if it is unusual.
+    The name of a field in lower case; empty if it is unusual.
 
-    Letters, digits, hyphens and underscores are not all that the standard allows, but all that is in use.
+    The standard allows more than letters, digits, hyphens and underscores, but only those are in use.
     """
     return text.lower() if text.replace("-", "_").isidentifier() else ""
 
@@ -101,7 +102,7 @@ def _is_upgrade(fields: dict[str, str]) -> bool:
 
 
 def _answer(key: str, now: int) -> bytes:
-    """As `websockets` writes it. No extension is offered, so none is accepted."""
+    """The same answer as `websockets` writes. No extension is offered, so none is accepted."""
     return (
         f"HTTP/1.1 101 Switching Protocols\r\nDate: {http_date(now)}\r\nUpgrade: websocket\r\n"
         f"Connection: Upgrade\r\nSec-WebSocket-Accept: {accept_key(key)}\r\n\r\n"
@@ -111,9 +112,9 @@ def _answer(key: str, now: int) -> bytes:
 @lru_cache(maxsize=2)
 def http_date(seconds: int) -> str:
     """
-    Seconds since 1970 as HTTP tells them (RFC 9110, 5.6.7).
+    Seconds since 1970 in the format of HTTP (RFC 9110, 5.6.7).
 
-    Two are kept, as the clock of a demo is another one than the machine's.
+    The cache holds two values because the clock of a demo differs from the clock of the machine.
     """
     return formatdate(seconds, usegmt=True)
 
@@ -123,7 +124,7 @@ def by_websockets(head: bytes) -> Handshake | None:
     protocol = ServerProtocol()
     protocol.receive_data(head)
     request = next(iter(protocol.events_received()), None)
-    # One host, no less and no more (RFC 9112, 3.2): `websockets` leaves that to its caller.
+    # Exactly one Host (RFC 9112, 3.2): `websockets` leaves this check to its caller.
     if not isinstance(request, Request) or len(request.headers.get_all("Host")) != 1:
         return None
     response = protocol.accept(request)

@@ -1,4 +1,4 @@
-"""`/v1/history/{symbol}`: what one source said of a symbol, by day."""
+"""`/v1/history/{symbol}`: the daily rates of one source for one symbol."""
 
 from __future__ import annotations
 
@@ -23,42 +23,42 @@ from ticker.rates.tables import published
 from ticker.store import UNAVAILABLE, Store
 
 CACHE = "public, no-cache"
-"""A history grows while an archive is asked, so a cached copy is revalidated before every use."""
+"""A history grows while an archive is read, so a cached copy is revalidated before every use."""
 ROWS_AT_ONCE = 20
-"""Rows that are made before the loop's other work gets its turn: about a millisecond."""
+"""Rows that are encoded before the event loop's other work gets a turn: about a millisecond."""
 PEG = "peg"
-"""The source of a rate that a country has fixed."""
+"""The source key of a fixed official rate."""
 
 
 class Part(NamedTuple):
-    """The part of a history that is asked for."""
+    """The requested part of a history."""
 
     symbol: Pair
     source: str
-    """As quotes name it; empty if the symbol has no quote and none was asked for."""
+    """The source as quotes name it; empty if the symbol has no quote and the request names no source."""
     first: date
     last: date
     today: date | None
-    """The day at the source; None if it is no bank's or market's."""
+    """The current day in the country of the source; None for a source that is not known."""
 
 
 class Histories:
-    """Reads histories from Redis, one at a time; each is kept until something new is known."""
+    """Reads histories from Redis, one at a time. Each is cached until something new is known."""
 
     def __init__(self, broadcast: Broadcast, store: Store, sources: dict[str, Source], *, label: str) -> None:
-        """`label` stands before the sources of all quotes: `demo:`."""
+        """`label` is the prefix of every source, such as `demo`."""
         self._broadcast = broadcast
         self._store = store
         self._sources = sources
         self._label = label
         self.shelf = Shelf(SHELF_BYTES)
-        # One at a time: a history of years is a thousand times the work of other answers.
+        # One at a time: a history of years takes a thousand times the work of other answers.
         self._reading = asyncio.Semaphore(1)
 
     async def answer(self, request: web.Request) -> web.Response:
         """`?from=&to=` (inclusive) and `source=`."""
         part = self._part(request)
-        # A history may also grow without a publication, by what an archive says; that is always an event.
+        # An archive's answer also changes a history without a publication, but always as an event.
         key = part, await self._last_event()
         async with self._reading:
             kept = self.shelf.find(self._broadcast.mirror.cursor, key)
@@ -82,11 +82,11 @@ class Histories:
         return Part(symbol, source, first, last, today)
 
     def _key(self, source: str) -> str:
-        """The key of a source as a quote names it: `demo:nbkr` is nbkr."""
+        """The key of a source without the label: `demo:nbkr` is nbkr."""
         return source.removeprefix(self._label)
 
     def _quote(self, symbol: Pair) -> dict[str, Any]:
-        """The newest quote as it travels; empty if there is none."""
+        """The newest quote as JSON text; empty if there is none."""
         return json.loads(self._broadcast.mirror.get(symbol) or "{}")  # type: ignore[no-any-return]
 
     async def _last_event(self) -> int:
@@ -111,7 +111,7 @@ class Histories:
         return Packed(body, JSON, tag=digest(body), cache=CACHE)
 
     def _peg_row(self, symbol: Pair, source: str) -> list[FixingAnswer]:
-        """The whole history of a peg: what is fixed, since when."""
+        """The whole history of a peg: the fixed rate and its first day."""
         quote = self._quote(symbol)
         if source != PEG or not quote.get("source", "").endswith(PEG):
             return []

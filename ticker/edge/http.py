@@ -1,4 +1,4 @@
-"""The routes of the one port, the door to the stream among them."""
+"""The HTTP routes of the port, including the entrance to the stream."""
 
 from __future__ import annotations
 
@@ -54,22 +54,22 @@ ASSETS_CACHE = "public, max-age=300, stale-while-revalidate=86400"
 NAMES_CACHE = "public, max-age=86400, stale-while-revalidate=604800"
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD",
-    # The last three are what client libraries add by themselves.
+    # The last three are headers that client libraries add automatically.
     "Access-Control-Allow-Headers": (
         "If-None-Match, Last-Event-ID, Cache-Control, X-Requested-With, Content-Type, Authorization"
     ),
     "Access-Control-Max-Age": "86400",
 }
 EXPOSED = "Age, Date, ETag, Retry-After"
-"""What scripts of other sites may read beside the body; a cache on the way adds Age to our Date."""
+"""The headers that scripts of other sites may read. A cache on the way adds Age to our Date."""
 DOCUMENTS = {"/openapi.json": schemas.openapi, "/asyncapi.json": schemas.asyncapi}
 
 
 class Routes:
     """
-    Everything that the port answers; `notice` is shown on the page (the demo says what it is).
+    Every answer of the port. `notice` is shown on the page (the demo says what it is).
 
-    It is long because every address stands here.
+    It is long because every address is here.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Routes:
         self._operators = Operators(broadcast, store, settings, enabled)
 
     def enable(self, enabled: frozenset[str]) -> None:
-        """Other sources are asked from now on."""
+        """Replace the set of enabled sources."""
         self._listing.enabled = self._operators.enabled = enabled
 
     def application(self) -> web.Application:
@@ -129,7 +129,7 @@ class Routes:
         return app
 
     def _shared(self) -> dict[str, Handler]:
-        """What scripts of other sites ask for, also with headers that a browser asks our leave for."""
+        """The routes for scripts of other sites, also with headers that need a CORS preflight."""
         return {
             **dict.fromkeys(self._assets, self.asset),
             f"/{assets.address(f'{{fingerprint:{assets.FINGERPRINT}}}')}": self.script,
@@ -144,7 +144,7 @@ class Routes:
         }
 
     def administration(self) -> web.Application:
-        """What `server.admin` answers: the details that are not for the public then."""
+        """The routes of `server.admin`, which has the details that are then not public."""
         app = web.Application(middlewares=[problems])
         app.router.add_get("/healthz", self._operators.alive)
         app.router.add_get("/readyz", self._operators.ready)
@@ -156,9 +156,9 @@ class Routes:
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """
-        An upgrade that came on a connection which aiohttp had already, or one that is wrong.
+        An upgrade on a connection that aiohttp already has, or a malformed one.
 
-        Shakes hands, then takes the socket away from aiohttp.
+        Completes the handshake, then takes the socket away from aiohttp.
         """
         upgrade = {
             "Connection": "Upgrade" if request.keep_alive else "Upgrade, close",
@@ -201,7 +201,7 @@ class Routes:
         try:
             self._port.check(visit)
             await handover.written(transport)
-            # Its descriptor may be another connection's by now.
+            # The descriptor may belong to another connection by now.
             if transport.is_closing():
                 raise away("the connection has ended")
             sock, tail = handover.taken(request, transport)
@@ -218,7 +218,7 @@ class Routes:
         return handover.HandedOver()
 
     def _peer(self, transport: asyncio.BaseTransport | None) -> str:
-        """Who is at the other end of a connection; empty if it has ended."""
+        """The address of the other end of a connection; empty if it has ended."""
         if transport is None:
             return ""
         name, sock = transport.get_extra_info("peername"), transport.get_extra_info("socket")
@@ -231,13 +231,13 @@ class Routes:
     # Quotes.
 
     async def quotes(self, request: web.Request) -> web.Response:
-        """The newest quotes; ETag is the cursor, and tells which quotes are late and what is awaited."""
+        """The newest quotes. The ETag covers the cursor, the late quotes and the awaited symbols."""
         asked = parameters(request, "/v1/quotes")
         if not self._broadcast.loaded:
             raise away("no quotes were read from Redis yet")
         selection = self._selection(asked)
         version = self._broadcast.mirror.version
-        # Hashing every symbol of the usual question would take half as long as all the rest here.
+        # Hashing all symbols of the most common request would take half as long as the rest of this function.
         key = selection.symbols if selection.tag else None
         return self._answers.get(version, key, lambda: self._pack_quotes(selection)).answer(request)
 
@@ -248,7 +248,7 @@ class Routes:
         text = answers.encode_quotes(cursor, delta.items, delta.awaited)
         late = self._broadcast.mask(filter(mirror.is_late, selection.symbols))
         tag = f"{cursor}-{late:x}" if late else cursor
-        if self._broadcast.symbols != self._settings.symbols:  # a reload may bring others to the same cursor
+        if self._broadcast.symbols != self._settings.symbols:  # a reload may change the symbols
             tag += f"-{digest(str(self._broadcast.symbols).encode())[1:9]}"
         if delta.awaited:
             tag += f"-{digest(str(delta.awaited).encode())[1:9]}"
@@ -266,7 +266,7 @@ class Routes:
         return self._answers.get(version, symbol, lambda: _pack_quote(text)).answer(request)
 
     async def history(self, request: web.Request) -> web.Response:
-        """What one source said of a symbol, by day."""
+        """The daily rates of one source for one symbol."""
         return await self._histories.answer(request)
 
     async def standing(self, request: web.Request) -> web.Response:
@@ -274,7 +274,7 @@ class Routes:
         return self._lines.answer(request, self._selection(request.query))
 
     async def sources(self, request: web.Request) -> web.Response:
-        """Every source: who, on what terms, and how its last poll went."""
+        """Every source with its terms and the result of its last poll."""
         return await self._listing.answer(request)
 
     # Files.
@@ -284,7 +284,7 @@ class Routes:
         return _names(_language(request)).answer(request)
 
     async def labels(self, request: web.Request) -> web.Response:
-        """The words of the line in one language: the widget has but the English ones."""
+        """The words of the line in one language. The widget itself has only English."""
         return _labels(_language(request)).answer(request)
 
     async def asset(self, request: web.Request) -> web.Response:
@@ -292,20 +292,20 @@ class Routes:
         return self._assets[request.path].answer(request)
 
     async def script(self, request: web.Request) -> web.Response:
-        """The widget of exactly these bytes, from whatever version, to be kept for ever."""
+        """The widget with this fingerprint, of any version, which clients may cache for ever."""
         fingerprint = request.match_info["fingerprint"]
         try:
             found = await self.scripts.find(fingerprint)
         except UNAVAILABLE as error:
             raise away(f"the scripts of other versions are unreachable: {type(error).__name__}") from None
         if found is None:
-            # A process that starts right now may bring it.
+            # A process that is just starting may bring it.
             headers = {"Cache-Control": "no-store"}
             raise Problem(404, f"no version that ran here had {request.path}", headers=headers)
         return found.answer(request)
 
     async def document(self, request: web.Request) -> web.Response:
-        """What this page says of HTTP (OpenAPI) or of the stream (AsyncAPI), for machines."""
+        """The description of this port for machines: OpenAPI for HTTP, AsyncAPI for the stream."""
         return _document(request.path).answer(request)
 
     async def page(self, request: web.Request) -> web.Response:
@@ -315,12 +315,12 @@ class Routes:
     # Who may read.
 
     async def _share(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Let scripts of any site read the answers, or of those of `server.origins`, each by its name."""
+        """Permit scripts of every site to read the answer, or those of `server.origins`, each by name."""
         headers = response.headers
         headers["Access-Control-Expose-Headers"] = EXPOSED
-        # By the clock that decides what is late: a reader compares `due_at` with it.
+        # This clock decides which quotes are late: a reader compares `due_at` with it.
         headers["Date"] = http_date(int(self._broadcast.clock().timestamp()))
-        # For sites that let nothing in but what says so (Cross-Origin-Embedder-Policy).
+        # For sites that load only what permits it (Cross-Origin-Embedder-Policy).
         headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         if reader := self._reader(request):
             headers["Access-Control-Allow-Origin"] = reader
@@ -328,11 +328,14 @@ class Routes:
             headers["Vary"] = f"{headers['Vary']}, Origin" if "Vary" in headers else "Origin"
 
     async def preflight(self, request: web.Request) -> web.Response:
-        """Leave to ask with the headers of a client that catches up; `_share` says to whom it is given."""
+        """
+        The CORS permission to send the headers of a client that catches up. `_share` names the permitted
+        site.
+        """
         return web.Response(status=204, headers=PREFLIGHT)
 
     def _reader(self, request: web.Request) -> str:
-        """Whose scripts may read the answer: anybody's (`*`), the asking site's, or nobody's (empty)."""
+        """The origin whose scripts may read the answer: `*`, the asking site, or none (empty)."""
         if not (origins := self._settings.server.origins):
             return "*"
         origin = request.headers.get("Origin", "")

@@ -23,12 +23,12 @@ UNREAD = "The quotes have not been read from Redis yet"
 
 
 class Lines:
-    """Draws the line; each drawing is kept until a quote changes."""
+    """Draws the line. Each drawing is cached until a quote changes."""
 
     def __init__(
         self, broadcast: Broadcast, sources: dict[str, Source], *, label: str, framers: tuple[str, ...]
     ) -> None:
-        """`label` stands before the sources of all quotes (`demo:`); `framers` may frame the line."""
+        """`label` is the prefix of every source (`demo`); `framers` are the sites that may frame the line."""
         self._broadcast = broadcast
         self._sources = sources
         self._label = label
@@ -36,7 +36,7 @@ class Lines:
         self.shelf = Shelf(SHELF_BYTES)
 
     def answer(self, request: web.Request, selection: Selection) -> web.Response:
-        """The line as a page or a picture, in the order of `?symbols=`, as it looks best to this reader."""
+        """The line as a page or a picture, in the order of `?symbols=`, as this reader wants it."""
         look = line.look(request.query, faults=query.unknown(request.query, request.path))
         symbols = _in_their_order(request.query.get("symbols", ""), selection)
         if not self._broadcast.loaded:
@@ -46,7 +46,7 @@ class Lines:
         return self.shelf.get(version, key, lambda: self._pack(request.path, symbols, look)).answer(request)
 
     def _waiting(self, path: str, symbols: tuple[Pair, ...], look: line.Look) -> web.Response:
-        """What a reader sees in a frame while there is nothing to show: words for a program are a riddle."""
+        """What a reader sees while there is nothing to show: JSON in a frame would not be understood."""
         kind, draw, policy = KINDS[path]
         headers = {"Content-Type": kind, "Cache-Control": "no-store", "Retry-After": str(retry_after())}
         headers |= _rules(policy)
@@ -67,20 +67,23 @@ class Lines:
         return line.Wait(symbol, dict(mirror.reasons((symbol,)))[symbol])
 
     def _attributions(self, told: Iterable[Quote | line.Wait]) -> str:
-        """What the publishers of these quotes want to be said of them."""
+        """The attributions that the publishers of these quotes require."""
         quotes = (each for each in told if isinstance(each, Quote))
         keys = dict.fromkeys(quote.source.removeprefix(self._label) for quote in quotes)
         said = "; ".join(self._sources[key].attribution for key in keys if key in self._sources)
-        # What the demo says no bank has said.
+        # The quotes of the demo are from no bank.
         return f"{self._label} {said}".strip() if said else ""
 
 
 def _rules(policy: str) -> dict[str, str]:
-    """What the line may do; a page that is isolated frames only those who say that they are, too."""
+    """
+    The headers that limit what the line may do. An isolated page frames only documents that are isolated,
+    too.
+    """
     return {"Content-Security-Policy": policy, "Cross-Origin-Embedder-Policy": "require-corp"}
 
 
 def _in_their_order(asked: str, selection: Selection) -> tuple[Pair, ...]:
-    """The symbols as the reader named them, each once; all in the server's order if none was."""
+    """The symbols as the request spells them, without repetitions; all in the server's order by default."""
     named = dict.fromkeys(Pair.parse(each) for each in asked.replace(" ", ",").split(",") if each)
     return tuple(named) or selection.symbols

@@ -1,4 +1,4 @@
-"""The listening sockets: on which addresses, and how several processes share them."""
+"""The listening sockets: their addresses, and how several processes share them."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from ticker.config import ServerSettings
 SPREADS = sys.platform == "linux"
 """Whether the kernel spreads connections over sockets that share a port."""
 BACKLOG = 4096
-"""Connections that the kernel keeps while we are busy; the system may allow less (net.core.somaxconn)."""
+"""Connections that the kernel queues while we are busy; the system may allow fewer (net.core.somaxconn)."""
 Address = tuple[str | int | bytes, ...]
 Place = tuple[socket.AddressFamily, Address]
 
 
 class PortBusy(Exception):
-    """The port can't be had. Says which, why and what to do."""
+    """The port is not available. Says which, why and what to do."""
 
 
 def listeners(server: ServerSettings, count: int = 1) -> list[tuple[socket.socket, ...]]:
     """
-    So many sets of listening sockets on the one port, each with one socket for every address of the host.
+    As many sets of listening sockets on the port as asked for, each with one socket per address of the host.
 
     On Linux several sets share the port (SO_REUSEPORT), and the kernel spreads the connections over them.
-    Elsewhere it would give them all to one, and so there is one set, from which all accept. A port of 0
+    Elsewhere one set would get all of them, so there is one set, from which all processes accept. A port of 0
     is chosen once for all. Raises PortBusy.
     """
     with ExitStack() as opened:
@@ -39,7 +39,8 @@ def listeners(server: ServerSettings, count: int = 1) -> list[tuple[socket.socke
 
         try:
             addresses = _addresses(server.host, server.port)
-            # Whoever shares a port would get a part of our connections, so it must be nobody's at first.
+            # A process that already shares the port would take some of our connections, so the port must be
+            # free first.
             sets = [tuple(bound(family, address) for family, address in addresses)]
             if count > 1 and SPREADS:
                 port = sets[0][0].getsockname()[1]
@@ -63,16 +64,16 @@ def listeners(server: ServerSettings, count: int = 1) -> list[tuple[socket.socke
 
 def rebound(places: Iterable[Place]) -> tuple[socket.socket, ...]:
     """
-    A set at the places of an earlier one, beside others that share them. Raises OSError.
+    A set on the addresses of an earlier one, beside others that share them. Raises OSError.
 
-    Nobody is led there before a process listens on it.
+    It gets no connection before a process listens on it.
     """
     return tuple(_bound(family, address, shared=True) for family, address in places)
 
 
 def _addresses(host: str, port: int) -> list[Place]:
     with suppress(ValueError):
-        # An address needs no name server, which may be silent.
+        # A numeric address needs no name server, which may not answer.
         family = socket.AF_INET if ip_address(host).version == 4 else socket.AF_INET6
         return [(family, (host, port))]
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -100,7 +101,7 @@ def _bound(family: socket.AddressFamily, address: Address, *, shared: bool) -> s
 
 
 def address_of(host: str, listening: tuple[socket.socket, ...]) -> str:
-    """`http://HOST:PORT/` as a person can open it: a wildcard is reached on loopback."""
+    """`http://HOST:PORT/` as a person can open it. A wildcard address is shown as loopback."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - read, not bound
     return f"http://{f'[{host}]' if ':' in host else host}:{listening[0].getsockname()[1]}/"
 

@@ -1,4 +1,4 @@
-"""`/v1/sources`: who they are, on what terms, and how their last polls went."""
+"""`/v1/sources`: every source with its terms and the result of its last poll."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ticker.store import UNAVAILABLE, Store
 
 
 class Listing:
-    """Every source that there is, the disabled ones, too."""
+    """Every known source, also the disabled ones."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class Listing:
         *,
         label: str,
     ) -> None:
-        """`label` stands before all names: `demo:`."""
+        """`label` is the prefix of all names, such as `demo`."""
         self._broadcast = broadcast
         self._store = store
         self._sources = sources
@@ -36,9 +36,9 @@ class Listing:
         self._outcomes: dict[str, Outcome] = {}
 
     async def answer(self, request: web.Request) -> web.Response:
-        """All of them."""
+        """The answer with all sources."""
         parameters(request, "/v1/sources")
-        # While Redis is away, what it said last is nearer to the truth than nothing.
+        # While Redis is away, its last answer is better than none.
         with suppress(*UNAVAILABLE):
             self._outcomes = await self._store.outcomes(list(self._sources))
         now = self._broadcast.clock()

@@ -1,4 +1,4 @@
-"""What a reader has not seen: `since(cursor)`, what is late by now, and what is awaited. Pure."""
+"""What a reader has not seen: `since(cursor)`, the late items, and the awaited symbols. Pure."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ NOT_YET = "It has not been published yet"
 
 @dataclass(frozen=True, slots=True)
 class Row(Generic[Item]):
-    """What was published of a symbol: an item, and the other one that readers get once it is late."""
+    """The published item of a symbol, and the item that readers get once the first is late."""
 
     at: Cursor
-    """Where in the stream it was published."""
+    """The position in the stream at which it was published."""
     item: Item
     due_at: datetime | None = None
-    """The moment from which it is late; None: never, or it makes no difference."""
+    """The moment from which it is late. None if it never is, or if that makes no difference."""
     late: Item | None = None
     """The item from `due_at` on."""
 
     def told(self, *, late: bool) -> Item:
-        """The item that readers get."""
+        """The item that readers get now."""
         return self.late if late and self.late is not None else self.item
 
 
 @dataclass(frozen=True, slots=True)
 class Delta(Generic[Item]):
-    """What a reader has not seen: a snapshot replaces what it had, an update adds to it."""
+    """What a reader has not seen. A snapshot replaces what it has, an update adds to it."""
 
     kind: Literal["snapshot", "update"]
     cursor: Cursor
@@ -47,27 +47,27 @@ class Delta(Generic[Item]):
 
 class Mirror(Generic[Item]):
     """
-    The newest item of every symbol, the cursor at which it was published, and which of them are late.
+    The newest item of every symbol, its cursor, and which items are late.
 
-    Snapshot, update, resume and conflation are four names for `since(cursor)`; nothing is queued. That an
-    item becomes late has no cursor of its own: each process finds it out by its clock. What is published of a
-    symbol can also be read as its reverse.
+    Snapshot, update, resume and conflation are four names for `since(cursor)`; nothing is queued. An item
+    that becomes late gets no cursor of its own: each process finds this out by its clock. Every symbol can
+    also be read as its reverse.
     """
 
     def __init__(self, symbols: Sequence[Pair], invert: Callable[[Item], Item]) -> None:
-        """`invert` gives the item of a symbol the other way round."""
+        """`invert` gives the item of the reversed symbol."""
         self.symbols = tuple(symbols)
         self._invert = invert
         self._origins = both_ways(self.symbols)
         self._inverted: dict[Pair, tuple[Item, Item]] = {}
-        """By symbol, the item that was inverted last and what came of it."""
+        """By symbol, the item that was inverted last, and the result."""
         self.cursor = NOWHERE
         self.late: frozenset[Pair] = frozenset()
         """The symbols that are late."""
         self.awaited: Awaited = ()
         """The symbols without an item."""
         self._reasons: Mapping[Pair, str] = {}
-        """Why a symbol has no item, if it has none."""
+        """The reason for each symbol that has no item."""
         self._rows: dict[Pair, Row[Item]] = {}
         self._turned: set[Pair] = set()
         """The symbols that have been late at any time since they were published."""
@@ -75,13 +75,13 @@ class Mirror(Generic[Item]):
 
     @property
     def version(self) -> tuple[Cursor, frozenset[Pair], tuple[Pair, ...], Awaited]:
-        """Changes with everything that `since` and `get` give."""
+        """Changes with every result of `since` and `get`."""
         return self.cursor, self.late, self.symbols, self.awaited
 
     def serve(
         self, symbols: Sequence[Pair], rows: Iterable[tuple[Pair, Row[Item]]], *, now: datetime
     ) -> None:
-        """Hold other symbols from now on; `rows` are what was published of those that are new."""
+        """Switch to other symbols. `rows` are the published items of the new ones."""
         self.symbols = tuple(symbols)
         self._origins = both_ways(self.symbols)
         known = dict(rows)
@@ -96,10 +96,10 @@ class Mirror(Generic[Item]):
         self, cursor: Cursor, rows: Iterable[tuple[Pair, Row[Item]]], *, now: datetime
     ) -> frozenset[Pair]:
         """
-        Take what was published up to `cursor`; return the symbols that changed.
+        Take the publications up to `cursor`, and return the symbols that changed.
 
-        A cursor of a newer epoch replaces everything; one that is older than the mirror's own changes
-        nothing. What has become late of the others is left to `look`.
+        A cursor of a newer epoch replaces everything. A cursor that is older than the mirror's changes
+        nothing. `look` finds out which of the other items have become late.
         """
         if cursor < self.cursor:
             return frozenset()
@@ -120,23 +120,23 @@ class Mirror(Generic[Item]):
         return frozenset(changed)
 
     def explain(self, reasons: Mapping[Pair, str]) -> frozenset[Pair]:
-        """Take why symbols have no item; return those without one of which readers have to be told."""
+        """Take the reasons of symbols without an item, and return those whose readers must be told."""
         before = frozenset(self.awaited)
         self._reasons = reasons
         self._note_awaited()
         return frozenset(symbol for symbol, _ in frozenset(self.awaited) - before)
 
     def _note_awaited(self) -> None:
-        """Find the symbols without an item. Usually there is none, and nothing is looked up."""
+        """Find the symbols without an item. Usually there are none, and nothing is searched."""
         is_full = len(self._rows) == len(self.symbols)
         missing = () if is_full else (symbol for symbol in self.symbols if symbol not in self._rows)
         self.awaited = tuple((symbol, self._reasons.get(symbol, NOT_YET)) for symbol in missing)
 
     def look(self, now: datetime) -> frozenset[Pair]:
         """
-        Judge again which symbols are late; return those of which readers have to be told.
+        Judge again which symbols are late, and return those whose readers must be told.
 
-        A clock that was set back gives back what was published.
+        If the clock was set back, an item may no longer be late.
         """
         late = frozenset(symbol for symbol, row in self._rows.items() if is_late(row, now))
         turned, self.late = self.late ^ late, late
@@ -145,17 +145,17 @@ class Mirror(Generic[Item]):
 
     @property
     def next_due(self) -> datetime | None:
-        """When the next symbol will be late; None if none will be."""
+        """The next moment at which a symbol becomes late; None if there is none."""
         moments = [row.due_at for symbol, row in self._rows.items() if row.due_at and symbol not in self.late]
         return min(moments, default=None)
 
     def since(self, cursor: Cursor | None, symbols: Sequence[Pair] | None = None) -> Delta[Item]:
         """
-        What a reader at `cursor` has not seen of `symbols` (none given: of all).
+        What a reader at `cursor` has not seen of `symbols` (default: all).
 
-        A snapshot where the cursor is None, of another epoch or ahead of us; else an update, which
-        is empty if there is nothing new. A cursor does not tell whether its reader knows what is late, so
-        an update has that, too, and why symbols are awaited.
+        A snapshot if the cursor is None, of another epoch, or ahead of this process. Otherwise an update,
+        which is empty if nothing is new. A cursor does not say whether its reader knows the late items, so an
+        update also has those, and the reasons of awaited symbols.
         """
         symbols = symbols or self.symbols
         known = [symbol for symbol in symbols if self._origins[symbol] in self._rows]
@@ -169,13 +169,13 @@ class Mirror(Generic[Item]):
         return self._rows[symbol].at > cursor or symbol in self._turned
 
     def current(self, symbols: Iterable[Pair]) -> Delta[Item]:
-        """These symbols as they are now, for whoever has everything else."""
+        """These symbols as they are now, for a reader that has everything else."""
         symbols = tuple(symbols)
         known = [symbol for symbol in symbols if self._origins[symbol] in self._rows]
         return Delta("update", self.cursor, self._told(known), self.reasons(symbols))
 
     def reasons(self, symbols: Iterable[Pair]) -> Awaited:
-        """Those of the symbols that have no item yet, each as it was asked for, and why."""
+        """The awaited ones of these symbols, spelled as the request has them, with the reasons."""
         if not self.awaited:
             return ()
         awaited = dict(self.awaited)
@@ -200,7 +200,7 @@ class Mirror(Generic[Item]):
         return item if origin == symbol else self._other_way_round(symbol, item)
 
     def _other_way_round(self, symbol: Pair, item: Item) -> Item:
-        """The item inverted, once for all who read it."""
+        """The inverted item, made once for all its readers."""
         known, made = self._inverted.get(symbol, (None, item))
         if known is not item:
             made = self._invert(item)

@@ -1,4 +1,4 @@
-"""Bodies that are packed once and sent often: which coding a client wants, what it has, what we keep."""
+"""Bodies that are compressed once and sent often: which coding a client wants, and what is cached."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Coding = Literal["br", "gzip", "identity"]
 JSON = "application/json; charset=utf-8"
 QUOTES_CACHE = "public, max-age=5, stale-while-revalidate=25, stale-if-error=3600"
 SHELF_BYTES = 4 << 20
-"""What the packed answers of a kind to all the selections that clients think of may take."""
+"""The most bytes that the cached answers of one kind may take, for all selections together."""
 
 SMALL_BYTES = 1024
-"""What fits into one packet with its head comes no sooner for being packed."""
+"""A body that fits into one packet with its head arrives no sooner if it is compressed."""
 QUICKLY, TIGHTLY = 5, 11
-"""Brotli's quality for what changes, and for what is packed once (five quotes: 0.06 and 4 ms)."""
+"""Brotli's quality for changing bodies and for files (five quotes take 0.06 and 4 ms)."""
 NONE: Mapping[str, str] = MappingProxyType({})
 ENTRY_BYTES = 4096
-"""What a packed body takes beside its bytes: headers, keys, objects."""
+"""The memory of a cached body beside its bytes: headers, keys, objects."""
 
 _NAMED = re.compile(
     r"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:;\s*q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*)?", re.IGNORECASE
@@ -35,15 +35,16 @@ _NAMED = re.compile(
 
 
 class NotAcceptable(Exception):
-    """The client refuses every coding that there is. In words, for it."""
+    """The client refuses every available coding. The text is for the client."""
 
 
 @lru_cache(maxsize=64)
 def chosen(accepted: str, *, small: bool) -> Coding | None:
     """
-    The coding for a client that sends this Accept-Encoding (RFC 9110, 12.5.3); None: it refuses all of ours.
+    The coding for a client with this Accept-Encoding (RFC 9110, 12.5.3); None if it refuses all of ours.
 
-    `small` bodies go unpacked where the client does not mind. Who says nothing may not know any coding.
+    A `small` body is not compressed if the client permits that. A client without the header may know no
+    coding.
     """
     named = {}
     for element in accepted.split(","):
@@ -51,7 +52,7 @@ def chosen(accepted: str, *, small: bool) -> Coding | None:
             named[match[1].lower().removeprefix("x-")] = float(match[2] or 1)
     others = named.get("*", 0.0)
     weights: dict[Coding, float] = {"br": named.get("br", others), "gzip": named.get("gzip", others)}
-    # Plain text is welcome unless it is refused, and as dear as the best: then the shorter one wins.
+    # Plain text is permitted unless it is refused. At equal weight, the shorter body is chosen.
     weights["identity"] = named.get("identity", named.get("*", max(weights.values()) or 1.0))
     preferred: tuple[Coding, ...] = ("identity", "br", "gzip") if small else ("br", "gzip", "identity")
     best = max(preferred, key=lambda coding: weights[coding])
@@ -60,10 +61,10 @@ def chosen(accepted: str, *, small: bool) -> Coding | None:
 
 def is_known(tag: str, known: str) -> bool:
     """
-    Whether If-None-Match names this tag, quotes and all, in a list and as a weak one (RFC 9110, 13.1.2).
+    Whether If-None-Match names this tag, also in a list or as a weak one (RFC 9110, 13.1.2).
 
-    What is packed has a weak one. No tag of ours has a comma or a quote in it that could be found across
-    two others.
+    Compressed answers have a weak tag. Our tags have no comma or quote, so that none is found across two
+    others.
     """
     return known.strip() == "*" or tag in known
 
@@ -75,10 +76,10 @@ def digest(body: bytes) -> str:
 
 class Packed:
     """
-    A body with its headers, each coding made when it is first asked for.
+    A body with its headers. Each coding is made when it is first requested.
 
-    All codings share one tag, the cursor. It is weak where the body is packed: a strong one would
-    promise that the bytes are the same (RFC 9110, 8.8.3).
+    All codings share one tag, the cursor. It is weak for a compressed body, because a strong tag would
+    promise equal bytes (RFC 9110, 8.8.3).
     """
 
     __slots__ = ("_bodies", "_headers", "_small", "_validators", "quality", "tag")
@@ -93,7 +94,7 @@ class Packed:
         quality: int = QUICKLY,
         rules: Mapping[str, str] = NONE,
     ) -> None:
-        """`rules` are the headers that say what a document may do."""
+        """`rules` are the headers that limit what a document may do."""
         self.tag = tag
         self.quality = quality
         self._small = len(body) < SMALL_BYTES
@@ -109,7 +110,7 @@ class Packed:
         }
 
     def answer(self, request: web.Request) -> web.Response:
-        """The body in the coding that the client likes best; 304 if it has it. Raises NotAcceptable."""
+        """The body in the coding that the client prefers; 304 if the client has it. Raises NotAcceptable."""
         headers = request.headers
         coding = chosen(",".join(headers.getall("Accept-Encoding", ())), small=self._small)
         if coding is None:
@@ -142,7 +143,7 @@ class Packed:
 
 @lru_cache(maxsize=16)
 def asset(body: bytes, content_type: str, cache: str) -> Packed:
-    """A file that stays as it is, packed as tightly as can be, at once."""
+    """A file that never changes. It is compressed as tightly as possible, at once."""
     packed = Packed(body, content_type, tag=digest(body), cache=cache, quality=TIGHTLY)
     packed.body("br")
     packed.body("gzip")
@@ -151,9 +152,10 @@ def asset(body: bytes, content_type: str, cache: str) -> Packed:
 
 class Shelf:
     """
-    What was packed since the last change, by what was asked for.
+    The compressed bodies since the last change, by request.
 
-    Clients choose what they ask for, so it holds `most_bytes` at most; what was not asked for longest goes.
+    Clients choose their requests, so it holds at most `most_bytes`. The body that was not requested for
+    longest is dropped.
     """
 
     def __init__(self, most_bytes: int) -> None:
@@ -166,11 +168,11 @@ class Shelf:
         return len(self._packed)
 
     def get(self, version: Hashable, key: Hashable, make: Callable[[], Packed]) -> Packed:
-        """What is kept of a version under this key; made, if nothing is."""
+        """The body of a version under this key. It is made if there is none."""
         return self.find(version, key) or self.keep(key, make())
 
     def find(self, version: Hashable, key: Hashable) -> Packed | None:
-        """What is kept of a version under this key. Another version than before: nothing."""
+        """The body of a version under this key. A new version drops everything."""
         if version != self._version:
             self._packed.clear()
             self._version, self.bytes = version, 0
@@ -180,7 +182,7 @@ class Shelf:
         return found
 
     def keep(self, key: Hashable, packed: Packed) -> Packed:
-        """Keep this under a key that nothing is kept under."""
+        """Cache this under a new key."""
         self._packed[key] = packed
         self.bytes += packed.most_bytes
         while self.bytes > self.most_bytes:

@@ -23,7 +23,7 @@ _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)*/?")
 
 
 class Pages:
-    """Fills the page in for the address by which it was asked for; `notice` is shown on it."""
+    """Fills in the page for the address of the request. `notice` is shown on the page."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Pages:
         public_url: str,
         is_trusted: Callable[[str], bool],
     ) -> None:
-        """`is_trusted` tells of an address whether it is a proxy that may say how readers reach us."""
+        """`is_trusted` says whether an address is a proxy that may name our public address."""
         self._public_url = public_url
         self._is_trusted = is_trusted
         self._page = assets.page()
@@ -47,12 +47,12 @@ class Pages:
         }
 
     def answer(self, request: web.Request, peer: str) -> web.Response:
-        """The page, for a client at the other end of a connection from `peer`."""
+        """The page, for a client that is connected from `peer`."""
         base = self._public_url or self._base(request, peer)
         return self.shelf.get(NOWHERE, base, lambda: self._pack(base)).answer(request)
 
     def _base(self, request: web.Request, peer: str) -> str:
-        """Where readers reach us, as the request says, or a proxy that we trust."""
+        """Our public address, as the request says, or a trusted proxy."""
         scheme, host, prefix = request.scheme, request.host, ""
         if self._is_trusted(peer):
             scheme = _forwarded(request, "Proto", _SCHEME) or scheme
@@ -62,13 +62,13 @@ class Pages:
 
     def _pack(self, base: str) -> Packed:
         values = self._values | {"{{origin}}": html.escape(base)}
-        # At once, so that a value that holds another's placeholder stays as it is.
+        # All at once: a value that contains another placeholder must stay as it is.
         body = _PLACEHOLDER.sub(lambda found: values[found[0]], self._page).encode(errors="replace")
         rules = {"Content-Security-Policy": self._policy(urlsplit(base).netloc)}
         return Packed(body, "text/html; charset=utf-8", tag=digest(body), cache="no-cache", rules=rules)
 
     def _policy(self, host: str) -> str:
-        """What the page may do: only what it does, with nobody but us."""
+        """The Content-Security-Policy: only what the page needs, and only this service."""
         # Safari before 15.4 does not count a WebSocket of the same host as 'self'.
         sockets = f" ws://{host} wss://{host}" if _HOST.fullmatch(host) else ""
         return "; ".join(
@@ -87,6 +87,6 @@ class Pages:
 
 
 def _forwarded(request: web.Request, name: str, pattern: re.Pattern[str]) -> str:
-    """What the proxy nearest to the client says in a X-Forwarded header; empty if that can't be it."""
+    """The value of an X-Forwarded header that the nearest proxy set; empty if it can't be valid."""
     text = request.headers.get(f"X-Forwarded-{name}", "").partition(",")[0].strip()
     return text if pattern.fullmatch(text) else ""

@@ -1,9 +1,9 @@
 """
-The one port for HTTP and WebSocket: accepts, waits for one whole request head, and hands it on.
+The one port for HTTP and WebSocket: accepts a connection, waits for one whole request head, and hands it on.
 
-An upgrade on `/v1/stream`, which is what a hundred thousand readers do, becomes a subscriber at once (see
-`handshake`). Everything else becomes aiohttp's: its parser gets the bytes read so far.
-Both ways lead to `Port.subscribe`, so that there is one door.
+An upgrade on `/v1/stream`, which most readers send, becomes a subscriber at once (see `handshake`).
+Everything else goes to aiohttp, whose parser gets the bytes read so far. Both ways lead to `Port.subscribe`,
+so that there is one entrance.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ from ticker.wire import BadFrame
 log = logging.getLogger(__name__)
 
 ACCEPTS_AT_ONCE = 32
-"""How many connections are taken before the loop's other work gets its turn."""
+"""Connections that are accepted before the event loop's other work gets a turn."""
 SPARE_FILES = 64
-"""Open files that are kept for Redis, files and the banks."""
+"""Open files that are reserved for Redis, files and the banks."""
 LEAST_FILES = 2 * SPARE_FILES
-"""Open files without which it makes no sense to begin."""
+"""With fewer open files, the service does not start."""
 NO_FILES_SECONDS = 0.5
 WISHES, LONGEST_KEPT = 1024, 256
-"""How many queries are remembered with what they mean, and how many characters such a query may have."""
+"""The number of queries whose meaning is cached, and the longest such query in characters."""
 STREAM, EVENTS_TARGET = b"GET /v1/stream", b"GET /v1/events"
 HEAD_END = b"\r\n\r\n"
 _OTHER_VERSION = re.compile(rb" HTTP/(?!1\.[01]$)[0-9]\.[0-9]$")
@@ -60,7 +60,7 @@ class TooFewFiles(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """What a request for the stream says: its address's query, its headers (empty: none), who sent it."""
+    """A request for the stream: the query, the headers that matter (empty if absent) and the sender."""
 
     query: str
     peer: str
@@ -68,23 +68,23 @@ class Visit:
     forwarded: str = ""
     last_event_id: str = ""
     is_event_source: bool = False
-    """Whether an error would end the client for good."""
+    """Whether the client would give up for ever after an error."""
 
 
 class Wish(NamedTuple):
-    """What a query asks for."""
+    """The meaning of a query."""
 
     selection: Selection
     cursor: Cursor | None = None
-    """The place from which the client is told what is new; None: it gets a snapshot."""
+    """The cursor after which the client gets what is new; None: it gets a snapshot."""
     place: Cursor | None = None
-    """What the client has seen with whatever selection."""
+    """The cursor that the client has seen with any selection."""
     fault: str = ""
     """Why the query is refused, in words for the client."""
 
 
 class _Opening:
-    """A connection whose request head is not whole yet."""
+    """A connection whose request head is incomplete."""
 
     __slots__ = ("_port", "client", "data", "proxied", "refusal", "sock")
 
@@ -96,7 +96,7 @@ class _Opening:
         self.proxied = proxied
         """Whether a PROXY header must come first."""
         self.refusal = refusal
-        """Why it is turned away as soon as it has asked."""
+        """The reason why it will be refused as soon as its request has arrived."""
 
     def readable(self) -> None:
         try:
@@ -112,7 +112,7 @@ class _Opening:
             self._port.drop(self)
 
     def writable(self) -> None:
-        """Nothing is written before the request has come."""
+        """Nothing is written before the request has arrived."""
 
     def abandon(self) -> None:
         self._port.drop(self)
@@ -135,10 +135,10 @@ class Port:
         self._served: Callable[[], int] = lambda: 0
         self._openings: dict[_Opening, float] = {}
         self._opened = asyncio.Event()
-        """Set when a connection comes."""
+        """Set when a connection arrives."""
         self._handing: set[asyncio.Task[None]] = set()
         self._clients: dict[int, str] = {}
-        """By descriptor: who is behind a connection of aiohttp's, as its PROXY header said."""
+        """By descriptor, the client of a connection of aiohttp's, as its PROXY header named it."""
         self._kept_wish = lru_cache(maxsize=WISHES)(self._read_wish)
         self._most_files = _most_files()
         self._is_full = False
@@ -149,20 +149,20 @@ class Port:
         handler: Callable[[], asyncio.Protocol],
         served: Callable[[], int],
     ) -> None:
-        """Begin to accept; `handler` makes the protocol of what is plain HTTP, `served` counts those."""
+        """Start to accept. `handler` makes the protocol for plain HTTP, `served` counts its connections."""
         self._listening, self._handler, self._served = listening, handler, served
         for each in listening:
             each.listen(BACKLOG)
             asyncio.get_running_loop().add_reader(each.fileno(), self._accept, each)
 
     def serve(self, limits: LimitSettings) -> None:
-        """Go on with other limits, and with the symbols that the broadcast serves by now."""
+        """Switch to other limits, and to the symbols that the broadcast serves now."""
         self.limits = limits
         self._everything = wire.select((), self._broadcast.symbols)
         self._kept_wish.cache_clear()
 
     def close(self) -> None:
-        """Accept no more; who has not asked yet is left."""
+        """Stop accepting. A connection without a request is closed."""
         for each in self._listening:
             asyncio.get_running_loop().remove_reader(each.fileno())
             each.close()
@@ -171,7 +171,7 @@ class Port:
             self.drop(opening)
 
     async def beat(self) -> None:
-        """Count connections, and end those who do not come to the point; runs until cancelled."""
+        """Count connections, and close those that send no request in time; runs until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(min(0.5, self.limits.head_seconds / 4))
@@ -205,7 +205,7 @@ class Port:
                 if error.errno in _EXHAUSTED:
                     self._rest(listener, error)
                     return
-                continue  # whoever asked has gone again
+                continue  # the client has already gone
             sock.setblocking(False)
             self._broadcast.tally.add(Count.ACCEPTED)
             self._open(sock, str(peer[0]), loop.time())
@@ -219,7 +219,7 @@ class Port:
         elif sock.fileno() >= self._most_files:
             self._broadcast.tally.add(Count.REFUSED_FULL)
             self._say_full()
-            # At once, whatever it asks for: waiting for that, it would hold one of the last files.
+            # Refused at once, without its request: waiting would hold one of the last files.
             self._send_and_close(sock, _problem(503, "the limit of connections is reached", retry_after()))
             return
         elif self._is_full and sock.fileno() < self._most_files - SPARE_FILES:
@@ -227,7 +227,8 @@ class Port:
             log.info("port: new connections are accepted again")
         opening = _Opening(self, sock, peer, proxied=proxied, refusal=refusal)
         if len(self._openings) >= self.limits.handshakes_in_flight:
-            # Who has kept us waiting longest makes room, or a few who say nothing would shut out all others.
+            # The connection that has waited longest is refused. Otherwise a few silent ones would block all
+            # others.
             self._broadcast.tally.add(Count.REFUSED_RATE)
             self._answer(
                 next(iter(self._openings)),
@@ -237,13 +238,13 @@ class Port:
             )
         self._openings[opening] = now
         self._opened.set()
-        # The request is nearly always there already, and the kernel need not be asked to tell us.
+        # The request has nearly always arrived already, which saves a call to the kernel.
         opening.readable()
         if opening in self._openings:
             self._broadcast.sockets.watch(sock, opening)
 
     def _rest(self, listener: socket.socket, error: OSError) -> None:
-        """Open files are used up: let the kernel keep new connections for a moment."""
+        """No file can be opened: leave new connections to the kernel for a moment."""
         self._say_full(error)
         loop = asyncio.get_running_loop()
         loop.remove_reader(listener.fileno())
@@ -264,7 +265,7 @@ class Port:
             )
 
     def heard(self, opening: _Opening) -> None:
-        """More of a request has come."""
+        """Read more of a request."""
         if opening.proxied and not self._unwrapped(opening):
             return
         data = opening.data
@@ -278,11 +279,11 @@ class Port:
             status = 431 if b"\r\n" in data else 414
             self._answer(opening, status, f"the request head has more than {self.limits.head_bytes} bytes")
         elif not (65 <= data[0] <= 90 or data[0] in b"\r\n"):
-            # No method begins like this (TLS does): aiohttp says so at once.
+            # No method starts like this, but TLS does: aiohttp answers at once.
             self._hand_over(opening)
 
     def _unwrapped(self, opening: _Opening) -> bool:
-        """Take the PROXY header off; whether it was there."""
+        """Remove the PROXY header, and return whether it was complete."""
         try:
             found = proxy.read(opening.data)
         except proxy.BadHeader as error:
@@ -308,7 +309,7 @@ class Port:
             self._hand_over(opening)
 
     def _refuse(self, opening: _Opening, end: int) -> None:
-        """Tell it to come back, in a way that it understands."""
+        """Refuse it with a delay, in a form that it understands."""
         head, seconds = opening.data[:end], retry_after()
         if head.startswith(EVENTS_TARGET) and EVENT_STREAM.encode() in head.lower():
             self._send_and_close(self._taken(opening), event_head("*") + come_back(opening.refusal, seconds))
@@ -316,7 +317,7 @@ class Port:
             self._answer(opening, 503, opening.refusal, seconds)
 
     def _shake_hands(self, opening: _Opening, end: int) -> None:
-        """An upgrade; whatever is wrong with it is aiohttp's to say."""
+        """Handle an upgrade. A malformed one goes to aiohttp, which says what is wrong."""
         head = opening.data[:end]
         found = handshake.ordinary(head, int(time.time())) or handshake.by_websockets(head)
         if found is None:
@@ -330,10 +331,10 @@ class Port:
             self._send_and_close(sock, _problem(refused.status, refused.detail, refused.retry_seconds))
 
     def _hand_over(self, opening: _Opening) -> None:
-        """The connection becomes aiohttp's."""
+        """Hand the connection to aiohttp."""
         sock = self._taken(opening)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
-            # Nobody counts how long an answer of aiohttp's is not read, or an event stream: the kernel does.
+            # aiohttp has no timeout for an answer or event stream that is not read: the kernel gets one.
             silent_ms = self._server.silent_seconds * 1000
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, silent_ms)
         self._clients[sock.fileno()] = opening.client
@@ -351,13 +352,13 @@ class Port:
             sock.close()
 
     def _taken(self, opening: _Opening) -> socket.socket:
-        """The socket, which is not read here any more."""
+        """The socket, which is no longer read here."""
         del self._openings[opening]
         self._broadcast.sockets.forget(opening.sock)
         return opening.sock
 
     def drop(self, opening: _Opening) -> None:
-        """End a connection without a word."""
+        """Close a connection without an answer."""
         if opening in self._openings:
             self._taken(opening)
         opening.sock.close()
@@ -366,11 +367,12 @@ class Port:
         self._send_and_close(self._taken(opening), _problem(status, detail, retry_seconds))
 
     def _send_and_close(self, sock: socket.socket, answer: bytes) -> None:
-        """A few hundred bytes, which an empty socket always takes."""
+        """Write a few hundred bytes, which an empty socket always takes."""
         try:
             sock.send(answer)
             sock.shutdown(socket.SHUT_WR)
-            # Closed with bytes unread, the kernel would send a reset, which eats the answer.
+            # If bytes were unread at the close, the kernel would send a reset, and the client would lose the
+            # answer.
             sock.recv(self.limits.head_bytes)
         except OSError:
             pass
@@ -380,11 +382,11 @@ class Port:
     # From a request to a subscriber.
 
     def peer(self, descriptor: int, name: object) -> str:
-        """Who is at the other end of a connection of aiohttp's, given its descriptor and peer name."""
+        """The client of a connection of aiohttp's, by its descriptor and peer name."""
         return self._clients.get(descriptor) or (str(name[0]) if isinstance(name, tuple) else "")
 
     def check(self, visit: Visit) -> None:
-        """Raise Refused while nobody can subscribe, or if this site's script may not."""
+        """Raise Refused if nobody can subscribe yet, or if scripts of this site may not."""
         if self._broadcast.closing or not self._broadcast.loaded:
             raise Refused(503, "the stream is not ready yet", retry_after())
         self._broadcast.admission.check_origin(visit.origin)
@@ -399,9 +401,9 @@ class Port:
         tail: bytes = b"",
     ) -> None:
         """
-        Make a subscriber of a socket: answer `preface` and what is new, in one write. Raises Refused.
+        Make a socket a subscriber. Writes `preface` and what is new in one write. Raises Refused.
 
-        `tail` is what the client sent behind its request.
+        `tail` is what the client sent after its request.
         """
         self.check(visit)
         admission = self._broadcast.admission
@@ -433,7 +435,7 @@ class Port:
     def adopt(
         self, sock: socket.socket, preface: bytes, visit: Visit, *, framing: Framing, tail: bytes
     ) -> None:
-        """Subscribe a socket that was aiohttp's, which can't answer on it any more."""
+        """Subscribe a socket that was aiohttp's, and that aiohttp can no longer answer."""
         try:
             self.subscribe(sock, preface, visit, framing=framing, tail=tail)
         except Refused as refused:
@@ -450,7 +452,7 @@ class Port:
 
 
 def _problem(status: int, detail: str, retry_seconds: int = 0) -> bytes:
-    """A whole answer: problem+json, and the end of the connection."""
+    """A whole answer as problem+json, which ends the connection."""
     title = HTTPStatus(status).phrase
     body = json.dumps({"type": "about:blank", "title": title, "status": status, "detail": detail})
     retry = f"Retry-After: {retry_seconds}\r\n" if retry_seconds else ""
@@ -462,7 +464,7 @@ def _problem(status: int, detail: str, retry_seconds: int = 0) -> bytes:
 
 
 def refuse_too_few_files() -> None:
-    """Raise TooFewFiles if this process may not open as many as it needs to serve anybody."""
+    """Raise TooFewFiles if this process may not open enough files to serve anybody."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if hard != resource.RLIM_INFINITY and hard < LEAST_FILES:
         raise TooFewFiles(
@@ -472,10 +474,10 @@ def refuse_too_few_files() -> None:
 
 
 def _most_files() -> int:
-    """Allow as many open files as the system lets us, and return the first descriptor that is too many."""
+    """Raise the limit of open files as far as the system allows, and return the first descriptor above it."""
     soft, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     hard = max(soft, 1 << 20) if limit == resource.RLIM_INFINITY else limit
-    # macOS says that there is no limit, and has one.
+    # macOS reports no limit, but has one.
     for most in (hard, hard // 4, hard // 16, hard // 64):
         if most > soft:
             with suppress(OSError, ValueError):

@@ -1,4 +1,4 @@
-"""What a request got wrong or has to wait for, as application/problem+json (RFC 9457)."""
+"""Errors of requests as application/problem+json (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ class Problem(Exception):
 
 
 def away(detail: str) -> Problem:
-    """Something is missing that will come: 503, and when to ask again."""
+    """Something is not available yet: 503, and when to try again."""
     return Problem(503, detail, headers={"Retry-After": str(retry_after())})
 
 
 def parameters(request: web.Request, route: str) -> dict[str, str]:
-    """What the query of a request says. Raises BadFrame if the route does not know one of its names."""
+    """The parameters of a request. Raises BadFrame if the route does not know one of their names."""
     return query.read(request.rel_url.raw_query_string, route)
 
 
 def symbol_of(request: web.Request, served: Collection[Pair]) -> Pair:
-    """The symbol in a request's path. Raises Problem unless it is one that is served."""
+    """The symbol in a request's path. Raises Problem if it is not served."""
     try:
         symbol = Pair.parse(request.match_info["symbol"])
     except ValueError as error:
@@ -49,7 +49,7 @@ def symbol_of(request: web.Request, served: Collection[Pair]) -> Pair:
 
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every error of a handler as an answer."""
+    """Turn every error of a handler into an answer."""
     try:
         return await handler(request)
     except Problem as problem:

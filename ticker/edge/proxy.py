@@ -14,15 +14,15 @@ _PROXY, _INET, _INET6 = 1, 1, 2
 
 
 class BadHeader(ValueError):
-    """What came is no PROXY header."""
+    """The bytes are not a PROXY header."""
 
 
 def read(data: bytes) -> tuple[str, int] | None:
     """
-    The client's address and the length of the header at the start of `data`; None: it is not whole yet.
+    The client's address and the length of the header at the start of `data`; None if it is incomplete.
 
-    The address is empty where the proxy speaks for itself (a health check) or does not know it.
-    Raises BadHeader.
+    The address is empty if the proxy speaks for itself (a health check) or does not know the client. Raises
+    BadHeader.
     """
     if data[:12] == SIGNATURE[: len(data)]:
         return _read_binary(data)

@@ -1,4 +1,4 @@
-"""The parameters of an address: which ones each route knows, and which one a client may have meant. Pure."""
+"""The parameters of an address: those that each route knows, and the one that was meant. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from ticker.wire import BadFrame
 
 EVERYWHERE = ("cursor", "lastEventId", "_")
-"""What widgets, stand-ins for EventSource and whoever goes round a cache send to any route."""
+"""Parameters that widgets, EventSource replacements and cache bypasses add on any route."""
 _LINE = ("symbols", "locale", "theme", "digits", "invert", "format")
 KNOWN: Mapping[str, tuple[str, ...]] = {
     "/v1/quotes": ("symbols", *EVERYWHERE),
@@ -21,14 +21,14 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
     "/v1/line.html": (*_LINE, *EVERYWHERE),
     "/v1/line.svg": (*_LINE, "width", *EVERYWHERE),
 }
-"""By the template of a route; the routes that are not here take no notice of parameters."""
+"""By the template of a route. Routes that are not listed ignore parameters."""
 MOST_NAMED = 5
 LONGEST_NAME = 40
-"""Of what a client may have made up, this much is repeated to it."""
+"""The most characters of a client's unknown name that are repeated in the answer."""
 
 
 def read(query: str, route: str) -> dict[str, str]:
-    """The parameters of a query, by their names. Raises BadFrame if the route does not know one of them."""
+    """The parameters of a query, by name. Raises BadFrame if the route does not know one of them."""
     asked = dict(parse_qsl(query, keep_blank_values=True))
     if faults := unknown(asked, route):
         raise BadFrame(f"{'; '.join(faults)}; the parameters are {', '.join(KNOWN[route])}")
@@ -36,7 +36,7 @@ def read(query: str, route: str) -> dict[str, str]:
 
 
 def unknown(names: Sequence[str] | Mapping[str, str], route: str) -> tuple[str, ...]:
-    """What is to be said of the names that the route does not know: `unknown parameter 'symbol', ...`."""
+    """Words about the names that the route does not know: `unknown parameter 'symbol', ...`."""
     strange = [name for name in names if name not in KNOWN[route]]
     return tuple(_fault(name[:LONGEST_NAME], KNOWN[route]) for name in strange[:MOST_NAMED])
 

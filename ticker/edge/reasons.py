@@ -1,4 +1,4 @@
-"""Why symbols have no quote yet: read from Redis while there are such symbols, and told to whoever waits."""
+"""Why symbols have no quote yet: read from Redis while there are such symbols, and sent to their readers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ticker.rules import rule
 from ticker.store import UNAVAILABLE, Store
 
 LOOK_SECONDS = 2.0
-"""How often Redis is asked while a symbol has no quote. While each has one, it is not asked."""
+"""Seconds between two reads while a symbol has no quote. If all have one, nothing is read."""
 
 
 class Reasons:
@@ -38,28 +38,28 @@ class Reasons:
         self.serve(settings, enabled)
 
     def serve(self, settings: Settings, enabled: frozenset[str]) -> None:
-        """Go on with the symbols and sources of other settings."""
+        """Switch to the symbols and sources of other settings."""
         self._settings = settings
         self._polled = {key: source for key, source in self._sources.items() if key in enabled}
         self._tell()
 
     def look(self) -> None:
-        """Read on if a symbol has no quote now."""
+        """Continue to read if a symbol has no quote now."""
         if self._broadcast.mirror.awaited:
             self._wanted.set()
 
     async def watch(self) -> None:
-        """Read on while a symbol has no quote; until cancelled."""
+        """Read while a symbol has no quote, until cancelled."""
         while True:
             self._wanted.clear()
             self.look()
             await self._wanted.wait()
-            with suppress(*UNAVAILABLE):  # what Redis said last is nearer to the truth than nothing
+            with suppress(*UNAVAILABLE):  # the last answer of Redis is better than none
                 await self.read()
             await asyncio.sleep(LOOK_SECONDS)
 
     async def read(self) -> None:
-        """Read how the sources do, and tell it. Raises UNAVAILABLE's errors."""
+        """Read the state of the sources, and publish the reasons. Raises UNAVAILABLE's errors."""
         self._outcomes = await self._store.outcomes(list(self._sources))
         self._polling = await self._store.polls()
         self._tell()

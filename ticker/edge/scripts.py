@@ -1,4 +1,4 @@
-"""The widget's script by its fingerprint: this version's, earlier ones', others' beside our Redis."""
+"""The widget's script by its fingerprint: of this version, and of others on the same Redis."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ log = logging.getLogger(__name__)
 SCRIPT = "text/javascript; charset=utf-8"
 FOR_EVER = "public, max-age=31536000, immutable"
 LOOK_SECONDS = 1.0
-"""How long it is believed which scripts there are, or that Redis is away, whoever asks for what meanwhile."""
+"""Seconds for which the list of scripts is cached, or that Redis is away."""
 KEEP_SECONDS = 25.0
-"""How often Redis is looked through: a flush loses all scripts, and pages name them for years."""
+"""Seconds between two checks of Redis: a flush loses all scripts, and pages name them for years."""
 PACKED = 20
-"""Scripts of other versions that a process has ready to be sent."""
+"""The number of other versions' scripts that a process keeps ready to be sent."""
 Answer = TypeVar("Answer")
 
 
 class Scripts:
     """
-    What is served as `/ticker.<fingerprint>.js`.
+    The scripts that are served as `/ticker.<fingerprint>.js`.
 
-    A page names the script's bytes (`integrity`), so its address must outlive an upgrade, and every machine
-    must know it, those too that run another version. So each process keeps what all of them serve.
+    A page names the hash of the script (`integrity`), so its address must outlive an upgrade. Every machine
+    must serve it, also one that runs another version. So each process stores the scripts of all of them.
     """
 
     def __init__(self, store: Store, own: bytes) -> None:
@@ -41,29 +41,29 @@ class Scripts:
         self._script = own
         self._own = asset(own, SCRIPT, FOR_EVER)
         self._here = {assets.fingerprint(each): each for each in (own, *assets.released())}
-        """What came with this package."""
+        """The scripts in this package."""
         self._others: dict[str, bytes] = {}
-        """What others brought, as far as it was read."""
+        """The scripts of other versions, as far as they were read."""
         self._packed: OrderedDict[str, Packed] = OrderedDict()
         self._known: frozenset[str] = frozenset()
         self._away = ""
         self._looked_at = -LOOK_SECONDS
         self._is_kept = True
-        # Whoever asks for what is not there yet waits for the one who looks.
+        # Requests for a missing script wait for one shared look into Redis.
         self._looking = asyncio.Lock()
 
     async def keep_always(self) -> None:
-        """Keep what every process serves in Redis and here, until cancelled."""
+        """Keep the scripts of all processes in Redis and here, until cancelled."""
         while True:
             await self.keep()
             await asyncio.sleep(KEEP_SECONDS)
 
     async def keep(self) -> None:
-        """Let every process beside our Redis serve this version's script, and the others that we know."""
+        """Store this version's script and all others that we know, for every process on this Redis."""
         try:
             known = await self._store.scripts()
             if self.fingerprint not in known:
-                # Redis is new, or has lost everything: the others', too.
+                # Redis is new, or has lost everything: store the others', too.
                 for fingerprint, script in (*self._others.items(), (self.fingerprint, self._script)):
                     now_ms = time.time_ns() // 1_000_000
                     await self._store.keep_script(fingerprint, script.decode(), now_ms=now_ms)
@@ -77,7 +77,7 @@ class Scripts:
             self._is_kept = True
 
     async def find(self, fingerprint: str) -> Packed | None:
-        """The script of this fingerprint; None if there is none. Raises one of UNAVAILABLE."""
+        """The script with this fingerprint; None if there is none. Raises one of UNAVAILABLE."""
         if fingerprint == self.fingerprint:
             return self._own
         async with self._looking:
@@ -90,7 +90,7 @@ class Scripts:
             return await self._pack(fingerprint, script) if script else None
 
     async def _names(self) -> frozenset[str]:
-        """All that are kept: one question for a flood of others."""
+        """The names of all stored scripts: one question answers a flood of requests."""
         if time.monotonic() - self._looked_at >= LOOK_SECONDS:
             self._known = await self._asked(self._store.scripts())
         if self._away:
@@ -98,7 +98,7 @@ class Scripts:
         return self._known
 
     async def _asked(self, question: Awaitable[Answer]) -> Answer:
-        """What Redis answers; that it does not is known to all who ask next."""
+        """The answer of Redis. A failure is remembered for the next requests."""
         self._away = ""
         try:
             return await question
@@ -109,9 +109,9 @@ class Scripts:
             self._looked_at = time.monotonic()
 
     async def _read(self, fingerprint: str) -> bytes | None:
-        """Another version's script, kept here from now on."""
+        """Keep another version's script here."""
         script = (await self._store.script(fingerprint) or "").encode()
-        # Nobody may be given other bytes than those that the address names, whatever Redis holds.
+        # Whatever Redis holds, nobody may get other bytes than those that the address names.
         if assets.fingerprint(script) != fingerprint:
             return None
         self._others[fingerprint] = script

@@ -1,9 +1,9 @@
 """
 Many sockets behind one descriptor of the event loop.
 
-A transport of asyncio costs over a kilobyte and a few calls for every write; a hundred thousand
-subscribers that mostly listen need neither. Their sockets are watched by a selector of ours, which is
-itself one descriptor that the loop watches.
+A transport of asyncio takes over a kilobyte, and a few calls for every write. A hundred thousand subscribers
+that mostly listen need neither. Our own selector watches their sockets, and the event loop watches the
+selector.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from typing import Protocol
 
 AT_ONCE = 32
 """
-How many sockets are served before the loop's other work gets its turn.
+Sockets that are served before the event loop's other work gets a turn.
 
-An update from Redis needs several turns. With 256, a storm of 10,000 reconnects held an update up by 170 ms,
+An update from Redis needs several turns. With 256, a storm of 10,000 reconnects delayed an update by 170 ms,
 with 32 by 45 ms (2026-11, when a handshake took 0.2 ms; it takes less than 0.1 ms now).
 """
 
 
 class Owner(Protocol):
-    """Whoever reads and writes a socket. Both calls may come without need, and must not block."""
+    """Reads and writes a socket. Both calls may come without need, and must not block."""
 
     def readable(self) -> None:
         """There is something to read, or the connection has ended."""
@@ -34,11 +34,11 @@ class Owner(Protocol):
         """The kernel takes bytes again."""
 
     def abandon(self) -> None:
-        """End the connection: serving it failed by a fault of ours."""
+        """End the connection after an internal error."""
 
 
 class Selector(Protocol):
-    """What is asked of the kernel, by descriptor."""
+    """The events that the kernel watches for, by descriptor."""
 
     def fileno(self) -> int: ...
     def watch(self, descriptor: int) -> None: ...
@@ -49,7 +49,7 @@ class Selector(Protocol):
 
 
 class Epoll:
-    """Linux: the kernel gives as many as are asked for, each in its turn."""
+    """Linux: the kernel returns as many ready sockets as asked for, in turn."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
@@ -87,7 +87,7 @@ class Portable:
     def ready(self, most: int) -> list[tuple[int, bool, bool]]:
         read, write = selectors.EVENT_READ, selectors.EVENT_WRITE
         found = self._selector.select(0)
-        # Always in the same order: those who wait behind the first must get their turn, too.
+        # The order never changes: the sockets behind the first ones must get their turn, too.
         start = self._turn % len(found) if found else 0
         found = found[start : start + most]
         self._turn = start + len(found)
@@ -95,7 +95,7 @@ class Portable:
 
 
 class Sockets:
-    """Wakes the owner of each socket; `open` in the loop, `close` at the end."""
+    """Calls the owner of each socket; `open` in the event loop, `close` at the end."""
 
     def __init__(self, selector: Selector | None = None) -> None:
         self._selector = selector or (Epoll() if hasattr(select, "epoll") else Portable())
@@ -107,31 +107,31 @@ class Sockets:
         self._loop.add_reader(self._selector.fileno(), self._wake)
 
     def close(self) -> None:
-        """Forget everybody; their sockets are theirs to close."""
+        """Forget all sockets. Their owners close them."""
         if self._loop:
             self._loop.remove_reader(self._selector.fileno())
         self._owners.clear()
         self._selector.close()
 
     def watch(self, sock: socket.socket, owner: Owner) -> None:
-        """Tell the owner whenever there is something to read."""
+        """Call the owner whenever there is something to read."""
         descriptor = sock.fileno()
         self._selector.watch(descriptor)
         self._owners[descriptor] = owner
 
     def change(self, sock: socket.socket, *, writing: bool) -> None:
-        """Whether the owner is told, too, when the kernel takes bytes."""
+        """Set whether the owner is also called when the kernel takes bytes."""
         self._selector.change(sock.fileno(), writing=writing)
 
     def forget(self, sock: socket.socket) -> None:
-        """Watch the socket no more; to be called before it is closed."""
+        """Stop watching the socket; to be called before it is closed."""
         if self._owners.pop(sock.fileno(), None):
             self._selector.forget(sock.fileno())
 
     def _wake(self) -> None:
         for descriptor, readable, writable in self._selector.ready(AT_ONCE):
-            # Whoever was served before may have closed this one, and the number may be another's by now:
-            # then its new owner is asked for nothing, which does no harm.
+            # An owner served before may have closed this socket, and another may have its number by now. Then
+            # the new owner is called without need, which is harmless.
             if readable and (owner := self._owners.get(descriptor)):
                 self._serve(owner, owner.readable)
             if writable and (owner := self._owners.get(descriptor)):
@@ -140,7 +140,7 @@ class Sockets:
     def _serve(self, owner: Owner, call: Callable[[], None]) -> None:
         try:
             call()
-        except Exception as error:  # one's fault must not end everybody's turn, or repeat for ever
+        except Exception as error:  # one owner's error must not end the others' turn, or repeat for ever
             owner.abandon()
             if self._loop:
                 message = f"port: an internal error ended a connection: {error}"

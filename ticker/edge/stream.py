@@ -1,10 +1,10 @@
 """
-The subscribers of the stream: one frame per selection, written straight to every caught-up socket.
+The subscribers of the stream: one frame per selection, written directly to every caught-up socket.
 
-A delivery is one send() of bytes that were made once for all. A socket that does not take them leaves
-the round and gets `since(cursor)` when it can be written again, so there is no queue for it anywhere. An
-idle subscriber owns a socket and a few words of memory; its conversation is made when its client speaks.
-WebSocket and Server-Sent Events differ in their framing alone.
+A delivery is one send() of bytes that are made once for all. A socket that does not take them leaves the
+round. When it can be written again, it gets `since(cursor)`, so there is no queue for it. An idle subscriber
+takes a socket and a few words of memory; its conversation is made when its client speaks. WebSocket and
+Server-Sent Events differ only in their framing.
 """
 
 from __future__ import annotations
@@ -32,29 +32,29 @@ from ticker.rates.model import Cursor, Pair, Selection, both_ways
 from ticker.wire import BadFrame, CloseCode
 
 TICK_SECONDS = 0.1
-"""How often the wheel turns by one slot."""
+"""Seconds for one slot of the wheel."""
 LATE_CLOSE_SECONDS = 1.0
-"""How long a client may take to answer a close frame."""
+"""Seconds that a client may take to answer a close frame."""
 AHEAD_SECONDS = 10.0
-"""How long a client that has seen more than we have waits for us."""
+"""Seconds that a client which has seen more than this process waits for it."""
 CROWD_PER_SECOND = 1000
-"""Goodbyes a second that a site takes without noticing; only a larger crowd is spread over the drain."""
+"""Close frames per second that a site does not notice. Only a larger crowd is spread over the drain."""
 MOST_BAD_FRAMES = 3
 READ_BYTES = 65536
 KEPT_BYTES = 16 << 20
-"""What all encoded frames may take between two publications: clients choose their selections as they like."""
+"""The most bytes of encoded frames between two publications: clients choose their selections freely."""
 LONGEST_TICK_SECONDS = 1.0
-"""What counts of a time in which this process stood still: meanwhile nobody could answer it."""
+"""Upper bound in seconds on one tick after a stall of this process, during which nobody could answer it."""
 LATENESS_SECONDS = 30.0
 NOTHING = b""
 NEVER = -1.0, ""
 
 _OURS = frozenset({CloseCode.GOING_AWAY, CloseCode.TRY_AGAIN_LATER, CloseCode.SILENT})
-"""Ends that are no fault of what the client sent."""
+"""Ends that were not caused by what the client sent."""
 
 
 class Group:
-    """The subscribers of one selection; those in `caught_up` have everything up to the mirror's cursor."""
+    """The subscribers of one selection. Those in `caught_up` have everything up to the mirror's cursor."""
 
     def __init__(self, selection: Selection, framing: Framing, broadcast: Broadcast) -> None:
         self.selection = selection
@@ -65,19 +65,19 @@ class Group:
         self._broadcast = broadcast
         self._mirror = broadcast.mirror
         self._frames: dict[tuple[str, tuple[str, ...], Awaited], tuple[str, bytes]] = {}
-        """What was encoded, and the time that it tells, by its kind, its quotes and what is awaited."""
+        """The last encoded frame and its time, by its kind, its quotes and the awaited symbols."""
         self._heartbeat = "", b""
         self._whole: Delta[str] | None = None
         """What a subscriber without a cursor has not seen: everything."""
 
     def changed(self) -> None:
-        """The mirror moved: what was encoded is old."""
+        """The mirror has moved: drop the encoded frames."""
         self._frames.clear()
         self._heartbeat = "", b""
         self._whole = None
 
     def since(self, cursor: Cursor | None) -> bytes:
-        """The frame with what a subscriber at `cursor` has not seen; equal ones share the same bytes."""
+        """The frame with what a subscriber at `cursor` has not seen. Equal frames share their bytes."""
         return self.encoded(self.delta(cursor))
 
     def delta(self, cursor: Cursor | None) -> Delta[str]:
@@ -88,8 +88,8 @@ class Group:
         return self._whole
 
     def encoded(self, delta: Delta[str]) -> bytes:
-        # There are only as many updates as quotes. Kept by cursor, which clients make up as they like, the
-        # frames would fill the memory.
+        # There are only as many updates as quotes. Cached by cursor, which clients can make up, they would
+        # fill the memory.
         key = delta.kind, delta.items, delta.awaited
         made_at, data = self._frames.get(key, ("", NOTHING))
         if made_at != (time := self._broadcast.time):
@@ -101,10 +101,10 @@ class Group:
         return data
 
     def deliver(self, delta: Delta[str], before: Cursor) -> int:
-        """Write what is new since `before` to everybody who is caught up; return how many that was."""
+        """Write what is new since `before` to every caught-up subscriber, and return how many there were."""
         data = self.encoded(delta)
         whole, crowd = len(data), tuple(self.caught_up)
-        # The path of every delivery: one send(), and Python around it as little as can be.
+        # The path of every delivery: one send(), and as little Python around it as possible.
         for subscriber in crowd:
             try:
                 sent = subscriber.sock.send(data)
@@ -117,7 +117,7 @@ class Group:
 
     @property
     def heartbeat(self) -> bytes:
-        """A heartbeat frame and a ping, to be written as one; made once for all who get it at a time."""
+        """A heartbeat frame and a ping in one piece of bytes, made once for all who get them at a time."""
         made_at, data = self._heartbeat
         if made_at != (time := self._broadcast.time):
             stamp = wire.stamp(self._mirror.cursor, self.selection)
@@ -129,23 +129,23 @@ class Group:
 @dataclass(slots=True)
 class Ahead:
     """
-    A client that was told more by another server than our mirror has yet.
+    A client that has seen more than this mirror, from another server.
 
     A snapshot would take it back to older quotes, and a heartbeat to an older cursor.
     """
 
     place: Cursor
-    """What it has seen."""
+    """The position that it has seen."""
     cursor: Cursor | None
-    """From where it is told the rest; None once it has changed its selection."""
+    """The position after which it gets what is new; None after it has changed its selection."""
     since: float
 
 
 class Wheel:
     """
-    When each subscriber is greeted: a slot every TICK_SECONDS, once around in the time between heartbeats.
+    When each subscriber is greeted: one slot every TICK_SECONDS, one turn per heartbeat interval.
 
-    So a heartbeat needs no task and no timer of its subscriber's.
+    So a heartbeat needs no task and no timer per subscriber.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -161,20 +161,20 @@ class Wheel:
         subscriber.slot.add(subscriber)
 
     def turn(self) -> tuple[Subscriber, ...]:
-        """Go on by one slot; gives who is to be greeted."""
+        """Advance by one slot, and give the subscribers to greet."""
         due = tuple(self._slots[self._at])
         self._at = (self._at + 1) % len(self._slots)
         return due
 
 
 class Lateness:
-    """How late, at most, the loop was in the last LATENESS_SECONDS, or up to twice that."""
+    """The longest delay of the event loop in the last LATENESS_SECONDS, or up to twice that."""
 
     def __init__(self) -> None:
         self._since = self._most = self._most_before = 0.0
 
     def note(self, seconds: float, now: float) -> int:
-        """Take how late it was this time; give the most, in microseconds."""
+        """Take the latest delay, and give the longest one, in microseconds."""
         if now - self._since > LATENESS_SECONDS:
             self._since, self._most_before, self._most = now, self._most, 0.0
         self._most = max(self._most, seconds)
@@ -183,27 +183,27 @@ class Lateness:
 
 class Broadcast:
     """
-    Everything published, to every subscriber, in order and once.
+    Sends everything published to every subscriber, in order and once.
 
-    It is long because all that subscribers share is kept here, and written nowhere else.
+    It is long because everything that subscribers share is kept here, and written nowhere else.
     """
 
     loaded: bool
-    """Whether what Redis holds was read once; before that there is nothing to say to anybody."""
+    """Whether Redis was read once. Before that, there is nothing to send."""
     now: float
-    """Seconds that this process has run, as of the last tick; while it stood still they hardly count."""
+    """Seconds that this process has run, as of the last tick. Time in which it stood still hardly counts."""
     blocked: dict[Subscriber, float]
-    """Who reads too slowly, since when, the longest first."""
+    """The subscribers that read too slowly, with the time since when, the longest first."""
     leaving: dict[Subscriber, float]
-    """Whom goodbye was said, when, the longest first."""
+    """The subscribers that got a close frame, with its time, the oldest first."""
     ahead: dict[Subscriber, Ahead]
-    """Who waits for the mirror, the longest first."""
+    """The subscribers that wait for the mirror, the longest first."""
     spoken: dict[Subscriber, int]
-    """Frames that came from each within this second."""
+    """The number of frames from each subscriber in this second."""
     occupied: asyncio.Event
     """Set while there are subscribers."""
     lost: asyncio.Event
-    """Set when somebody begins to wait for the mirror."""
+    """Set when a subscriber starts to wait for the mirror."""
 
     def __init__(
         self,
@@ -235,7 +235,7 @@ class Broadcast:
         self._wheel = Wheel(server.heartbeat_seconds)
 
     def open(self) -> None:
-        """Begin to read, in the running loop."""
+        """Start to read, in the running event loop."""
         self.sockets.open()
 
     @property
@@ -244,7 +244,7 @@ class Broadcast:
 
     @property
     def time(self) -> str:
-        """The clock as of the last tick or delivery, as frames tell it."""
+        """The time of the last tick or delivery, as frames have it."""
         read_at, time = self._told_time
         if read_at != self.now:
             time = wire.encode_moment(self.clock())
@@ -262,10 +262,10 @@ class Broadcast:
         self, symbols: tuple[Pair, ...], limits: LimitSettings, rows: Iterable[tuple[Pair, Row[str]]]
     ) -> None:
         """
-        Go on with other symbols and limits; `rows` are what was published of the symbols that are new.
+        Switch to other symbols and limits. `rows` are the published items of the new symbols.
 
-        Whoever follows all symbols gets a snapshot of the new ones, whoever selected one that is gone a
-        snapshot of the others, or 4400 if there is no other.
+        A subscriber of all symbols gets a snapshot of the new ones. A subscriber that selected a removed
+        symbol gets a snapshot of the others, or 4400 if there is no other.
         """
         self.limits = self.admission.limits = limits
         if symbols == self.symbols:
@@ -278,7 +278,7 @@ class Broadcast:
             subscriber.select_again()
 
     def apply(self, cursor: Cursor, rows: Iterable[tuple[Pair, Row[str]]]) -> None:
-        """Take a publication and send every subscriber what it has not seen of it."""
+        """Take a publication, and send every subscriber what it has not seen of it."""
         before = self.mirror.cursor
         changed = self.mirror.apply(cursor, rows, now=self.clock())
         if self.mirror.cursor == before:
@@ -290,9 +290,9 @@ class Broadcast:
 
     def look(self) -> float:
         """
-        Send every subscriber the quotes that have become late, and those that are late no more.
+        Send every subscriber the quotes that have become late, and those that are no longer late.
 
-        Gives the seconds until the next one will be, by the clock as it is; infinity if none will be.
+        Gives the seconds until the next quote becomes late, by the current clock; infinity if none will.
         """
         now = self.clock()
         if turned := self.mirror.look(now):
@@ -301,12 +301,12 @@ class Broadcast:
         return (due - now).total_seconds() if due else math.inf
 
     def explain(self, reasons: Mapping[Pair, str]) -> None:
-        """Take why symbols have no quote yet, and send what is new of that to whoever waits for one."""
+        """Take the reasons of symbols without a quote, and send the new ones to their subscribers."""
         if changed := self.mirror.explain(reasons):
             self._deliver(changed, self.mirror.cursor)
 
     def _deliver(self, changed: frozenset[Pair], before: Cursor) -> None:
-        """Send these symbols to every subscriber, all of whom have what was published until `before`."""
+        """Send these symbols to every subscriber. All of them have what was published up to `before`."""
         self._kept_bytes = delivered = 0
         self._told_time = NEVER
         news = [(pair, self._bits[pair]) for pair, symbol in self._origins.items() if symbol in changed]
@@ -316,7 +316,7 @@ class Broadcast:
             if before.epoch != self.mirror.cursor.epoch:
                 delivered += group.deliver(group.delta(before), before)
             elif group.mask & mask:
-                # Only what has changed is looked at: there may be as many selections as subscribers.
+                # Only the changes are looked at: there may be as many selections as subscribers.
                 symbols = [symbol for symbol, bit in news if group.mask & bit]
                 delivered += group.deliver(self.mirror.current(symbols), before)
         self.tally.add(Count.DELIVERIES, delivered)
@@ -326,25 +326,25 @@ class Broadcast:
         return sum(self._bits[symbol] for symbol in symbols)
 
     def keeps(self, more: int) -> bool:
-        """Whether there is room to keep so many more bytes of frames until the next publication."""
+        """Whether so many more bytes of frames fit in until the next publication."""
         if self._kept_bytes + more > KEPT_BYTES:
             return False
         self._kept_bytes += more
         return True
 
     def go_on(self, some: Iterable[Subscriber]) -> None:
-        """Tell those of them who still wait what is new to them: the mirror has all that there is."""
+        """Send the waiting subscribers what is new to them: the mirror has everything that there is."""
         for subscriber in some:
             if wait := self.ahead.pop(subscriber, None):
                 subscriber.go_on(wait.cursor)
 
     def wait(self, subscriber: Subscriber, place: Cursor, cursor: Cursor | None) -> None:
-        """Let a subscriber wait for `place`, which it has seen; then it gets what is new since `cursor`."""
+        """Let a subscriber wait for `place`, which it has seen. Then it gets what is new since `cursor`."""
         self.ahead[subscriber] = Ahead(place, cursor, self.now)
         self.lost.set()
 
     def block(self, subscriber: Subscriber) -> None:
-        """The kernel takes no more bytes of a subscriber: it is told when it does."""
+        """The kernel takes no more of a subscriber's bytes. It is notified when that ends."""
         self.blocked[subscriber] = self.now
         self.tally.set(Count.BLOCKED, len(self.blocked))
         self.sockets.change(subscriber.sock, writing=True)
@@ -356,19 +356,19 @@ class Broadcast:
         self.sockets.change(subscriber.sock, writing=False)
 
     def dismiss(self, subscriber: Subscriber) -> None:
-        """Goodbye was said: it is told nothing more, and cut off if it stays."""
+        """A subscriber got a close frame. It gets nothing more, and is cut off if it stays."""
         subscriber.group.caught_up.discard(subscriber)
         self.ahead.pop(subscriber, None)
         self.leaving[subscriber] = self.now
 
     def is_flood(self, subscriber: Subscriber, frames: int) -> bool:
-        """Whether with so many frames more a subscriber has said too much in this second."""
+        """Whether so many more frames exceed a subscriber's limit for this second."""
         self.spoken[subscriber] = count = self.spoken.get(subscriber, 0) + frames
         self.tally.add(Count.MESSAGES, frames)
         return count > self.limits.messages_per_second
 
     def join(self, subscriber: Subscriber) -> None:
-        """Take a subscriber in: its socket is read, its heartbeats come."""
+        """Add a subscriber: its socket is read, and it gets heartbeats."""
         self._wheel.add(subscriber)
         if not self.size:
             self._told_time = NEVER  # the wheel stood still
@@ -402,7 +402,7 @@ class Broadcast:
             self._emptied.set()
 
     def enroll(self, selection: Selection, framing: Framing) -> Group:
-        """One member more in the group of a selection."""
+        """Add a member to the group of a selection."""
         key = framing, selection.symbols, selection.is_all
         group = self._groups.get(key)
         if group is None:
@@ -411,15 +411,15 @@ class Broadcast:
         return group
 
     def part(self, group: Group) -> None:
-        """One member less; nobody left, the group is forgotten."""
+        """Remove a member. A group without members is dropped."""
         group.size -= 1
         key = group.framing, group.selection.symbols, group.selection.is_all
-        # Another one may have its place since other symbols are served.
+        # After a change of the served symbols, another group may have its place.
         if not group.size and self._groups.get(key) is group:
             del self._groups[key]
 
     async def beat(self) -> None:
-        """Heartbeats, pings and the end of those who are silent or stuck; runs until cancelled."""
+        """Send heartbeats and pings, and disconnect silent or stuck clients, until cancelled."""
         loop = asyncio.get_running_loop()
         due, lateness = loop.time(), Lateness()
         before = due
@@ -428,7 +428,7 @@ class Broadcast:
                 self.tally.set(Count.LOOP_LAG, 0)
                 await self.occupied.wait()
                 due = before = loop.time()
-            # Held up, it catches up by at most a second; what is later than that is not made good in a burst.
+            # After a stall it catches up by at most a second; the rest is skipped, so that there is no burst.
             due = max(due + TICK_SECONDS, loop.time() - LONGEST_TICK_SECONDS)
             await asyncio.sleep(due - loop.time())
             self.tally.set(Count.LOOP_LAG, lateness.note(loop.time() - due, loop.time()))
@@ -452,9 +452,10 @@ class Broadcast:
 
     async def close(self, drain_seconds: float, last_seconds: float) -> None:
         """
-        Tell everybody that the server goes away (1001), spread over `drain_seconds` if they are many.
+        Close every subscriber with 1001 because the server is stopping, spread over `drain_seconds` if there
+        are many.
 
-        Whoever has not gone `last_seconds` after the last goodbye is cut off.
+        A subscriber that is still connected `last_seconds` after the last close frame is cut off.
         """
         if self.closing:
             return
@@ -481,7 +482,7 @@ class Broadcast:
 
 
 def _older(some: dict[Subscriber, float], moment: float) -> list[Subscriber]:
-    """Those at the front of an ordered dict that are older than `moment`."""
+    """The entries at the front of an ordered dict that are older than `moment`."""
     found = []
     for subscriber, since in some.items():
         if since > moment:
@@ -506,13 +507,13 @@ class State(Enum):
     JOINING = auto()
     """Its handshake was not answered yet."""
     AHEAD = auto()
-    """It has seen more than we have, and is told nothing until we have that, too."""
+    """It has seen more than this process, and gets nothing until this process has that, too."""
     CAUGHT_UP = auto()
-    """It has everything, and is in the round."""
+    """It has everything, and takes part in the round."""
     BEHIND = auto()
-    """It reads too slowly; when its kernel takes bytes again, it gets what is new since `_cursor`."""
+    """It reads too slowly. When its kernel takes bytes again, it gets what is new since `_cursor`."""
     LEAVING = auto()
-    """We have said goodbye, and say nothing more."""
+    """It got a close frame, and gets nothing more."""
     GONE = auto()
     """Its socket is closed."""
 
@@ -522,7 +523,7 @@ _OVER = frozenset({State.LEAVING, State.GONE})
 
 class Subscriber:
     """
-    One client of the stream; owns its socket from the handshake on.
+    One client of the stream. It owns its socket from the handshake on.
 
     It is long because every change of its state is here.
     """
@@ -553,26 +554,26 @@ class Subscriber:
         self.sock = sock
         self.group = broadcast.enroll(selection, framing)
         self.slot: set[Subscriber] | None = None
-        """Where it is on the wheel of heartbeats."""
+        """Its slot on the wheel of heartbeats."""
         self.address = address
-        """Whom it counts for; who makes a subscriber has admitted it."""
+        """The address for which it counts. The caller that makes a subscriber has admitted it."""
         self.state = State.JOINING
         self._cursor: Cursor | None = None
-        """From where it is told what is new, once it is not BEHIND any more."""
+        """The position after which it gets what is new once it is no longer BEHIND."""
         self._unsent: bytes | None = None
-        """What the kernel did not take; None while it takes everything."""
+        """The bytes that the kernel did not take; None while it takes everything."""
         self._seen = broadcast.now
         self._talk: Conversation | None = None
-        """Made when the client speaks, and forgotten when nothing of it need be remembered."""
+        """Made when the client speaks, and dropped when nothing of it must be kept."""
 
     # Writing.
 
     def start(self, preface: bytes, cursor: Cursor | None, place: Cursor | None) -> None:
         """
-        Answer the handshake and send what is new since `cursor` in one write; join the round.
+        Answer the handshake, send what is new since `cursor` in the same write, and join the round.
 
-        `place` is what the client has seen with whatever selection (None: nothing). Whoever is ahead of us
-        waits until we have that, too, or it turns out that nobody has it any more.
+        `place` is the position that the client has seen with any selection (None: nothing). A client that is
+        ahead of this process waits until the process has that, too, or until it turns out that nobody has it.
         """
         self._broadcast.join(self)
         if place and place > self._broadcast.mirror.cursor:
@@ -590,7 +591,7 @@ class Subscriber:
             self.state, self._cursor = State.BEHIND, cursor
 
     def refuse(self, preface: bytes, reason: str) -> None:
-        """Shake hands only to say what was wrong: a browser's script can't read an HTTP error."""
+        """Complete the handshake only to say what was wrong: a browser's script can't read an HTTP error."""
         self._broadcast.join(self)
         error = wire.encode_error("bad_request", reason)
         self.write(preface + self.group.framing.message("", error))
@@ -607,7 +608,10 @@ class Subscriber:
         self.group.caught_up.add(self)
 
     def write(self, data: bytes) -> None:
-        """Write bytes that belong together; what the kernel does not take is kept, and the reader is slow."""
+        """
+        Write bytes that belong together. If the kernel does not take all of them, the rest is kept, and the
+        reader is slow.
+        """
         if self._unsent is not None:
             self._unsent += data
             return
@@ -622,14 +626,17 @@ class Subscriber:
             self.block(data[sent:], self._broadcast.mirror.cursor)
 
     def failed(self, error: OSError, before: Cursor) -> None:
-        """A delivery could not be sent: for now, and the client stands at `before`; or for ever."""
+        """
+        A delivery could not be sent. Either the client stays at `before` for now, or the connection has
+        ended.
+        """
         if isinstance(error, BlockingIOError):
             self.block(NOTHING, before)
         else:
             self._broadcast.leave(self)
 
     def block(self, unsent: bytes, cursor: Cursor) -> None:
-        """The client reads too slowly: out of the round, until the kernel takes bytes again."""
+        """The client reads too slowly: it leaves the round until the kernel takes bytes again."""
         if self.state is State.CAUGHT_UP:
             self.state = State.BEHIND
             self.group.caught_up.discard(self)
@@ -637,7 +644,7 @@ class Subscriber:
         self._broadcast.block(self)
 
     def writable(self) -> None:
-        """The kernel takes bytes: the rest of the old ones, then one frame with what is new."""
+        """The kernel takes bytes: send the rest of the old ones, then one frame with what is new."""
         if self._unsent is None:
             return
         try:
@@ -654,7 +661,7 @@ class Subscriber:
             self._unblocked()
 
     def _unblocked(self) -> None:
-        """What was written is out."""
+        """All written bytes are out."""
         if self.state is State.LEAVING:
             self._hang_up()
         elif self.state is State.BEHIND:
@@ -666,7 +673,7 @@ class Subscriber:
                 self._join_the_round()
 
     def beat(self) -> None:
-        """A heartbeat and a ping; or the end, if the last ones were not answered."""
+        """Send a heartbeat and a ping, or disconnect if the last pings were not answered."""
         if self.state is not State.CAUGHT_UP:
             return
         framing = self.group.framing
@@ -677,7 +684,7 @@ class Subscriber:
             self.write(self.group.heartbeat)
 
     def close(self, code: CloseCode, reason: str) -> None:
-        """Say why and end; the client has a second to answer before it is cut off."""
+        """Send a close frame with the reason. The client has a second to answer before it is cut off."""
         if self.state is State.LEAVING:
             return
         if code not in _OURS:
@@ -688,9 +695,10 @@ class Subscriber:
 
     def _hang_up(self) -> None:
         """
-        Nothing more is written to an event stream, nor to a client whose goodbye would not be heard.
+        Nothing more is written to an event stream, or to a client that would not read its close frame.
 
-        Closed with bytes unread, the kernel would send a reset, which eats what was written last.
+        If bytes were unread at the close, the kernel would send a reset, and the client would lose the last
+        message.
         """
         is_deaf = self._talk is not None and self._talk.deaf
         is_open = self._unsent is None and self.state is not State.GONE
@@ -699,7 +707,7 @@ class Subscriber:
                 self.sock.shutdown(socket.SHUT_WR)
 
     def _end(self) -> None:
-        """Out of the round for good. Whoever has not closed in a second, or does not read, is cut off."""
+        """Out of the round for ever. A client that does not close or read within a second is cut off."""
         if self.state not in _OVER:
             self.state = State.LEAVING
             self._broadcast.dismiss(self)
@@ -723,9 +731,9 @@ class Subscriber:
         self._broadcast.leave(self)
 
     def received(self, data: bytes) -> None:
-        """Take bytes of the client, in any pieces."""
+        """Take bytes from the client, in any pieces."""
         self._seen = self._broadcast.now
-        # The answer to our ping, alone, as nearly always.
+        # Nearly always this is only the answer to our ping.
         if self.group.framing is EVENTS or (len(data) == 6 and data[:2] == b"\x8a\x80" and not self._talk):
             return
         limits = self._broadcast.limits
@@ -744,7 +752,7 @@ class Subscriber:
             self._talk = None
 
     def heard(self, talk: Conversation, event: Event) -> None:
-        """Act on what the client said."""
+        """Act on the client's events."""
         if isinstance(event, Departed):
             self._depart()
         elif self.state in _OVER:
@@ -759,7 +767,7 @@ class Subscriber:
             self._hang_up()
 
     def _depart(self) -> None:
-        """Both have said goodbye: close, as soon as ours is out."""
+        """Both sides have sent a close frame: close as soon as ours is out."""
         if self._unsent is None:
             self._broadcast.leave(self)
         else:
@@ -767,15 +775,15 @@ class Subscriber:
 
     def answer(self, data: bytes) -> None:
         """
-        Answer by a pong, an error, a close frame.
+        Answer with a pong, an error or a close frame.
 
-        A client that does not read gets no answers either: they would pile up.
+        A client that does not read gets no answers either, because they would pile up.
         """
         if self._unsent is None:
             self.write(data)
 
     def message(self, talk: Conversation, message: Message) -> None:
-        """A message of the client, as far as it has come."""
+        """Take a message of the client, or the part of it that has arrived."""
         if not message.is_text:
             self.close(CloseCode.BAD_REQUEST, "frames of this protocol must be JSON text")
         elif message.is_whole:
@@ -789,7 +797,7 @@ class Subscriber:
                 talk.bad_frames = 0
 
     def subscribe(self, texts: tuple[str, ...]) -> None:
-        """Replace the selection; answered by a snapshot. Raises BadFrame."""
+        """Replace the selection, and answer with a snapshot. Raises BadFrame."""
         selection = wire.select(texts, self._broadcast.symbols, most=self._broadcast.limits.symbols)
         old = self.group
         self.group = self._broadcast.enroll(selection, old.framing)
@@ -798,7 +806,7 @@ class Subscriber:
         self._begin_again()
 
     def _begin_again(self) -> None:
-        """Get a snapshot of another selection, now or when it can be told anything."""
+        """Send a snapshot of another selection, now or as soon as the client can get it."""
         self._cursor = None
         if self.state is State.AHEAD:
             self._broadcast.ahead[self].cursor = None
@@ -806,7 +814,7 @@ class Subscriber:
             self.catch_up(None)
 
     def select_again(self) -> None:
-        """Go on with what is left of the selection, now that other symbols are served."""
+        """Continue with the rest of the selection, after a change of the served symbols."""
         old, is_caught_up = self.group, self.state is State.CAUGHT_UP
         selection = wire.remaining(old.selection, self._broadcast.symbols)
         self.group = self._broadcast.enroll(
@@ -821,7 +829,7 @@ class Subscriber:
             self.group.caught_up.add(self)
 
     def complain(self, talk: Conversation, message: str) -> None:
-        """Say what was wrong; three in a row and the client is a stranger to the protocol."""
+        """Say what was wrong. After three errors in a row the connection is closed."""
         talk.bad_frames += 1
         self.answer(frame(wire.encode_error("bad_request", message)))
         if talk.bad_frames >= MOST_BAD_FRAMES:
