@@ -1,4 +1,4 @@
-"""Asks the sources: what to ask and when, one feed for each source, and the outbox that writes to Redis."""
+"""Polling: what to ask the sources and when, one feed per source, and the outbox that writes to Redis."""
 
 from ticker.poll.clock import Clock, WallClock
 from ticker.poll.poller import NobodyAnswered, Poller

@@ -1,4 +1,4 @@
-"""Wakes the poller when its desk's answer changes by itself, and when the clock was set."""
+"""Wakes the poller when a quote changes without a poll, and when the clock was set."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from ticker.poll.clock import Clock
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 10
-"""How often the clock is looked at, in real seconds, whatever is planned."""
+"""Real seconds between two looks at the clock, at most."""
 STEP = timedelta(seconds=1)
-"""How far the clock must move between two looks, beside the seconds that passed, to be called a step."""
+"""The difference between clock and elapsed seconds from which the clock counts as set."""
 _SHORTEST = 0.001
-"""Seconds that a sleep takes at least: a timer may fire a little before its moment."""
+"""The shortest sleep in seconds: a timer may fire a little before its moment."""
 
 
 class Alarm:
     """
-    Sleeps on the monotonic clock until something is to be done by the desk's clock.
+    Sleeps on the monotonic clock until something is due by the desk's clock.
 
-    `moment` gives when the desk's answer changes next, and `wait` the real seconds until another reason to
-    wake; either may give None. `ring` is then called, and `stepped`, with how far, after the clock was set.
+    `moment` gives the time at which a quote changes next, and `wait` the real seconds until another reason to
+    wake; either may give None. Then `ring` is called. `stepped` is called with the difference after the clock
+    was set.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Alarm:
         self._is_well = True
 
     def news(self) -> None:
-        """Something was heard, so the next moment may be another one."""
+        """The desk heard something, so the next moment may have changed."""
         self._news.set()
 
     async def run(self) -> None:
@@ -65,7 +66,7 @@ class Alarm:
                 await asyncio.sleep(LOOK_SECONDS / 10)
 
     async def _sleep(self) -> bool:
-        """Sleep until the next moment, news, or the next look; give whether something is to be done."""
+        """Sleep until the next moment, news, or the next look; return whether something is due."""
         moment, wait = self._moment(), self._wait()
         left = [LOOK_SECONDS, *(seconds for seconds in (self._until(moment), wait) if seconds is not None)]
         self._news.clear()
@@ -83,10 +84,10 @@ class Alarm:
         return (moment - self._clock.now()).total_seconds() / self._clock.speed
 
     def _look(self) -> bool:
-        """Tell if the clock was set since the last look; give whether it was."""
+        """Report a clock that was set since the last look; return whether it was."""
         before, self._began = self._began, self._beginning()
         step = self._began - before
-        # A clock that is played runs fast: what lies between two readings of it is no step.
+        # A replayed clock runs fast: the time between two readings of it is not a step.
         if abs(step) < STEP * self._clock.speed:
             return False
         log.warning("the clock jumped by %+d s; the polls are planned again", step.total_seconds())
@@ -94,5 +95,5 @@ class Alarm:
         return True
 
     def _beginning(self) -> datetime:
-        """The clock's time when its seconds were 0. Only a step changes that."""
+        """The clock's time at elapsed second 0. Only a step changes it."""
         return self._clock.now() - timedelta(seconds=self._clock.elapsed())

@@ -1,7 +1,7 @@
 """
-Asking a source's archive for many days, politely: paced, over the connection that is open, newest first.
+Asks a source's archive for many days, newest first, with pauses, over one connection.
 
-A pass that is broken off leaves days unknown, which the next one takes up.
+If a pass stops early, its days stay unknown, and the next pass asks for them.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from ticker.rates.source import NoTable, Source
 from ticker.rates.tables import WHOLE, Table, tables_of
 
 MOST_FAILURES = 3
-"""Failed requests in a row after which a source is left alone."""
+"""Failed requests in a row after which a pass stops."""
 MOST_ABSENT = 15
 """Days in a row without a table after which the archive has ended: no bank is closed for so long."""
 LONGEST_DAYS = 366
-"""Days that one request for a range may ask for."""
+"""The most days of one request for a range."""
 MARGIN = timedelta(days=45)
 """
-How much further back a range is asked for: the days before its first row would stay unknown.
+Days that are added before a range: otherwise the days before its first row would stay unknown.
 
 No bank is closed for longer (NBKR was from 2 to 12 May 2025).
 """
@@ -35,7 +35,7 @@ No bank is closed for longer (NBKR was from 2 to 12 May 2025).
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What one request brought, or several for the same days."""
+    """The result of one request, or of several requests for the same days."""
 
     asked: tuple[date, ...] = ()
     """The days that were answered."""
@@ -43,18 +43,18 @@ class Told:
     empty: tuple[Span, ...] = ()
     """The days without a table."""
     failed: tuple[date, ...] = ()
-    """The days that could not be had."""
+    """The days whose request failed."""
     answers: tuple[Answer, ...] = ()
     """The answers with the tables."""
 
     @property
     def document(self) -> str:
-        """The names of the answers: the SHA-256 of each, separated by a space."""
+        """The names of the answers: their SHA-256, separated by spaces."""
         return " ".join(hashlib.sha256(each.body).hexdigest() for each in self.answers)
 
 
 Progress = Callable[[int, int], None]
-"""Is told how many of how many requests are answered."""
+"""Called with the number of answered requests, and of all requests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ class Archive:
     source: Source
     fetcher: Fetcher
     today: date
-    """The day at the source."""
+    """The current day in the country of the source."""
     pause_seconds: float
     progress: Progress
 
@@ -72,9 +72,9 @@ class Archive:
         """
         What the archive has of these days (newest first), request by request.
 
-        If it is asked for one currency at a time: for `currencies`, and for others until there are three, as
-        a table of three can be told from the one before. Raises one of FORESEEN when too many requests
-        failed, or at the end if some did.
+        An archive by currency is asked for `currencies`, and for others until there are three: a table of
+        three can be told apart from the one before. Raises one of FORESEEN if too many requests failed, or at
+        the end if some did.
         """
         told = self._ranges(days, currencies) if self.source.history else self._days(days)
         async for batch in told:
@@ -102,7 +102,7 @@ class Archive:
         told_from = date.max
         for done, day in enumerate(days):
             if day >= told_from:
-                continue  # a later day was answered with an older day's table: there is none between
+                continue  # a later day was answered with an older table, so there is none between
             await self._pause(requests)
             requests += 1
             try:
@@ -122,7 +122,7 @@ class Archive:
             raise fault
 
     async def _day(self, day: date) -> Told:
-        """What is told of one day; a day without a table may be answered with the one before."""
+        """The result for one day. A day without a table may be answered with the table before it."""
         try:
             answer = await self.fetcher.table(self.source, day=day, today=self.today)
         except (NotThere, NoTable):
@@ -141,7 +141,7 @@ def _enough(names: list[str], all_names: Iterable[str]) -> list[str]:
 
 
 def _told_of_range(days: Sequence[date], span: Span, answers: Sequence[Answer]) -> Told:
-    """The tables of a range, all currencies in one; a day without a row between two rows has none."""
+    """The tables of a range, all currencies in one. A day without a row between two rows has none."""
     by_day: dict[date, list[Rate]] = defaultdict(list)
     for answer in answers:
         for rate in answer.rates:

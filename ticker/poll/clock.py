@@ -1,4 +1,4 @@
-"""The desk's clock: the machine's own, or one that a demo or a test plays."""
+"""The desk's clock: the machine's own, or one that a demo or a test replays."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What time it is at the desk. Its time may step; its seconds never do."""
+    """The time at the desk. The time may step; the elapsed seconds never do."""
 
     @property
     def speed(self) -> float:
-        """How many of its seconds pass in a real second."""
+        """The number of its seconds in a real second."""
 
     def now(self) -> datetime:
         """The time at the desk (aware, UTC). It jumps when the clock is set."""
 
     def elapsed(self) -> float:
-        """Seconds of this clock since some moment, without the jumps."""
+        """Elapsed seconds of this clock, without the jumps."""
 
 
 class WallClock:
-    """The machine's clock, and its monotonic clock beside it."""
+    """The machine's clock, and its monotonic clock."""
 
     speed = 1.0
 

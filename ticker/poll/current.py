@@ -19,16 +19,16 @@ log = logging.getLogger(__name__)
 
 class CurrentDesk:
     """
-    Holds the desk in use, and hands its news to the outbox.
+    Holds the desk in use, and passes its news to the outbox.
 
-    The news of a desk that is not in use any more is dropped. While `silent`, nothing is handed over.
+    News of an earlier desk is dropped. While `silent`, nothing is passed on.
     """
 
     def __init__(self, desk: Desk, outbox: Outbox, shelf: Shelf, *, clock: Clock) -> None:
         self.desk = desk
         self.silent = False
         self.heard: Callable[[], None] = _nobody
-        """Called after the desk heard something, or another one is in use."""
+        """Called after the desk heard something, or was replaced."""
         self._outbox = outbox
         self._shelf = shelf
         self._clock = clock
@@ -38,13 +38,13 @@ class CurrentDesk:
         return self._clock.now()
 
     def use(self, desk: Desk, documents: Iterable[Document] = ()) -> None:
-        """Go on with another desk, and the documents behind its ledger."""
+        """Switch to another desk, and to the documents behind its ledger."""
         self.desk = desk
         self._shelf.load(documents, desk.entries)
         self.heard()
 
     def say(self, desk: Desk, quotes: Iterable[Quote]) -> bool:
-        """Hand over what is new at a desk; give whether it is still the one in use."""
+        """Pass on what is new at a desk; return whether it is still in use."""
         if desk is not self.desk:
             return False
         news = desk.drain()
@@ -55,7 +55,7 @@ class CurrentDesk:
         return True
 
     def judge(self) -> None:
-        """Hand over what changed without an answer: at midnights, and when a quote becomes late."""
+        """Pass on what changes without a poll: at midnights, and when a quote becomes late."""
         self.say(self.desk, self.desk.tick(now=self._clock.now()))
 
     def next_change(self) -> datetime | None:
@@ -73,16 +73,16 @@ class CurrentDesk:
             self._outbox.put((), trimmed, self._shelf.drain())
 
     def say_everything(self) -> None:
-        """Hand over all that is known, as if it were new."""
+        """Pass on everything that is known, as if it were new."""
         self._shelf.cite(self.desk.drain().entries)
         self._shelf.drain()
         everything = News(entries=tuple(self.desk.entries), fixings=tuple(self.desk.fixings()))
         self._outbox.put(self.desk.quotes.values(), everything, self._shelf.all())
 
     def say_as_new(self, entries: Iterable[Entry]) -> None:
-        """Hand over a ledger that no process has written yet."""
+        """Pass on a ledger that no process has written yet."""
         self._outbox.put((), News(entries=tuple(entries), fixings=tuple(self.desk.fixings())))
 
 
 def _nobody() -> None:
-    """What is called while nobody listens."""
+    """Does nothing, until a listener is set."""

@@ -1,4 +1,4 @@
-"""One source for the poller: asks it, takes its answers to the desk, and notes how its polls go."""
+"""One source for the poller: asks it, passes its answers to the desk, and records how its polls go."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from ticker.rates.witnesses import Key
 log = logging.getLogger(__name__)
 
 _KNOWN = 8
-"""Answers that are remembered by their address: those of the days that one poll asks for."""
+"""Answers that are cached by their address: those of the days that one poll asks for."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What a source told of a day: an answer, or that it has no table."""
+    """The answer for a day, or that there is no table."""
 
     day: date
     answer: Answer | None = None
@@ -41,7 +41,7 @@ class Feed:
     """
     A source with its outcome, its last answers and its history.
 
-    `clock` is the desk's. Outcomes have real time. Changes are handed to `say` and `noted`.
+    `clock` is the desk's; outcomes have real time. Changes are passed to `say` and `noted`.
     """
 
     def __init__(
@@ -70,33 +70,33 @@ class Feed:
         """The figures of every doubt that was logged."""
 
     def note(self, **facts: object) -> None:
-        """Keep facts of the outcome, and tell them."""
+        """Record facts of the outcome, and pass them on."""
         told = self.outcome.model_copy(update=facts)
         if told != self.outcome:
             self.outcome = told
             self._noted(told)
 
     def forget(self) -> None:
-        """Ask in full the next time: the desk in use has not heard the answers that are known here."""
+        """Ask in full the next time: the desk in use has not heard the cached answers."""
         self._known.clear()
         self.history.forget()
 
     @property
     def interval_seconds(self) -> int:
-        """Seconds between two plain polls."""
+        """Seconds between two regular polls."""
         return self._settings.source(self.source.key).interval_seconds or self.source.interval_seconds
 
     # One poll.
 
     async def ask(self, fetcher: Fetcher, desk: Desk) -> None:
-        """Fetch, parse, hear; the one place that decides what a failure of the source means."""
+        """Fetch, parse, hear. This is the one place that decides what a failure of the source means."""
         started, began, told = datetime.now(UTC), monotonic(), list[_Told]()
         try:
             try:
                 await self._walk(fetcher, desk, told)
-            finally:  # what came counts, also if a later request failed
+            finally:  # the answers so far count, even if a later request failed
                 self._hear(desk, told)
-        except Exception as error:  # a fault of ours, too, must show up as a source that fails
+        except Exception as error:  # an internal error, too, must appear as a failing source
             self._failed(error, fetcher.words(self.source, error), started)
             self._say(desk, desk.miss(self.source.key, now=self._clock.now()))
         else:
@@ -104,7 +104,7 @@ class Feed:
             self._succeeded(desk, newest, started, seconds=monotonic() - began)
 
     def note_state(self, desk: Desk) -> None:
-        """Note what the desk makes of the source; another source's word may have changed that."""
+        """Record how the desk judges the source. The rate of another source may have changed that."""
         key, now, was_missed = self.source.key, self._clock.now(), self.outcome.missed
         published, doubts = desk.published(key), desk.unconfirmed(key)
         self._log_doubts(doubts)
@@ -130,7 +130,7 @@ class Feed:
     async def _ask_day(
         self, fetcher: Fetcher, day: date, today: date, known: Mapping[str, Answer], told: list[_Told]
     ) -> Answer | None:
-        """Ask for one day, unconditionally where nothing is `known`; give None if there is no answer."""
+        """Ask for one day, conditionally if an answer is `known`; return None if there is no answer."""
         try:
             answer = await fetcher.table(self.source, day=day, today=today, known=known)
         except (NotThere, NoTable):
@@ -147,7 +147,7 @@ class Feed:
         return None
 
     def _hear(self, desk: Desk, told: Iterable[_Told]) -> None:
-        """Take the answers of one poll to the desk at once, so that no part of them is shown alone."""
+        """Pass the answers of one poll to the desk at once, so that no part of them is shown alone."""
         quotes: list[Quote] = []
         for each in told:
             now = self._clock.now()
@@ -173,7 +173,7 @@ class Feed:
         return bool(desk.unconfirmed(self.source.key)) or desk.repeat_wanted(self.source.key)
 
     def _kept(self, rates: Sequence[Rate]) -> Sequence[Rate]:
-        """All rows of a bank's table; of an aggregator's only those that the symbols need."""
+        """All rows of a bank's table. Of an aggregator's table, only the rows that the symbols need."""
         if self.source.kind == "fixing":
             return rates
         wanted = {*self._currencies, "USD"}
@@ -218,7 +218,7 @@ class Feed:
 
 
 def _words(doubts: Mapping[Key, Word]) -> tuple[str, ...]:
-    """What is unconfirmed of a source, for an operator."""
+    """The unconfirmed rates of a source, in words for an operator."""
     return tuple(
         f"{symbol} of {word.day} is unconfirmed: {_reason(word)}; `ticker confirm {symbol}` accepts it"
         for (_, symbol), word in sorted(doubts.items())

@@ -23,25 +23,25 @@ log = logging.getLogger(__name__)
 
 Say = Callable[[Desk, Iterable[Quote]], bool]
 """
-Hands over what changed at a desk, and gives whether it is in use.
+Passes on what changed at a desk, and returns whether that desk is in use.
 
-The news of a desk that is not in use any more is dropped.
+The news of an earlier desk is dropped.
 """
 
 GIVE_UP = timedelta(days=2)
-"""How long a day whose requests fail is asked for at every poll; after that once in ASK_AGAIN."""
+"""How long a day whose requests fail is asked for at every poll; after that once per ASK_AGAIN."""
 ASK_AGAIN = timedelta(days=1)
-"""How long after an answer a day that is still unknown or refused is asked for again."""
+"""Delay after an answer before a day that is still unknown or refused is asked for again."""
 
 
 class Note(Protocol):
-    """Notes facts of the source's outcome."""
+    """Records facts of the source's outcome."""
 
     def __call__(self, **facts: object) -> None: ...
 
 
 class History:
-    """The back-fill of one source: it asks for what is unknown, as often as that makes sense."""
+    """The back-fill of one source: it asks for unknown days, as often as that is useful."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class History:
         self.told = False
         """Whether the archive was asked for the desk in use."""
         self.fault = ""
-        """Why the last pass broke off, in words; empty if it did not."""
+        """Why the last pass stopped early; empty if it did not."""
         self._source = source
         self._settings = settings
         self._shelf = shelf
@@ -65,7 +65,7 @@ class History:
         self._note = note
         self._zone = ZoneInfo(source.timezone)
         self._ordered_days = 0
-        """Days that an operator asked for and that are not filled yet."""
+        """The days that an operator ordered and that are not filled yet."""
         self._filling: Desk | None = None
         self._asked: dict[date, float] = {}
         self._failed_since: dict[date, float] = {}
@@ -73,7 +73,7 @@ class History:
         """The newest day with a table when the archive was asked last."""
 
     def is_there(self, desk: Desk) -> bool:
-        """Whether the source has an archive, and its word may become a value."""
+        """Whether the source has an archive, and its rate may become a value."""
         return desk.serves(self._source.key) and bool(self._source.history or self._source.by_day)
 
     def is_wanted(self, desk: Desk) -> bool:
@@ -82,21 +82,21 @@ class History:
         return wanted > 0 and self.is_there(desk)
 
     def order(self, days: int) -> None:
-        """Ask for so many days in the next pass, also for those that were asked for already."""
+        """Ask for so many days in the next pass, also for days that were asked for already."""
         self._ordered_days = days
         self._asked.clear()
         self._failed_since.clear()
 
     def forget(self) -> None:
-        """Ask for every unknown day anew: another desk is in use."""
+        """Ask for every unknown day again: another desk is in use."""
         self.told = False
         self._asked.clear()
 
     async def fill(self, fetcher: Fetcher, desk: Desk, days: int) -> None:
         """
-        Ask for the unknown days of the last `days` (0: as the settings say, and no fewer than are ordered).
+        Ask for the unknown days of the last `days` (0: as configured, and at least as many as were ordered).
 
-        A pass that breaks off goes on with the next poll.
+        If a pass stops early, the next poll continues it.
         """
         if self._filling is desk:
             return
@@ -152,14 +152,14 @@ class History:
         log.info("%s: history: received days: %d of %d", self._source.key, done, len(unknown))
 
     def _ask_again_after_a_new_table(self, desk: Desk) -> None:
-        """After a new table ask for all unknown days again: the change in percent needs those before it."""
+        """After a new table ask for all unknown days again: its change needs the days before it."""
         newest = desk.book.heard.newest_day(self._source.key)
         if newest != self._newest:
             self._newest = newest
             self._asked.clear()
 
     def _unknown(self, desk: Desk, since: date) -> list[date]:
-        """The days to ask for now, newest first; not today before its table is out, which polls ask for."""
+        """The days to ask for now, newest first. Polls ask for today, until its table is out."""
         now, moment = self._clock.now(), monotonic()
         gaps, today = desk.gaps(self._source.key, since=since, now=now), now.astimezone(self._zone).date()
         is_open = desk.book.heard.heard_empty(self._source.key, today) is not None
@@ -178,7 +178,7 @@ class History:
 
     def _with_a_known_day(self, desk: Desk, unknown: list[date]) -> list[date]:
         """
-        The days to ask for: if the archive is asked for one currency at a time, also the newest known day.
+        The days to ask for. For an archive by currency this includes the newest known day.
 
         Its answer may name neither the currency nor the unit (NBKR's page); the known day checks both.
         """
@@ -187,9 +187,9 @@ class History:
 
     async def _learn(self, desk: Desk, told: Told, unknown: set[date]) -> bool:
         """
-        Take what an archive said; give whether the desk is in use.
+        Take the answers of an archive; return whether the desk is in use.
 
-        Raises MalformedFeed if it contradicts the source's own answers.
+        Raises MalformedFeed if they contradict the source's own answers.
         """
         if words := desk.contradiction(told.tables):
             raise MalformedFeed(f"{self._source.key}: {words}")
@@ -198,7 +198,7 @@ class History:
             self._shelf.offer(answer, source=self._source.key, asked=told.asked[0], now=now)
         for span in told.empty:
             desk.hear_empty(self._source.key, span.first, span.last, now=now)
-        # The newest first: until today's is told, the newest of them is in force.
+        # The newest first: the newest of them is in force until today's is known.
         tables = sorted(
             (table for table in told.tables if table.day in unknown), key=lambda each: each.day, reverse=True
         )
@@ -210,7 +210,8 @@ class History:
             began = monotonic()
             if not self._say(desk, desk.learn([table], now=self._clock.now(), document=document)):
                 return False
-            # To judge a table with its neighbours takes a while; the loop's other work gets as much time.
+            # Judging a table with its neighbours takes a while; the event loop's other work gets as much
+            # time.
             await asyncio.sleep(monotonic() - began)
         return True
 

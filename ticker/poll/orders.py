@@ -16,7 +16,7 @@ from ticker.store import Done, Order, Store
 log = logging.getLogger(__name__)
 
 REMEMBERED = 1000
-"""Orders whose answers a process still knows."""
+"""The number of orders whose answers a process remembers."""
 _NOTHING = {"confirm": "nothing is unconfirmed", "hold": "there is no quote to keep"}
 
 
@@ -38,18 +38,18 @@ class Orders:
         self._feeds = feeds
         self._desk = current.desk
         self._done: dict[str, Done] = {}
-        """What came of the last orders that were carried out on `_desk`: Redis may lose an answer."""
+        """The answers to the last orders that were carried out on `_desk`: Redis may lose an answer."""
 
     async def obey(self, schedule: Schedule | None) -> None:
-        """Carry out the orders that nobody has answered, oldest first. Raises UNAVAILABLE's errors."""
+        """Carry out the orders that have no answer, oldest first. Raises UNAVAILABLE's errors."""
         for order in await self._store.orders():
             self._outbox.answer(order.id, self._carried_out(order, schedule))
             await self._outbox.write()
 
     def _carried_out(self, order: Order, schedule: Schedule | None) -> Done:
-        """What came of an order; it is carried out once on each desk, however often it is read."""
+        """The answer to an order. It is carried out once per desk, however often it is read."""
         if self._desk is not self._current.desk:
-            # What was done on the desk before is not on this one, which another process's ledger made.
+            # What was done on the earlier desk is not on this one, which came from another process's ledger.
             self._desk, self._done = self._current.desk, {}
         if order.id not in self._done:
             self._done[order.id] = done = self._carry_out(order, schedule)
@@ -59,7 +59,7 @@ class Orders:
         return self._done[order.id]
 
     def _carry_out(self, order: Order, schedule: Schedule | None) -> Done:
-        """Do what an operator asks for, or say why not."""
+        """Carry out an order, or say why not."""
         try:
             if order.verb == "backfill":
                 return self._fill_all(int(order.subject), schedule)
@@ -73,7 +73,7 @@ class Orders:
             return Done(f"{asked} is not served here", done=False)
         try:
             return self._decide(order.verb, symbol)
-        except Exception as error:  # answered all the same, or it would break again at every start
+        except Exception as error:  # answered all the same, or it would fail again at every start
             log.exception("%s %s failed after an internal error: %s", order.verb, order.subject, error)  # noqa: TRY401
             return Done(f"failed after an internal error: {error}", done=False)
 

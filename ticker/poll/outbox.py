@@ -1,8 +1,8 @@
 """
 The outbox: it owns the lease, and only it writes.
 
-Polls put the desk's news into it; one writer carries them to Redis, in steps that each check the lease. If
-Redis is away, the news waits and is not lost. A write that was cancelled half-way is made again.
+Polls put the desk's news into it. One writer carries the news to Redis, in steps that each check the lease.
+If Redis is away, the news waits and is not lost. A write that was cancelled is repeated.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 AGAIN_SECONDS = 0.3
 """Seconds between two tries to get the lease, or to reach Redis."""
 LEAVE_SECONDS = 0.3
-"""How long a shutdown waits for Redis to take what the last polls brought."""
+"""Seconds that a shutdown waits for Redis to take the news of the last polls."""
 ENTRIES_AT_ONCE = 500
 """Events that are written in one step; a whole ledger takes several."""
 DOCUMENTS_AT_ONCE = 200
@@ -54,10 +54,10 @@ class Waiting:
     forgotten: set[str] = field(default_factory=set)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     answers: dict[str, Done] = field(default_factory=dict)
-    """What came of operators' orders, by their ids, in order."""
+    """The answers to operators' orders, by their ids, in order."""
 
     def put(self, quotes: Iterable[Quote], news: News, papers: Papers) -> None:
-        """Take the news; what is gone is also taken out of what waits."""
+        """Take the news. What is gone is also removed from what waits."""
         self.quotes.update((quote.symbol, quote) for quote in quotes)
         self.entries.update((entry.number, entry) for entry in news.entries)
         for number in news.dropped:
@@ -80,7 +80,7 @@ class Waiting:
             self.forgotten.discard(document.sha256)
 
     def settle(self, batch: Batch) -> None:
-        """Remove what was written, unless something newer took its place meanwhile."""
+        """Remove what was written, unless something newer has replaced it meanwhile."""
         _settle(self.quotes, {quote.symbol: quote for quote in batch.quotes})
         _settle(self.entries, {entry.number: entry for entry in batch.entries})
         _settle(self.fixings, {_key(fixing): fixing for fixing in batch.fixings})
@@ -116,12 +116,12 @@ def _settle(pending: dict[Any, Any], done: dict[Any, Any]) -> None:
 
 
 class Outbox:
-    """Writes what waits to the store, in the name of the lease that it holds."""
+    """Writes what waits to the store, under the lease that it holds."""
 
     def __init__(
         self, store: Store, *, owner: str, alone: bool, lease_seconds: int, board: Board | None = None
     ) -> None:
-        """What can't be written is told on the board."""
+        """Write errors are shown on the board."""
         self.waiting = Waiting()
         self.seen: Cursor = NOWHERE
         """The highest cursor that this process knows."""
@@ -129,9 +129,9 @@ class Outbox:
         """The number of the last event that this process knows to be in Redis."""
         self.mode: Literal["changes", "everything", "reset"] = "changes"
         self.away = ""
-        """Why Redis takes nothing, in words; empty while it does."""
+        """Why Redis takes nothing; empty while it does."""
         self.took_over = False
-        """Whether an earlier version's data was taken over, so that the next complete write deletes it."""
+        """Whether an earlier version's data was imported, so that the next complete write deletes it."""
         self._store = store
         self._owner = owner
         self._alone = alone
@@ -144,42 +144,42 @@ class Outbox:
         self._lost = False
         """Whether a write showed that Redis has less than was written, or may have."""
         self._logged: dict[Pair, tuple[str, ...]] = {}
-        """What was logged last of each quote."""
+        """The last logged lines of each quote."""
         self._news = asyncio.Event()
 
     def put(self, quotes: Iterable[Quote], news: News, papers: Papers = _NO_PAPERS) -> None:
-        """Take what the desk said, and the documents behind it."""
+        """Take the desk's news, and the documents behind it."""
         self.waiting.put(quotes, news, papers)
         self._news.set()
 
     def note(self, outcome: Outcome) -> None:
-        """Take how a source's last poll went."""
+        """Take the outcome of a source's last poll."""
         self.waiting.outcomes[outcome.source] = outcome
         self._news.set()
 
     def answer(self, order: str, done: Done) -> None:
-        """Take what came of an operator's order. It is written with the events that follow from it."""
+        """Take the answer to an order. It is written with the events that follow from the order."""
         self.waiting.answers[order] = done
         self._news.set()
 
     @property
     def begins(self) -> bool:
-        """Whether everything is to be written anew, and nothing of it has been written."""
+        """Whether everything must be written again, and nothing of it has been written."""
         return self._anew
 
     def close(self) -> None:
-        """Drop what waits, until `begin_again`: that replaces it and everything in Redis."""
+        """Drop what waits, until `begin_again` replaces it and everything in Redis."""
         self.mode, self._anew = "reset", False
         self._replace(Waiting(outcomes=self.waiting.outcomes))
 
     def begin_again(self) -> None:
-        """Write everything anew; the first step empties the ledger in Redis."""
+        """Write everything again. The first step empties the ledger in Redis."""
         self.mode = "reset" if self.mode == "reset" else "everything"
         self._anew, self.written = True, 0
         self._replace(Waiting(outcomes=self.waiting.outcomes, answers=self.waiting.answers))
 
     def continue_from(self, cursor: Cursor, number: int) -> None:
-        """Go on from what another process left in Redis: what waited here is older than that."""
+        """Continue from what another process left in Redis. What waited here is older."""
         self.seen, self.written = max(self.seen, cursor), number
         self._replace(Waiting(outcomes=self.waiting.outcomes))
         self.mode, self._anew = "changes", False
@@ -189,7 +189,7 @@ class Outbox:
         self._beginning += 1
 
     def arrived(self, cursor: Cursor, number: int) -> None:
-        """Take that the events up to this number are in Redis, though no answer said so."""
+        """Record that the events up to this number are in Redis, although no answer said so."""
         self.seen, self.written = max(self.seen, cursor), number
         for each in [each for each in self.waiting.entries if each <= number]:
             del self.waiting.entries[each]
@@ -209,13 +209,13 @@ class Outbox:
         await self._store.note_version(self._lease, __version__)
 
     async def renew(self, holds: Iterable[Pair] = ()) -> bool:
-        """Keep the lease, tell holds; give whether Redis has what was published. Raises LeaseLost."""
+        """Renew the lease, record the holds; return whether Redis is complete. Raises LeaseLost."""
         last = await self._store.renew(self._lease, seconds=self._seconds, holds=holds)
         is_whole, self._lost = last >= self.seen and not self._lost, False
         return is_whole
 
     async def wait(self) -> None:
-        """Wait for news, or until the lease should be renewed; while Redis is away, a moment."""
+        """Wait for news, or until the lease must be renewed; while Redis is away, a moment."""
         if self.away:
             await asyncio.sleep(AGAIN_SECONDS)
             return
@@ -224,7 +224,7 @@ class Outbox:
                 await self._news.wait()
 
     async def leave(self) -> None:
-        """Hand over what the last polls brought, and the lease, if Redis takes them at once."""
+        """Write the news of the last polls and give the lease back, if Redis takes them at once."""
         with suppress(*UNAVAILABLE, LeaseLost):
             async with asyncio.timeout(LEAVE_SECONDS):
                 with suppress(Behind):
@@ -233,7 +233,7 @@ class Outbox:
 
     @contextmanager
     def redis_may_be_away(self) -> Iterator[None]:
-        """Log the first failure and the recovery; between them only try again."""
+        """Log the first failure and the recovery. The failures between them are not logged."""
         self._board.tries()
         try:
             yield
@@ -252,7 +252,7 @@ class Outbox:
     # Writing.
 
     async def write(self) -> None:
-        """Carry what waits to Redis; what comes in meanwhile stays for the next time. Raises LeaseLost."""
+        """Write what waits to Redis. What arrives meanwhile waits for the next time. Raises LeaseLost."""
         self._news.clear()
         try:
             await self._write_all()
@@ -270,7 +270,7 @@ class Outbox:
             batch, lease=self._lease, seen=self.seen, now_ms=_now_ms(), mode=self._mode_of(batch)
         )
         if self._beginning != beginning:
-            return  # what was written meanwhile is not a part of what is written from now on
+            return  # what was written belongs to what was replaced meanwhile
         self.waiting.settle(batch)
         self._anew = False
         self.took_over = self.took_over and not batch.took_over
@@ -281,7 +281,7 @@ class Outbox:
             self._log(batch.quotes)
 
     def _log(self, quotes: Iterable[Quote]) -> None:
-        """Log what is new: a quote is written again for every change of its rest."""
+        """Log what is new: a quote is also written again when only its other fields change."""
         for quote in quotes:
             words = _in_words(quote)
             for line in words:
@@ -291,9 +291,9 @@ class Outbox:
 
     def _batch(self) -> Batch:
         """
-        What is written next: documents, then the events that came from them, then what follows from these.
+        The next step: documents, then the events that came from them, then what follows from the events.
 
-        So no event names a document that is not there. Quotes and history come with the last event.
+        So no event names a missing document. Quotes and history come with the last event.
         """
         waiting = self.waiting
         documents = _first(waiting.documents.values(), DOCUMENTS_AT_ONCE)
@@ -318,12 +318,12 @@ class Outbox:
         )
 
     def _mode_of(self, batch: Batch) -> Literal["changes", "everything", "reset"]:
-        """A reset deletes the old quotes only in the step that brings the new ones."""
+        """A reset deletes the old quotes only in the step that writes the new ones."""
         return "everything" if self.mode == "reset" and not batch.quotes else self.mode
 
 
 def _in_words(quote: Quote) -> tuple[str, ...]:
-    """What a log says of a quote: its rate, and the one that is announced."""
+    """The log lines of a quote: its rate, and an announced one."""
     status = "" if quote.status in ("live", "pegged") else f", {quote.status}"
     price = wire.plain(quote.price)
     rate = f"{quote.symbol} = {price} as of {quote.as_of} ({quote.source}{status})"

@@ -1,4 +1,4 @@
-"""What to ask a source next, and when. Pure: what is known and the time are passed in."""
+"""What to ask a source next, and when. Pure: the known facts and the time are arguments."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ticker.rates.source import Source
 BEFORE_DUE = timedelta(minutes=2)
 """How long before a quote is late its source is asked."""
 AFTER_DUE = timedelta(seconds=1)
-"""How long after a quote became late its source is asked again, before another one stands in."""
+"""How long after a quote became late its source is asked again, before a fallback is used."""
 SHORTEST_RETRY = 0.5
-"""Seconds that any retry waits at least."""
+"""The shortest delay of a retry in seconds."""
 
 
 def first_day(source: Source, *, local: datetime, announced: bool) -> date:
@@ -34,10 +34,10 @@ def first_day(source: Source, *, local: datetime, announced: bool) -> date:
 
 def next_day(asked: date, answered: date | None, *, today: date) -> date | None:
     """
-    The next day to ask for after an answer; None if today's table, or the one that holds today, was in it.
+    The next day to ask for after an answer; None if the answer had the table that is valid today.
 
-    `answered` is the date in the answer; None if there was no table. Every day from the latest down to
-    today is asked for: on a Friday a bank may have tables of Monday and of Saturday.
+    `answered` is the date in the answer; None if there was no table. Every day from the latest down to today
+    is asked for: on a Friday a bank may have tables of Monday and of Saturday.
     """
     earlier = min(asked, answered or asked) - ONE_DAY
     return earlier if earlier >= today else None
@@ -50,12 +50,12 @@ def due_polls(dues: list[datetime], *, now: datetime) -> datetime | None:
 
 
 def longest_delay(settings: PollSettings, failures: int, *, interval_seconds: int) -> float:
-    """The most seconds until a retry: doubled with each failure in a row, never past the plain interval."""
+    """The longest delay of a retry: doubled with each failure in a row, never longer than the interval."""
     doubled = settings.retry_min_seconds * 2.0 ** min(failures - 1, 30)
     return min(doubled, settings.retry_max_seconds, interval_seconds)
 
 
 def retry_delay(settings: PollSettings, failures: int, *, interval_seconds: int) -> float:
-    """Seconds until a retry, drawn from all of the delay (full jitter)."""
+    """The delay of a retry in seconds, drawn from 0 to the longest (full jitter)."""
     longest = longest_delay(settings, failures, interval_seconds=interval_seconds)
     return max(SHORTEST_RETRY, random.uniform(0, longest))  # noqa: S311 - full jitter is no secret

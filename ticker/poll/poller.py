@@ -1,4 +1,4 @@
-"""The poller: holding the lease, it asks the sources on schedule and carries out the operators' orders."""
+"""The poller: while it holds the lease, it asks the sources on schedule and carries out operators' orders."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ log = logging.getLogger(__name__)
 
 
 class NobodyAnswered(Exception):
-    """Every source failed. Says how."""
+    """Every source failed. Says why."""
 
 
 class Poller:
     """
-    Polls the sources while it holds the lease; else stands by.
+    Polls the sources while it holds the lease; otherwise it stands by.
 
-    It is long because all that happens to a poller is here.
+    It is long because everything that happens to a poller is here.
 
-    `clock` is the desk's. The schedule and the outcomes have real time. `new_desk` makes an empty desk.
-    On the `board` it says why it can't write.
+    `clock` is the desk's. The schedule and the outcomes have real time. `new_desk` makes an empty desk. The
+    `board` shows why it can't write.
     """
 
     def __init__(
@@ -78,12 +78,13 @@ class Poller:
         self._orders = Orders(store, settings, self.current, self._outbox, self._feeds)
         self._takeover = Takeover(store, settings, self.current, self._outbox, self._feeds, new_desk=new_desk)
         for source in sources:
-            # The `holidays` package computes a country's year at its first use, which takes a while: now.
+            # The `holidays` package computes a country's year at its first use, which takes a while: do it
+            # now.
             source.calendar.late_on(clock.now().date())
         self._waits = Waits()
 
     async def run(self) -> None:
-        """Poll and publish until cancelled; then end the polls under way and give the lease back."""
+        """Poll and publish until cancelled; then end the current polls and give the lease back."""
         async with session(self._settings.poll) as client:
             fetcher = Fetcher(client, self._settings)
             while True:
@@ -117,7 +118,7 @@ class Poller:
         self.current.heard = alarm.news
         async with schedule.running(self._feeds):
             if not self._feeds:
-                # Pegs need no bank, and no answer brings them.
+                # Pegs need no bank, so no poll publishes them.
                 self._ring()
             bell = asyncio.create_task(alarm.run())
             try:
@@ -140,7 +141,7 @@ class Poller:
 
     async def fill(self, days: int) -> str:
         """
-        Poll every source once, fill its history for so many days, publish both; say what was done.
+        Poll every source once, fill its history for so many days, publish both; return what was done.
 
         Raises NobodyAnswered.
         """
@@ -165,7 +166,7 @@ class Poller:
         return f"publications that are known now: {counts}{failed}"
 
     async def _first_poll(self, fetcher: Fetcher, feed: Feed, *, days: int | None = None) -> None:
-        """Ask a source, then its archive, once a poll that is still under way for the old desk has ended."""
+        """Ask a source, then its archive, after the end of a poll that still runs for the old desk."""
         desk = self.current.desk
         async with feed.lock:
             feed.forget()
@@ -184,7 +185,7 @@ class Poller:
     # The lease.
 
     async def _elected(self) -> None:
-        """Wait for the lease, then take up what was written before."""
+        """Wait for the lease, then continue from what was written before."""
         elected = standing_by = False
         while True:
             with self._outbox.redis_may_be_away():
@@ -222,7 +223,7 @@ class Poller:
         self.current.judge()
 
     def _stepped(self, schedule: Schedule, step: timedelta) -> None:
-        """Plan anew after the clock was set. A bank whose due time it passed is asked at once."""
+        """Plan again after the clock was set. A bank whose due time has passed is asked at once."""
         schedule.stepped(step)
         for feed in self._feeds:
             if self.current.desk.is_to_be_asked(feed.source.key, now=self._clock.now()):
@@ -236,7 +237,7 @@ class Poller:
         return None if self.current.silent else self._waits.left(self.current.desk.waiting())
 
     def _end_waits(self) -> None:
-        """End the wait of first rates: when every source was asked, or after FIRST_WAIT_SECONDS."""
+        """End the wait of first rates, after every source was asked or after FIRST_WAIT_SECONDS."""
         if self.current.silent:
             return  # `begin_again` ends them
         for key in sorted(self.current.desk.waiting()):
@@ -261,7 +262,7 @@ class Poller:
     # One poll.
 
     async def _poll(self, schedule: Schedule, fetcher: Fetcher, feed: Feed) -> None:
-        """One poll, unless one of this source is under way; a failed one comes back after a while."""
+        """Poll once, unless a poll of this source is running. After a failure, plan a retry."""
         if feed.lock.locked() or self.current.silent:
             return
         async with feed.lock:
@@ -276,7 +277,7 @@ class Poller:
             feed.note(next_poll_at=schedule.next_poll(feed))
 
     def _note_states(self) -> None:
-        """Note the state of every source: the word of one may confirm another's, or cast doubt on it."""
+        """Record the state of every source: the rate of one may confirm or contradict another's."""
         for feed in self._feeds:
             feed.note_state(self.current.desk)
 
@@ -295,7 +296,7 @@ class Poller:
             schedule.poll_in(feed, self._real_seconds(moment - now), why="due")
 
     def _real_seconds(self, delay: timedelta) -> float:
-        """How long the desk's clock takes for a delay."""
+        """The real seconds of a delay on the desk's clock."""
         return delay.total_seconds() / self._clock.speed
 
     def _retry_delay(self, feed: Feed) -> float:

@@ -1,4 +1,4 @@
-"""When every source is polled: intervals and delays, and APScheduler's jobs in each bank's own time zone."""
+"""When every source is polled: intervals, delays, and APScheduler's jobs in each bank's time zone."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from ticker.poll.feed import Feed
 log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 0.3
-"""How long a shutdown waits for polls that are under way."""
+"""Seconds that a shutdown waits for running polls."""
 SPREAD_SECONDS = 60
-"""A poll of a bank's publishing hours comes this much later at most, so that not all sites ask at once."""
+"""The longest random delay of a poll in a bank's publishing hours, so that not all sites ask at once."""
 
 Poll = Callable[[Feed], Awaitable[None]]
 Fill = Callable[[Feed, int], Awaitable[None]]
 
 
 def wall() -> datetime:
-    """The machine's wall clock, by which the banks' hours are kept; it may step."""
+    """The machine's wall clock, by which the banks' hours are planned. It may step."""
     return datetime.now(UTC)
 
 
 class Hours(BaseTrigger):  # type: ignore[misc]
     """
-    The moments of a cron line in a bank's time zone that are still to come.
+    The future moments of a cron line in a bank's time zone.
 
-    APScheduler's own trigger lists every moment that was missed, which takes seconds after a step of half a
-    year. It also leaves out a local time that does not exist, or comes twice, where clocks change.
+    APScheduler's own trigger lists every missed moment, which takes seconds after a step of half a year. It
+    also skips a local time that does not exist, or exists twice, when clocks change.
     """
 
     def __init__(self, *, zone: ZoneInfo, **fields: str) -> None:
@@ -49,7 +49,7 @@ class Hours(BaseTrigger):  # type: ignore[misc]
         """
         The first moment from `now` on, after `previous_fire_time`.
 
-        A local time that does not exist is kept an hour later. Of one that comes twice, the first counts.
+        A local time that does not exist is moved an hour later. Of one that exists twice, the first counts.
         """
         after = max(now, previous_fire_time + timedelta.resolution) if previous_fire_time else now
         local = after.astimezone(self._zone).replace(tzinfo=UTC, fold=0)
@@ -63,10 +63,10 @@ class Hours(BaseTrigger):  # type: ignore[misc]
 
 @dataclass(frozen=True, slots=True)
 class _Planned:
-    """A poll that comes after a delay."""
+    """A poll that is planned after a delay."""
 
     at: float
-    """On the event loop's clock."""
+    """The time on the event loop's clock."""
     handle: asyncio.TimerHandle
 
 
@@ -75,7 +75,7 @@ class Schedule:
     Plans the polls of every feed: `poll` asks one, `fill` asks its archive.
 
     Intervals and delays are counted on the event loop's monotonic clock, so that no step of the wall clock
-    moves them. Only the banks' hours follow the wall clock; whoever notices a step calls `stepped`.
+    moves them. Only the banks' hours follow the wall clock. After a step, `stepped` must be called.
     """
 
     def __init__(self, *, poll: Poll, fill: Fill) -> None:
@@ -90,7 +90,7 @@ class Schedule:
 
     @asynccontextmanager
     async def running(self, feeds: Iterable[Feed]) -> AsyncIterator[None]:
-        """Poll on schedule, at once for the first time; at the end, wait a moment for polls under way."""
+        """Poll on schedule, the first time at once; at the end, wait a moment for running polls."""
         for feed in feeds:
             self.poll_in(feed, 0, why="interval")
             self._add_hours(feed)
@@ -120,7 +120,7 @@ class Schedule:
     # What is planned.
 
     def poll_in(self, feed: Feed, seconds: float, *, why: str) -> None:
-        """Poll once after so many real seconds; a later call with the same `why` replaces this one."""
+        """Poll once after so many real seconds. A later call with the same `why` replaces this one."""
         self.drop(feed, why=why)
         if self._ends:
             return
@@ -129,7 +129,7 @@ class Schedule:
         self._planned[feed, why] = _Planned(loop.time() + seconds, handle)
 
     def drop(self, feed: Feed, *, why: str) -> None:
-        """Give up a poll that is not needed any more."""
+        """Cancel a poll that is no longer needed."""
         if planned := self._planned.pop((feed, why), None):
             planned.handle.cancel()
 
@@ -139,7 +139,7 @@ class Schedule:
             self._run(f"{feed.source.key}:history", self._fill(feed, days))
 
     def plans(self, feed: Feed) -> dict[str, datetime]:
-        """When a source is polled, by the reason: the earliest poll of each, by the wall clock."""
+        """When a source is polled, by reason: the earliest poll of each, by the wall clock."""
         now, clock = wall(), asyncio.get_running_loop().time()
         jobs = (job for job in self._scheduler.get_jobs() if job.args[0] is feed)
         hours = {job.args[1]: job.next_run_time for job in jobs if job.next_run_time}
@@ -152,9 +152,10 @@ class Schedule:
 
     def stepped(self, step: timedelta) -> None:
         """
-        Plan anew after the wall clock stepped, forward if `step` is positive.
+        Plan again after the wall clock stepped, forward if `step` is positive.
 
-        What the clock passed is done at once, and once: so it is after a machine slept, too.
+        Everything that became due by the step is done at once, and once. The same holds after the machine
+        slept.
         """
         clock = asyncio.get_running_loop().time()
         for (feed, why), planned in list(self._planned.items()):
@@ -167,7 +168,7 @@ class Schedule:
         self._scheduler.wakeup()
 
     def _begin(self, feed: Feed, why: str) -> None:
-        """Begin a poll whose time has come; one of the interval is followed by the next."""
+        """Start a poll whose time has come. A poll of the interval plans the next one."""
         del self._planned[feed, why]
         if why == "interval":
             jitter = min(feed.interval_seconds // 10, 60)
@@ -190,7 +191,7 @@ class Schedule:
 
 
 async def _logged(name: str, work: Awaitable[None]) -> None:
-    """Do the work, and log what it did not handle: the next poll comes all the same."""
+    """Do the work, and log an unexpected error: the next poll happens all the same."""
     try:
         await work
     except Exception as error:

@@ -1,7 +1,7 @@
 """
 The documents: the bytes of every answer that an event of the ledger came from, once each, compressed.
 
-They are evidence beside the events; no quote is derived from them. They stay in memory too, so that they can
+They are evidence beside the events; no quote is derived from them. They also stay in memory, so that they can
 be written again after Redis lost them.
 """
 
@@ -18,11 +18,11 @@ from ticker.rates.source import Source
 from ticker.records import Document
 
 KEEP_OFFERED = 64
-"""Answers that are remembered until the events that came from them are known."""
+"""Answers that are kept until the events that came from them are known."""
 AGGREGATOR_AGE = timedelta(days=30)
 """How much older than its newest table an aggregator's document may get. A bank's goes with its events."""
 HEARD_EVERY = timedelta(hours=12)
-"""Least time between two notes that a document was heard again."""
+"""The shortest time between two records that a document was heard again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Papers:
 
 
 class Shelf:
-    """The stored documents by their SHA-256, and the answers of which no event is known yet."""
+    """The stored documents by SHA-256, and the answers without a known event."""
 
     def __init__(self, sources: Iterable[Source]) -> None:
         self._aggregators = {source.key for source in sources if source.kind == "market"}
@@ -48,7 +48,7 @@ class Shelf:
         self._gone: set[str] = set()
 
     def load(self, documents: Iterable[Document], entries: Iterable[Entry]) -> None:
-        """Take up what another process stored, and the events that came from it."""
+        """Take the documents that another process stored, and the events that came from them."""
         self._kept = {each.sha256: each for each in documents}
         self._days.clear()
         self._changed.clear()
@@ -57,7 +57,7 @@ class Shelf:
             self._date(entry)
 
     def offer(self, answer: Answer, *, source: str, asked: date, now: datetime) -> str:
-        """Take an answer, to be stored if an event comes from it. Gives its SHA-256 in hex."""
+        """Take an answer. It is stored if an event comes from it. Returns its SHA-256 in hex."""
         sha256 = hashlib.sha256(answer.body).hexdigest()
         if known := self._kept.get(sha256):
             if now - known.last_heard >= HEARD_EVERY:

@@ -1,4 +1,4 @@
-"""Continues from what Redis has: after taking the lease, after a loss, and from an earlier version."""
+"""Continues from what is in Redis: after taking the lease, after a loss, and from an earlier version."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ticker.store import Snapshot, Store
 log = logging.getLogger(__name__)
 
 _KEPT = {"as_of", "published", "succeeded_at"}
-"""The fields of an outcome that are taken over from another process; the others are this one's own."""
+"""The fields of an outcome that are taken from another process. The others are this process's own."""
 
 
 class Takeover:
@@ -45,20 +45,20 @@ class Takeover:
         self._new_desk = new_desk
 
     async def take_up(self) -> None:
-        """Go on from what Redis holds, if others wrote it. Raises UNAVAILABLE's errors."""
+        """Continue from what is in Redis, if other processes wrote it. Raises UNAVAILABLE's errors."""
         snapshot, last = await self._store.snapshot(), await self._store.last_event()
         if self._outbox.mode == "reset":
             self._outbox.seen = max(self._outbox.seen, snapshot.cursor)
-            return  # whatever Redis holds is about to be forgotten
+            return  # everything in Redis is about to be replaced
         if last > self._outbox.written or snapshot.cursor > self._outbox.seen:
             await self._start_from(snapshot, last)
 
     async def _start_from(self, snapshot: Snapshot, last: int) -> None:
         """
-        Begin with what others wrote, which is newer than what this process knows.
+        Start with what other processes wrote, which is newer than what this process knows.
 
-        Every source is then asked in full, and all quotes are judged anew. If the ledger is this process's
-        own, and only the answer to its write was lost, it keeps its desk.
+        Every source is then asked in full, and all quotes are judged again. If this process wrote the ledger,
+        and only the answer to its write was lost, it keeps its desk.
         """
         await self._take_outcomes()
         quotes = [quote for _, quote in snapshot.rows]
@@ -70,7 +70,7 @@ class Takeover:
             return
         old = [] if entries else await self._events_of_an_earlier_version(quotes)
         desk = self._new_desk()
-        # A ledger of five years takes some seconds; the readers of this process must not wait for it.
+        # A ledger of five years takes some seconds; this process must serve its readers meanwhile.
         with _no_garbage_collection():
             await asyncio.to_thread(desk.load, entries or old, quotes)
         gc.freeze()
@@ -84,7 +84,7 @@ class Takeover:
         self._say_changes(desk, quotes)
 
     def _is_ours(self, entries: Sequence[Entry]) -> bool:
-        """Whether the ledger is this process's own, as far as it was written."""
+        """Whether this process wrote the ledger that is in Redis."""
         known = {entry.number: entry for entry in self._current.desk.entries}
         return any(entry.number in known for entry in entries[-1:]) and all(
             known.get(entry.number, entry) == entry for entry in entries
@@ -103,7 +103,7 @@ class Takeover:
             feed.outcome = feed.outcome.model_copy(update=told)
 
     async def _events_of_an_earlier_version(self, quotes: Iterable[Quote]) -> list[Entry]:
-        """The ledger that follows from what a version without one left in Redis; empty if none did."""
+        """The ledger that follows from the data of a version without one; empty if there is none."""
         fixings = await self._store.fixings(self._settings.symbols)
         memory = await self._store.legacy_memory()
         if not fixings and memory is None:
@@ -113,7 +113,7 @@ class Takeover:
         return [Entry(number, event) for number, event in enumerate(events, 1)]
 
     def heal(self) -> None:
-        """Redis lost what was written, or may have (flushed, restored, promoted): say it all again."""
+        """Redis lost what was written, or may have (flushed, restored, promoted): write it all again."""
         if self._outbox.begins:
             return
         if self._outbox.mode == "changes":
@@ -127,10 +127,10 @@ class Takeover:
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
     """
-    Switch the garbage collector off while many values are made that stay: it takes a third of a fold's time.
+    Switch the garbage collector off while many lasting values are made: it takes a third of a fold's time.
 
-    The caller freezes them afterwards, so that no later collection walks through them. With five years of
-    eleven sources that would take nearly a second, in which no reader is served.
+    The caller freezes them afterwards, so that later collections skip them. With five years of eleven sources
+    a collection would take nearly a second, in which no reader is served.
     """
     gc.disable()
     try:

@@ -6,11 +6,11 @@ from collections.abc import Collection
 from time import monotonic
 
 FIRST_WAIT_SECONDS = 10
-"""How long a source's first rate waits at most."""
+"""The longest wait of a source's first rate."""
 
 
 class Waits:
-    """When each wait began, on the monotonic clock."""
+    """The start of each wait, on the monotonic clock."""
 
     def __init__(self) -> None:
         self._since: dict[str, float] = {}
@@ -20,7 +20,7 @@ class Waits:
         self._since.clear()
 
     def left(self, waiting: Collection[str]) -> float | None:
-        """Seconds until the first of these waits is over; None if nobody waits."""
+        """Seconds until the first of these waits is over; None if there is none."""
         now = monotonic()
         ends = [self._since.setdefault(key, now) + FIRST_WAIT_SECONDS for key in waiting]
         return max(0.0, min(ends) - now) if ends else None

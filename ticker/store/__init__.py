@@ -1,8 +1,8 @@
 """
 All of Redis: write, snapshot, follow, ledger, history, scripts, lease. Redis 6.2 or later, or Valkey.
 
-One publication is one entry of the stream, written by one Lua script together with the latest quotes, the
-history and the events of the ledger that it follows from: no reader ever sees one without the others.
+One publication is one entry of the stream. One Lua script writes it together with the latest quotes, the
+history and the events behind it: no reader ever sees one without the others.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = [
 
 
 class Store(Leases, Orders, Scripts, Quotes, Ledger):
-    """Everything that the service reads and writes in Redis; `write` is the poller's one write."""
+    """Everything that the service reads and writes in Redis. `write` is the poller's only write."""
 
     def __init__(
         self,
@@ -52,10 +52,10 @@ class Store(Leases, Orders, Scripts, Quotes, Ledger):
         keeps: bool = False,
     ) -> None:
         """
-        `stream_length` is in publications. An edge may read at `read_url`; a poller may not, as it must know
-        all that was written. `keeps` says of the server that it never loses what readers were told.
+        `stream_length` is in publications. An edge may read at `read_url`; a poller may not, because it must
+        know everything that was written. `keeps` says that the server never loses what readers were sent.
 
-        `sentinels` are the `username` and the `password` of Sentinels themselves. Raises Refused.
+        `sentinels` are the `username` and the `password` of the Sentinels themselves. Raises Refused.
         """
         super().__init__(url, prefix=prefix, read_url=read_url, sentinels=sentinels)
         self._length = stream_length

@@ -1,7 +1,7 @@
 """
-Reads `redis.url`: which server, who we are, over TLS or not. Pure.
+Reads `redis.url`: the server, the user, with TLS or without. Pure.
 
-No error repeats what was written, as a mistyped address may have a password anywhere.
+No error repeats the address, because a mistyped one may have a password anywhere.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ _TLS = {
     "ssl_check_hostname": "true or false",
     "ssl_cert_reqs": "required or none",
 }
-"""The options of TLS, and what each may be."""
+"""The options of TLS, and the permitted values of each."""
 FILES = frozenset(name for name, what in _TLS.items() if what == "a file")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """Where a Redis is, and how to get in."""
+    """Where a Redis is, and how to log in."""
 
     kind: Kind
     is_tls: bool = False
     hosts: tuple[Host, ...] = ()
-    """The server; or the sentinels, or nodes of the cluster, of which any may be away."""
+    """The server; or the sentinels, or the nodes of a cluster, of which any may be away."""
     path: str = ""
-    """That of the socket."""
+    """The path of the socket."""
     service: str = ""
-    """What the sentinels call the server."""
+    """The sentinels' name for the server."""
     database: int = 0
     username: str = ""
     password: str = field(default="", repr=False)
@@ -62,7 +62,7 @@ class Address:
 
 
 def read(url: str) -> Address:
-    """What an address says. Raises ValueError in words, which never have a part of a password."""
+    """Parse an address. Raises ValueError in words, which never have a part of a password."""
     scheme, separator, rest = url.strip().partition("://")
     if not separator or scheme not in _KINDS:
         raise ValueError(
@@ -135,7 +135,7 @@ def _number(text: str) -> int:
 
 
 def _options(query: str, kind: Kind, *, is_tls: bool) -> Iterator[tuple[str, str]]:
-    """The options after `?`. Others would be taken for arguments of the client, or be ignored."""
+    """The options after `?`. Unknown ones would become arguments of the client, or be ignored."""
     seen = set()
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name in seen:

@@ -25,7 +25,7 @@ class Batch:
     entries: tuple[Entry, ...] = ()
     """Events of the ledger, with rising numbers."""
     after: int = 0
-    """The number of the last event that the caller knows to be written; 0 if it knows of none."""
+    """The number of the last event that the caller knows to be written; 0 if it knows none."""
     dropped: tuple[int, ...] = ()
     """The numbers of events to be deleted from the ledger."""
     documents: tuple[Document, ...] = ()
@@ -34,11 +34,11 @@ class Batch:
     """The SHA-256 of documents to be deleted."""
     outcomes: tuple[Outcome, ...] = ()
     answers: tuple[tuple[str, Done], ...] = ()
-    """The ids of operators' orders, rising, and what came of each; one that is answered already stays so."""
+    """The answers to operators' orders, by rising ids. An order that has an answer keeps it."""
     anew: bool = False
     """Whether the ledger and the documents are emptied first: set in the first part of a rewrite."""
     took_over: bool = False
-    """Whether the ledger now has what an earlier version remembered, so that its memory is deleted."""
+    """Whether the ledger now has the data of an earlier version, so that the old data is deleted."""
 
     @property
     def symbols(self) -> list[str]:

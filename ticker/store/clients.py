@@ -41,14 +41,15 @@ class Clients:
     """
     The clients of one address.
 
-    One for commands, one for answers as bytes, and one that follows the stream, whose blocking read the
-    default client would retry silently for a minute (seen with redis-py 8.1). They speak RESP3 until a server
-    does not know it.
+    One is for commands, one for answers as bytes, and one follows the stream. The default client would retry
+    the follower's blocking read silently for a minute (seen with redis-py 8.1). They use RESP3 unless a
+    server does not know it.
     """
 
     def __init__(self, url: str, sentinels: Mapping[str, Any], *, key: str) -> None:
         """
-        `sentinels` are the user and the password of the sentinels themselves, `key` is the address's name.
+        `sentinels` are the user and the password of the sentinels themselves; `key` names the address in
+        errors.
 
         Raises Refused.
         """
@@ -80,24 +81,24 @@ class Clients:
 
     @property
     def bytes(self) -> Client:
-        """The one whose answers are bytes."""
+        """The client whose answers are bytes."""
         self._keep_up()
         return self._bytes
 
     @property
     def follower(self) -> Client:
-        """The one that may wait for long."""
+        """The client for blocking reads."""
         self._keep_up()
         return self._follower
 
     def _keep_up(self) -> None:
-        """Make the clients anew if the server has refused RESP3: a client's answers have one shape."""
+        """Make new clients if the server refused RESP3: all answers of a client must have one shape."""
         if self._made_for != self._protocol:
             self._old += (self._commands, self._bytes, self._follower)
             self._make()
 
     async def greet(self, name: str) -> None:
-        """See whether this is the Redis that was meant; `name` is a key in it. Raises Refused."""
+        """Check that this is the intended Redis; `name` is a key in it. Raises Refused."""
         try:
             if self._sentinels:
                 await self._sentinels.greet(self.where.service)
@@ -108,7 +109,7 @@ class Clients:
             raise
 
     async def _hear(self, name: str) -> None:
-        """What it says of itself; one that does not know HELLO only gives a key, or says who has it."""
+        """Check the server's answers. One that does not know HELLO is only asked for a key."""
         mode = await self._mode()
         if mode == "cluster" and self.where.kind != "cluster":
             raise Refused(self._key, CLUSTER)
@@ -120,7 +121,7 @@ class Clients:
             raise InvalidResponse("the server there is not a Redis")
 
     async def _mode(self) -> str:
-        """`standalone`, `cluster` or `sentinel`; nothing if it does not know HELLO."""
+        """`standalone`, `cluster` or `sentinel`; empty if the server does not know HELLO."""
         if self._protocol == 3:
             try:
                 return str((await self.commands.execute_command("HELLO")).get("mode"))
@@ -133,9 +134,9 @@ class Clients:
 
     async def look(self) -> None:
         """
-        Leave a master that the sentinels do not name any more.
+        Disconnect from a master that the sentinels no longer name.
 
-        After a planned fail-over it answers for ten more seconds, and what is written to it is lost.
+        After a planned fail-over it still answers for ten seconds, and what is written to it is lost.
         """
         for pool in self._watched:
             with suppress(*UNAVAILABLE):
@@ -146,7 +147,7 @@ class Clients:
         for client in (*self._old, self._commands, self._bytes, self._follower):
             await client.aclose()
             if isinstance(client, RedisCluster):
-                # Its own aclose() does nothing while the cluster's shape is in doubt.
+                # Its own aclose() does nothing while the shape of the cluster is unknown.
                 await client.nodes_manager.aclose()
                 await client.nodes_manager.aclose("startup_nodes")
         if self._sentinels:
@@ -154,10 +155,10 @@ class Clients:
 
     def _client(self, retry: Retry, *, blocks: float = 0, decode_responses: bool = True) -> Client:
         """
-        A client that never gives up by itself: every call of it stands under a timeout() of ours.
+        A client without time limits of its own: our timeout() limits every call.
 
-        With a `socket_timeout` it sends by wait_for(), which swallows a cancellation that comes just when
-        the bytes have gone (before Python 3.12; seen 2026-11-24): a follower then lives for ever.
+        With a `socket_timeout` it would send through wait_for(), which swallows a cancellation just after the
+        bytes were sent (before Python 3.12; seen 2026-11-24): a follower would then live for ever.
         """
         where = self.where
         facts: dict[str, Any] = {
@@ -168,7 +169,8 @@ class Clients:
             "legacy_responses": False,
             "socket_timeout": None,
             "socket_connect_timeout": COMMAND_TIMEOUT,
-            # Says its name and version, and asks for news of maintenance: a user may do neither.
+            # It would send its name and version, and subscribe to maintenance news. A user may lack both
+            # permissions.
             "driver_info": None,
             "maint_notifications_config": MaintNotificationsConfig(enabled=False),
             "retry": retry,
@@ -184,7 +186,7 @@ class Clients:
         return Redis.from_pool(ConnectionPool(**facts, **_place(where)))
 
     async def _introduce(self, connection: AbstractConnection) -> None:
-        """What a connection says first. Notes a server that does not know RESP3."""
+        """Send the first commands of a connection. Notes a server that does not know RESP3."""
         try:
             await connection.on_connect()
         except (AttributeError, TypeError, ValueError, LookupError):
@@ -210,10 +212,10 @@ def _once_more() -> Retry:
 
 def _cluster(where: Address, facts: dict[str, Any], blocks: float) -> RedisCluster:
     """
-    A client of a Cluster. It has to notice by itself that a node is silent, as only then it asks the others.
+    A client of a Cluster. It must notice itself that a node is silent, because only then it asks the others.
 
-    So it has a `socket_timeout`, shorter than ours, and may swallow a cancellation (see `_client`): whoever
-    ends a follower of a Cluster cancels it until it has ended.
+    So it has a `socket_timeout`, shorter than ours, and may swallow a cancellation (see `_client`): a
+    follower of a Cluster must be cancelled repeatedly until it has ended.
     """
     waits = blocks + 1 if blocks else COMMAND_TIMEOUT * 0.6
     nodes = [ClusterNode(host, port) for host, port in where.hosts]
@@ -221,11 +223,11 @@ def _cluster(where: Address, facts: dict[str, Any], blocks: float) -> RedisClust
 
 
 class _Sentinels(Sentinel):
-    """The sentinels of an address, none of which is waited for long: one may be frozen."""
+    """The sentinels of an address. None is waited for long, because one may be frozen."""
 
     @classmethod
     def of(cls, where: Address, credentials: Mapping[str, Any]) -> Self:
-        """Those of an address."""
+        """The sentinels of an address."""
         tls = {"ssl": True, **where.tls} if where.is_tls else {}
         facts = {
             "protocol": 2,
@@ -237,7 +239,7 @@ class _Sentinels(Sentinel):
         return cls(where.hosts, sentinel_kwargs=facts | tls | dict(credentials))
 
     async def greet(self, service: str) -> None:
-        """See whether they are sentinels, let us in, and know the service. Raises Refused."""
+        """Check that they are sentinels, accept the user, and know the service. Raises Refused."""
         for sentinel in self.sentinels:
             try:
                 async with asyncio.timeout(SENTINEL_TIMEOUT):
@@ -254,7 +256,7 @@ class _Sentinels(Sentinel):
             return
 
     async def discover_master(self, service_name: str) -> tuple[str, int]:
-        """The address of the master, by the first sentinel that answers in time."""
+        """The address of the master, from the first sentinel that answers in time."""
         for _ in self.sentinels:
             try:
                 async with asyncio.timeout(SENTINEL_TIMEOUT):

@@ -1,4 +1,4 @@
-"""What every part of the store has: its clients, its prefix, and a limit to each wait."""
+"""The common base of the store: its clients, its prefix, and a limit to each wait."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GREETING_TIMEOUT = 5.0
 
 class Connected:
     """
-    What every part of the store has: a Redis, perhaps another one to read from, and a prefix.
+    The common base of the store: a Redis, perhaps another one to read from, and a prefix.
 
     Every method raises one of UNAVAILABLE while Redis is away: each command within COMMAND_TIMEOUT, whatever
     it waits for.
@@ -31,9 +31,9 @@ class Connected:
         self, url: str, *, prefix: str, read_url: str = "", sentinels: Mapping[str, Any] | None = None
     ) -> None:
         """
-        Without `read_url`, everything is read at `url`, too.
+        Without `read_url`, everything is read at `url`.
 
-        `sentinels` are the `username` and the `password` of Sentinels themselves. Raises Refused.
+        `sentinels` are the `username` and the `password` of the Sentinels themselves. Raises Refused.
         """
         self._prefix = prefix
         self._writing = Clients(url, sentinels or {}, key="redis.url")
@@ -47,7 +47,7 @@ class Connected:
 
     async def greet(self) -> None:
         """
-        See whether this is the Redis that was meant, and whether it lets us in.
+        Check that this is the intended Redis, and that it accepts the user.
 
         Raises Refused; or UNAVAILABLE's errors, if that can't be known yet.
         """
@@ -68,7 +68,7 @@ class Connected:
 
     @asynccontextmanager
     async def _in_time(self, seconds: float | None = None) -> AsyncIterator[None]:
-        """The time that one command is given, and errors of a Cluster as those that callers expect."""
+        """Limit the time of one command, and turn a Cluster's errors into those that callers expect."""
         try:
             async with asyncio.timeout(clients.COMMAND_TIMEOUT if seconds is None else seconds):
                 yield

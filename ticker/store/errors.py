@@ -1,4 +1,4 @@
-"""What goes wrong with a Redis: away, refused, overtaken, not the one that was meant."""
+"""Errors of a Redis: away, refused, overtaken, not the intended one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from redis.exceptions import TimeoutError as RedisTimeout
 from ticker.store.address import Address
 
 UNAVAILABLE = (RedisError, OSError, TimeoutError)
-"""What any call may raise while Redis is away; the caller decides when to come back."""
+"""The errors of any call while Redis is away. The caller decides when to retry."""
 CLUSTER = "the server there is a node of a Cluster: write redis+cluster:// instead of redis://"
 
 
@@ -27,7 +27,7 @@ _PLACE = re.compile(r"\S*(?:\d+\.\d+\.\d+\.\d+|\[[0-9a-fA-F:]+\]|[\w.-]+):\d+\S*
 
 
 def public(error: BaseException) -> str:
-    """What is wrong with Redis, in words for anybody: without its address."""
+    """The error in words that anybody may read: without the address of Redis."""
     if isinstance(error, TimeoutError | RedisTimeout):
         return "timed out"
     if isinstance(error, ResponseError):
@@ -38,7 +38,7 @@ def public(error: BaseException) -> str:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether Redis answered and refused: it is full, can't save, misses a replica, or forbids it."""
+    """Whether Redis answered and refused: it is full, can't save, lacks a replica, or forbids it."""
     return isinstance(error, ResponseError)
 
 
@@ -47,11 +47,11 @@ class LeaseLost(Exception):
 
 
 class Behind(Exception):
-    """Redis has less than was written, or may have (flushed, restored, promoted): write everything anew."""
+    """Redis has less than was written, or may have (flushed, restored, promoted): write everything again."""
 
 
 class Refused(ValueError):
-    """Not the Redis that was meant, or one that does not let us in. Names the key of the settings."""
+    """Not the intended Redis, or one that refuses the login. Names the key of the settings."""
 
     def __init__(self, key: str, words: str) -> None:
         super().__init__(words)
@@ -59,7 +59,7 @@ class Refused(ValueError):
 
 
 def fault(error: BaseException | None, where: Address) -> str:
-    """Why it is not the Redis that was meant, or does not let us in; nothing if it is only out of reach."""
+    """Why it is not the intended Redis, or refuses the login; empty if it is only unreachable."""
     match error:
         case None | Refused():
             return ""
@@ -85,5 +85,5 @@ def fault(error: BaseException | None, where: Address) -> str:
 
 
 def _is_told_so(error: BaseException) -> bool:
-    """Whether a node said so, which redis-py takes any refusal for."""
+    """Whether a node said so. redis-py takes any refusal for this."""
     return error.__cause__ is None and not isinstance(error.__context__, NoPermissionError)

@@ -1,4 +1,4 @@
-"""Who polls."""
+"""The poller's lease."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ticker.store.connection import Connected
 
 
 class Leases(Connected):
-    """Who polls."""
+    """The poller's lease, and what is known of its holder."""
 
     async def acquire(self, owner: str, *, seconds: int, now_ms: int, force: bool = False) -> str | None:
         """
-        Take the poller's lease, if nobody has it (or by `force`); None if somebody has.
+        Take the poller's lease if it is free, or by `force`; None if another process has it.
 
-        The lease begins with a fencing token, a number that only grows.
+        The lease starts with a fencing token, a number that only grows.
         """
         args = [owner, seconds * 1000, now_ms, int(force)]
         lease: str | None = await self._run(lua.ACQUIRE, ["leader", "fence", "poller"], args)
@@ -31,7 +31,7 @@ class Leases(Connected):
             return bool(await self._writing.commands.exists(self._key("leader")))
 
     async def polls(self) -> Polling | None:
-        """Who polls, or polled last, and when it last wrote; None if nobody ever did."""
+        """The process that polls, or polled last, and its last write; None if none ever did."""
         async with self._in_time():
             told: Any = await self._reading.commands.hgetall(self._key("poller"))
             seconds, micros = await self._reading.commands.time()
@@ -44,14 +44,14 @@ class Leases(Connected):
         return Polling(owner, _moment(int(since)), _moment(wrote_ms), max(0.0, silent), holds)
 
     async def renew(self, lease: str, *, seconds: int, holds: Iterable[Pair] = ()) -> Cursor:
-        """Keep the lease, tell holds; return the last cursor of the stream. Raises LeaseLost."""
+        """Renew the lease and record the holds; return the last cursor of the stream. Raises LeaseLost."""
         await self._writing.look()
         args = [lease, seconds * 1000, " ".join(sorted(map(str, holds)))]
         last = await self._run(lua.RENEW, ["leader", "stream", "fence", "poller"], args)
         return Cursor.parse(last) if last else NOWHERE
 
     async def note_version(self, lease: str, version: str) -> None:
-        """Record which version of this service polls. Raises LeaseLost."""
+        """Record the version of this service that polls. Raises LeaseLost."""
         await self._run(lua.NOTE_VERSION, ["leader", "fence", "version"], [lease, version])
 
     async def version(self) -> str:
@@ -60,7 +60,7 @@ class Leases(Connected):
             return str(await self._reading.commands.get(self._key("version")) or "")
 
     async def release(self, lease: str) -> None:
-        """Give the lease back, so that the next poller need not wait."""
+        """Give the lease back, so that the next poller does not have to wait."""
         await self._run(lua.RELEASE, ["leader", "fence"], [lease])
 
 

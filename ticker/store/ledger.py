@@ -28,7 +28,7 @@ class Ledger(Connected):
     """What a poller reads to continue after another one."""
 
     async def ledger(self) -> list[Entry]:
-        """Every event, in order. Unreadable ones are left out."""
+        """Every event, in order. Unreadable ones are skipped."""
         found: list[Entry] = []
         key, after = self._key("ledger"), "-"
         while True:
@@ -55,7 +55,7 @@ class Ledger(Connected):
         return Cursor.parse(info["last-generated-id"]).epoch
 
     async def documents(self) -> dict[str, Document]:
-        """Every document, by its SHA-256. Unreadable ones are left out."""
+        """Every document, by its SHA-256. Unreadable ones are skipped."""
         async with self._in_time():
             abouts: Any = await self._writing.commands.hgetall(self._key("documents:about"))
         found: dict[str, Document] = {}
@@ -69,7 +69,7 @@ class Ledger(Connected):
         return found
 
     async def legacy_memory(self) -> LegacyMemory | None:
-        """What a poller of an earlier version remembered; None if there is nothing readable."""
+        """The data of a poller of an earlier version; None if there is nothing readable."""
         async with self._in_time():
             text: Any = await self._writing.commands.get(self._key("memory"))
         try:

@@ -1,10 +1,10 @@
-"""The scripts that run in Redis, each in one step: whoever reads sees all of it or nothing."""
+"""The scripts that run in Redis, each in one step: a reader sees all of it or nothing."""
 
 from __future__ import annotations
 
-# A lease is held while it is there, and also after it ran out until another process takes one: Redis's clock
-# may jump, and the process that polls may be stopped for a while. The fence tells, as every new lease and
-# every release raises it.
+# A lease is held while its key exists. It is also held after the key expired, until another process takes
+# one: Redis's clock may jump, and the polling process may be stopped for a while. The fence shows this,
+# because every new lease and every release raises it.
 HOLDS = """
 local function holds(leader, fence, lease)
   local said = redis.call('GET', leader)
@@ -13,7 +13,7 @@ local function holds(leader, fence, lease)
 end
 """
 
-# What readers are told of who polls, by Redis's clock: it outlives the lease.
+# The facts about the polling process for readers, by Redis's clock. They outlive the lease.
 WROTE = """
 local function wrote(poller, lease)
   local time = redis.call('TIME')
@@ -147,8 +147,8 @@ return string.format('%.0f-%.0f', epoch, sequence)
 )
 
 # KEYS: leader, fence, poller. ARGV: owner, milliseconds, now in ms, force. Returns the lease or nil.
-# The fence only ever grows, also over a flush, as it is never below the clock. A lease that lasts longer than
-# any could is of before Redis's clock was set back: whoever holds it renews it, or it runs out.
+# The fence only ever grows, even over a flush, because it is never below the clock. A lease that lasts longer
+# than possible was taken before Redis's clock was set back: its holder renews it, or it runs out.
 ACQUIRE = (
     WROTE
     + """
@@ -203,8 +203,8 @@ redis.call('SET', KEYS[3], ARGV[2])
 """
 )
 
-# KEYS: answers, orders. Returns the orders after the last one that was answered. In one step, as it is asked
-# every two seconds.
+# KEYS: answers, orders. Returns the orders after the last one with an answer. One step, because it runs every
+# two seconds.
 ORDERS = """
 local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
 return redis.call('XRANGE', KEYS[2], last[1] and '(' .. last[1][1] or '-', '+', 'COUNT', 100)

@@ -1,4 +1,4 @@
-"""What operators ask of the process that polls, and what came of it."""
+"""The orders of operators to the process that polls, and the answers."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from ticker.store import lua
 from ticker.store.connection import Connected
 
 ORDERS_KEPT = 1000
-"""Orders of operators, and their answers, that are kept as a record."""
+"""The number of orders, and of answers, that are kept as a record."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What an operator decided: `confirm` or `hold` a symbol, or `backfill` so many days."""
+    """An operator's decision: `confirm` or `hold` a symbol, or `backfill` so many days."""
 
     id: str
-    """The order's place among all; its time in ms is the first part."""
+    """The position of the order among all. Its time in ms is the first part."""
     verb: str
     subject: str
     by: str
@@ -26,7 +26,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What came of an order."""
+    """The answer to an order."""
 
     text: str
     done: bool
@@ -34,7 +34,7 @@ class Done:
 
 
 class Orders(Connected):
-    """What operators ask of the process that polls. Its answers are a part of what it writes (`Batch`)."""
+    """The orders of operators to the process that polls. Its answers are part of its writes (`Batch`)."""
 
     async def order(self, verb: str, subject: str, by: str) -> str:
         """Record an operator's decision for the process that polls; return the order's id."""
@@ -45,7 +45,7 @@ class Orders(Connected):
         return str(order)
 
     async def orders(self) -> list[Order]:
-        """The orders that nobody has answered yet, oldest first."""
+        """The orders without an answer, oldest first."""
         rows = await self._run(lua.ORDERS, ["answers", "orders"], [])
         told = ((entry, dict(zip(words[::2], words[1::2], strict=True))) for entry, words in rows)
         return [
@@ -54,7 +54,7 @@ class Orders(Connected):
         ]
 
     async def answered(self, order: str) -> Done | None:
-        """What came of an order; None while nobody has answered it."""
+        """The answer to an order; None while there is none."""
         async with self._in_time():
             rows: Any = await self._writing.commands.xrange(self._key("answers"), min=order, max=order)
         return Done(rows[0][1].get("text", ""), rows[0][1].get("done") == "1") if rows else None

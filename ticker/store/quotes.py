@@ -16,7 +16,7 @@ from ticker.store import clients, rows
 from ticker.store.connection import Connected
 
 SNAPSHOT_TRIES = 5
-"""How often a snapshot is read while publications come in between."""
+"""How often a snapshot is read again while publications arrive between its reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,12 @@ class Quotes(Connected):
 
     async def snapshot(self) -> Snapshot:
         """
-        The latest quotes and the last cursor, as of one moment. Unreadable rows are left out.
+        The latest quotes and the last cursor, as of one moment. Unreadable rows are skipped.
 
         It needs neither MULTI nor a script, which a server over its `maxmemory`, a replica or an ACL may
-        refuse. If the cursor moves between the reads, they are made again. If it never rests, the snapshot
-        is that of the first read: what is newer is left out, as whoever follows from there gets it next.
+        refuse. If the cursor moves between the reads, they are repeated. If it never rests, the snapshot is
+        that of the first read. What is newer is left out, because a reader that follows from there gets it
+        next.
         """
         for _ in range(SNAPSHOT_TRIES):
             cursor, latest, after = await self._latest()
@@ -54,7 +55,7 @@ class Quotes(Connected):
         return Snapshot(cursor, tuple(row for row in found if row and row[0] <= cursor))
 
     async def _latest(self) -> tuple[Cursor, dict[str, str], Cursor]:
-        """The latest quotes as they are kept, and the last cursors before and after they were read."""
+        """The latest quotes as stored, and the last cursors before and after they were read."""
         stream = self._key("stream")
         async with self._in_time(), self._reading.commands.pipeline(transaction=False) as pipeline:
             pipeline.xrevrange(stream, count=1)
@@ -65,7 +66,7 @@ class Quotes(Connected):
 
     async def follow(self, position: Cursor) -> AsyncGenerator[Publication, None]:
         """
-        Every publication after `position`, as it comes, without end. Raises UNAVAILABLE's errors.
+        Every publication after `position`, as it arrives, without end. Raises UNAVAILABLE's errors.
 
         The position is always explicit: `$` would lose what is published between two reads.
         """
@@ -88,9 +89,9 @@ class Quotes(Connected):
         source: str | None = None,
     ) -> list[Fixing]:
         """
-        What every source (or one) said of each symbol, by day, from `since` to `until`, both included.
+        The rates of every source (or of one) for each symbol, by day, from `since` to `until` inclusive.
 
-        Unreadable rows are left out.
+        Unreadable rows are skipped.
         """
         found: list[Fixing] = []
         for symbol in symbols:
@@ -104,13 +105,13 @@ class Quotes(Connected):
             for number, member in enumerate(members):
                 if fixing := rows.fixing(key, member, symbol):
                     found.append(fixing)
-                # Five years take a tenth of a second; the loop's other work must not wait for that.
+                # Five years take a tenth of a second; the event loop's other work must not wait for that.
                 if not number % rows.ROWS_AT_ONCE:
                     await asyncio.sleep(0)
         return found
 
     async def outcomes(self, sources: Sequence[str]) -> dict[str, Outcome]:
-        """How each source's last poll went, where that is known."""
+        """The outcome of each source's last poll, where it is known."""
         async with self._in_time():
             texts = await self._reading.commands.mget([self._key(f"source:{source}") for source in sources])
         found = {}

@@ -1,4 +1,4 @@
-"""Reads what is kept. The append-only file has no checksum: what comes back is validated."""
+"""Parses what is stored. The append-only file has no checksum, so everything is validated."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ticker.records import Document
 log = logging.getLogger(__name__)
 
 ROWS_AT_ONCE = 50
-"""Rows of a history or of the ledger that are parsed before the loop's other work gets a turn: some ms."""
+"""Rows of a history or of the ledger that are parsed before other work gets a turn: some ms."""
 
 
 def latest(symbol: str, text: str) -> tuple[Cursor, Quote] | None:

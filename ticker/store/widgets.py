@@ -8,9 +8,9 @@ from ticker.store import lua
 from ticker.store.connection import Connected
 
 SCRIPTS_KEPT = 20
-"""Versions of the widget's script that pages may ask for by name: at 20 KB each, 400 KB."""
+"""Versions of the widget's script that are kept, because pages name them: at 20 KB each, 400 KB."""
 SCRIPT_DAYS = 3 * 366
-"""How long one is kept after the last process started with it; a browser may keep its copy a year."""
+"""How long one is kept after the last process started with it. A browser may cache it for a year."""
 
 
 class Scripts(Connected):
@@ -18,10 +18,10 @@ class Scripts(Connected):
 
     async def keep_script(self, fingerprint: str, script: str, *, now_ms: int) -> None:
         """
-        Keep the widget's script that a process starts with, for pages that ask any process for it.
+        Store the script with which a process starts, for pages that ask any process for it.
 
-        No lease is checked, as any process may write it: its name is the hash of its bytes, so all that a
-        late write of a stopped process can change is the time at which it was last started with.
+        No lease is checked: any process may write it. Its name is the hash of its bytes, so a late write of a
+        stopped process can only change the time of its last start.
         """
         day_ms = 86_400_000
         args = [fingerprint, script, now_ms, SCRIPTS_KEPT, SCRIPT_DAYS * day_ms]
