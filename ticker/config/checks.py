@@ -1,4 +1,4 @@
-"""What several keys say together, and what the sources have: more than one key's own type can tell."""
+"""Checks of several keys together, and of keys that depend on what the sources publish."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ticker.store import address
 
 def contradictions(settings: Settings, *, here: bool) -> Iterator[Fault]:
     """
-    What is wrong with the settings as a whole.
+    The faults of the settings as a whole.
 
     `here`: whether they are to serve on this machine, which must then have their host.
     """
@@ -58,7 +58,7 @@ def _redis(redis: RedisSettings) -> Iterator[Fault]:
         try:
             if url not in ("", "embedded"):
                 address.read(url)
-        except ValueError as error:  # its words never have a part of a password
+        except ValueError as error:  # this text never has a part of a password
             yield Fault(("redis", name), f"this address can't be used: {error}", "")
 
 
@@ -88,7 +88,7 @@ def _policy(policy: Policy, path: Path) -> Iterator[Fault]:
             )
 
 
-# The lists of all sources together have every currency in use. A source whose list is not known has no other.
+# The lists of all sources together name every currency in use, also those of sources without a list.
 _LISTED: frozenset[str] = frozenset[str]().union(*(source.currencies for source in SOURCES.values()))
 
 
@@ -120,7 +120,7 @@ def _near_code(code: str) -> str:
 
 
 def _near(code: str) -> str:
-    """The listed code that was meant: one with the same letters, else the most similar; ours come first."""
+    """The listed code that was meant: one with the same letters, or the most similar; ours come first."""
     ours = [source.authority_for for source in SOURCES.values() if source.authority_for]
     candidates = [*ours, *sorted(_LISTED.difference(ours))]
     same = [each for each in candidates if sorted(each) == sorted(code)]
@@ -131,7 +131,7 @@ def _host(server: ServerSettings) -> Iterator[Fault]:
     try:
         family = socket.AF_INET if ip_address(server.host).version == 4 else socket.AF_INET6
     except ValueError:
-        return  # a name is asked for when the port opens: its server may be slow
+        return  # a name is resolved when the port opens, because its server may be slow
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         try:
             probe.bind((server.host, 0))

@@ -24,7 +24,7 @@ PREFIX, SEPARATOR = "TICKER_", "__"
 REDIS_URL = "TICKER_REDIS_URL"
 SENTINEL_PASSWORD = "TICKER_REDIS_SENTINEL_PASSWORD"  # noqa: S105 - a name
 Secrets = Mapping[tuple[str, ...], tuple[str, str]]
-"""By the place in the document, a secret that no file may have, and its variable."""
+"""Secrets that may not be in a file: by the path of their key, the secret and its variable."""
 
 
 def variable_of(path: tuple[str, ...]) -> str:
@@ -33,7 +33,7 @@ def variable_of(path: tuple[str, ...]) -> str:
 
 
 def overlay(given: Given, environment: Mapping[str, str]) -> Iterator[tuple[str, Fault]]:
-    """Put the variables into the document; give those that can't be used, by their names."""
+    """Put the variables into the document; give the unusable ones, by name."""
     for name, text in sorted(environment.items()):
         if (
             name.startswith(PREFIX)
@@ -78,13 +78,13 @@ def variable_of_key(source: str) -> str:
 
 
 def _find(name: str) -> tuple[tuple[str, ...], Node | None]:
-    """The key of a variable, as the tree spells it."""
+    """The key of a variable, spelled as in the tree of keys."""
     node: Node | None = ROOT
     path: list[str] = []
     is_top = name.startswith(PREFIX + "_")
     for part in name[len(PREFIX) + is_top :].split(SEPARATOR):
         below = node if isinstance(node, Table) else None
-        # Currencies are capital letters in the file, everything else is small ones.
+        # Currencies are upper case in the file, and everything else is lower case.
         spelled = part if below and below.each and not below.names else part.lower()
         node = below.get(spelled) if below and part == part.upper() else None
         path.append(spelled)

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in words: the place, the key, the fault and the remedy."""
+"""Faults of a configuration in words: the place, the key, what is wrong and what is right."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ticker.config.keys import ROOT, Kind, Leaf, Path, Table, dotted, is_secret,
 from ticker.config.settings import Wrong, quoted
 
 LINE = 90
-"""How long the fault and the remedy may be together on one line, behind the name of the file."""
+"""The longest fault and remedy that share one line after the name of the file."""
 WIDEST = 2**63 - 1
 """The largest whole number of TOML."""
 
 
 class ConfigError(Exception):
-    """The configuration can't be used. Says where, which key, what is wrong and what would be right."""
+    """The configuration can't be used. Says the place, the key, what is wrong and what would be right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Fault:
     names_key: bool = False
     """Whether `wrong` names the key itself."""
     beside: tuple[Path, ...] = ()
-    """Other keys that the fault follows from: where one of them is wrong itself, this says nothing."""
+    """Other keys that cause the fault. If one of them is wrong itself, this fault is not reported."""
 
     def words(self, where: str) -> str:
         """At most two lines: `config.toml, line 4: ...` and the remedy."""
@@ -44,11 +44,11 @@ class Fault:
         return f"{where}: {said}{between}{self.right}".rstrip()
 
 
-# A value of another kind than its key's, and keys that nobody knows.
+# Values of a wrong kind, and unknown keys.
 
 
 def misfits(value: Any, node: Table | Leaf = ROOT, path: Path = ()) -> Iterator[Fault]:
-    """What in a document does not fit the tree of keys: unknown names and values of another kind."""
+    """The parts of a document that do not fit the tree of keys: unknown names, and values of a wrong kind."""
     if isinstance(node, Leaf):
         yield from _misfit(value, node, path)
     elif not isinstance(value, dict):
@@ -99,7 +99,7 @@ def _fits(value: Any, kind: Kind) -> bool:
 
 
 def _is_day(value: Any) -> bool:
-    """Whether a text is a date; in quotes it was always taken for one."""
+    """Whether a text is a date. A date in quotes was always accepted."""
     try:
         return isinstance(value, str) and bool(date.fromisoformat(value))
     except ValueError:
@@ -147,7 +147,7 @@ def _write(leaf: Leaf) -> str:
 
 
 def _unquoted(text: str, kind: Kind) -> str:
-    """The text as a value of this kind, if it is one but for its quotes."""
+    """The text as a value of this kind, if only its quotes are wrong."""
     if kind is Kind.FLAG:
         return text if text in ("true", "false") else ""
     return text if text.replace(".", "", kind is Kind.NUMBER).isdecimal() and len(text) < 20 else ""
@@ -197,7 +197,7 @@ def _unknown_source(path: Path) -> Fault:
 
 
 def nearest(path: Path, node: Table) -> str:
-    """Which key may have been meant: one of the same section, the same name elsewhere, or a similar one."""
+    """The key that may have been meant: of the same section, of the same name, or a similar one."""
     above, name = path[:-1], str(path[-1])
     if near := get_close_matches(name.lower(), node.keys, n=1):
         found = node.keys[near[0]]
@@ -213,7 +213,7 @@ def nearest(path: Path, node: Table) -> str:
 
 
 def refusals(error: ValidationError) -> Iterator[Fault]:
-    """Everything that the models refused."""
+    """Every error of the models, as a fault."""
     for fault in error.errors(include_url=False):
         path = tuple(part for part in fault["loc"] if part != "[key]")
         yield _refused(path, fault["input"], fault["type"], fault.get("ctx", {}))

@@ -1,4 +1,4 @@
-"""What is given to the settings: a document, and for each of its values where that came from."""
+"""The document from which the settings are made, and the origin of each of its values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ticker.config.lines import lines_of
 
 
 class Given:
-    """A document in the making. Later values replace earlier ones."""
+    """A document that is being built. Later values replace earlier ones."""
 
     def __init__(self, name: str = "the defaults") -> None:
         self.name = name
@@ -27,7 +27,7 @@ class Given:
 
     @classmethod
     def of_file(cls, file: File) -> Given:
-        """What a file says. Raises ConfigError if it can't be read or is no TOML."""
+        """The document of a file. Raises ConfigError if the file can't be read or is not TOML."""
         given = cls(str(file))
         text = _text_of(file)
         given.document = _document_of(text, given.name)
@@ -35,7 +35,7 @@ class Given:
         return given
 
     def put(self, path: tuple[str, ...], value: Any, origin: str) -> None:
-        """Say another value, from an argument or a variable."""
+        """Set another value, from an argument or a variable."""
         section = self.document
         for name in path[:-1]:
             below = section.get(name)
@@ -48,7 +48,7 @@ class Given:
             self._origins.setdefault(path[:length], origin)
 
     def where(self, path: Path, *others: Path) -> str:
-        """The origin of the first of these values that was given, or of what is nearest above."""
+        """The origin of the first of these values that was given, or of the nearest section above."""
         if exact := [self._origins[each] for each in (path, *others) if each in self._origins]:
             return exact[0]
         for length in range(len(path), 0, -1):
@@ -57,7 +57,7 @@ class Given:
         return self.name
 
     def drop(self, path: Path) -> bool:
-        """Leave a value out of the document; give whether it was there."""
+        """Remove a value from the document; return whether it was there."""
         *above, last = path
         at: Any = self.document
         try:
@@ -71,7 +71,7 @@ class Given:
         return True
 
     def original(self, path: Path) -> Path:
-        """The place that an item of a list had before others were dropped."""
+        """The path of an item of a list before other items were removed."""
         if not path or not isinstance(path[-1], int):
             return path
         above, place = path[:-1], path[-1]
@@ -111,7 +111,7 @@ def _unreadable(error: OSError) -> str:
 
 
 def _document_of(text: str, name: str) -> dict[str, Any]:
-    """The TOML as values. Numbers stay as they are written, so that a band of 3.3 is not 3.29999."""
+    """The TOML as values. Numbers keep their digits, so that a band of 3.3 is not 3.29999."""
     try:
         return tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:

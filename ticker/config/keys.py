@@ -1,4 +1,4 @@
-"""Every key of the configuration as a tree: of what kind it is, its range and its default."""
+"""Every key of the configuration as a tree: its kind, its range and its default."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ticker.config.settings import Settings
 from ticker.sources import SOURCES
 
 Path = tuple[str | int, ...]
-"""The keys that lead to a value, and the places in lists, from 0."""
+"""The keys that lead to a value, and the positions in lists, from 0."""
 
 SINCE: Mapping[str, str] = {
     "poll.proxy": "0.2.0",
@@ -27,11 +27,11 @@ SINCE: Mapping[str, str] = {
     "server.lame_seconds": "0.2.0",
     "server.public_url": "0.2.0",
 }
-"""The version that brought a key, by its name with dots; the keys of 0.1.0 are not here."""
+"""The version that added a key, by the dotted name of the key. The keys of 0.1.0 are not here."""
 
 
 class Kind(Enum):
-    """What a key holds, in words."""
+    """The kind of a key's value, in words."""
 
     WHOLE = "a whole number"
     NUMBER = "a number"
@@ -51,7 +51,7 @@ class Leaf:
     limits: str = ""
     """Its range in words, `from 0 to 65535`."""
     item: Leaf | None = None
-    """What a list holds."""
+    """The items of a list."""
 
     def __str__(self) -> str:
         return f"{self.kind.value} {self.limits}".strip()
@@ -59,15 +59,15 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A section: its own keys, or the same below every name that may stand there."""
+    """A section: its own keys, or the same keys under every permitted name."""
 
     keys: Mapping[str, Node]
     each: Node | None = None
     names: tuple[str, ...] = ()
-    """The names that may stand there; empty: any currency."""
+    """The permitted names; empty: any currency."""
 
     def get(self, name: str) -> Node | None:
-        """What stands below this name, if it may stand there."""
+        """The node under this name, if the name is permitted."""
         return self.each if self.each and (name in self.names or not self.names) else self.keys.get(name)
 
 
@@ -81,12 +81,12 @@ def is_secret(path: Path) -> bool:
 
 
 def dotted(path: Path) -> str:
-    """`server.port`, without places in lists."""
+    """`server.port`, without positions in lists."""
     return ".".join(part for part in path if isinstance(part, str))
 
 
 def named(path: Path) -> str:
-    """The key in words, with its place in a list: ``symbols`, item 2`."""
+    """The key in words, with its position in a list: ``symbols`, item 2`."""
     text = dotted(path)
     items = [str(part + 1) for part in path if isinstance(part, int)]
     return f"`{text}`, item {items[0]}" if items else f"`{text}`"

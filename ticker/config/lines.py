@@ -1,7 +1,8 @@
 """
-On which line of a TOML text each key stands.
+Finds the line of each key in a TOML text.
 
-tomllib keeps no lines. So its keys are found once more here, in a text that it has read without a fault.
+tomllib does not report lines. So this finds the keys once more, in a text that tomllib has read without an
+error.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def lines_of(text: str) -> dict[Path, int]:
 
 
 class _Scanner:
-    """Goes through the text once; `_at` is where it stands."""
+    """Goes through the text once; `_at` is the current position."""
 
     def __init__(self, text: str) -> None:
         self._text = text

@@ -32,10 +32,10 @@ def load(
     here: bool = False,
 ) -> Settings:
     """
-    Read the file (none: the defaults), then the variables of the environment, then the arguments.
+    Read the file (None: the defaults), then the variables of the environment, then the arguments.
 
-    `here`: whether they are to serve on this machine, which must then have their host. Raises ConfigError
-    that has everything that is wrong: where, which key, why, and what would be right.
+    `here`: whether the settings are to serve on this machine, which must then have their host. Raises
+    ConfigError with every fault: the place, the key, what is wrong, and what would be right.
     """
     given = Given.of_file(path) if path else Given()
     words = [fault.words(name) for name, fault in overlay(given, environment)]
@@ -52,9 +52,9 @@ def load(
 
 def _judged(given: Given, hidden: Secrets, *, here: bool) -> tuple[Settings | None, list[tuple[str, Fault]]]:
     """
-    The settings, and everything that is wrong, with its origin.
+    The settings, and every fault with its origin.
 
-    What is wrong is left out, and the rest is judged again, so that one fault does not hide another.
+    A wrong value is removed and the rest is judged again, so that one fault does not hide another.
     """
     found = _Found(given)
     found.add(misfits(given.document))
@@ -72,7 +72,7 @@ def _judged(given: Given, hidden: Secrets, *, here: bool) -> tuple[Settings | No
 
 
 class _Found:
-    """The faults so far. Of a value that is wrong, and of what follows from it, nothing more is said."""
+    """The faults so far. A wrong value, and what follows from it, is reported once."""
 
     def __init__(self, given: Given) -> None:
         self._given = given
@@ -80,7 +80,7 @@ class _Found:
         self.paths: list[Path] = []
 
     def add(self, faults: Iterable[Fault]) -> bool:
-        """Note faults and leave their values out of the document; give whether anything was left out."""
+        """Record faults and remove their values from the document; return whether anything was removed."""
         some = list(faults)
         for fault in some:
             path = self._given.original(fault.path)
@@ -94,13 +94,13 @@ class _Found:
 
 
 def _line(found: tuple[str, Fault]) -> int:
-    """The line of the file, so that faults are told in its order; 0 for what is not in it."""
+    """The line of the file, for the order of the faults; 0 for a fault that is not in the file."""
     line = re.search(r", line ([0-9]+)$", found[0])
     return int(line[1]) if line else 0
 
 
 def _touch(one: Path, other: Path) -> bool:
-    """Whether one is the other or stands below it."""
+    """Whether one path is the other or below it."""
     return all(mine == theirs for mine, theirs in zip(one, other, strict=False))
 
 

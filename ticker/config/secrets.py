@@ -1,4 +1,4 @@
-"""The secrets of a configuration: what no log, no answer and no error may show."""
+"""The secrets of a configuration, which no log, no answer and no error may show."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ticker.config.keys import Path, is_secret
 from ticker.config.settings import Settings
 
 SHORTEST = 4
-"""Shorter parts of an address are no secrets: a log without every `a` says nothing."""
+"""Shorter parts of an address are not treated as secrets: otherwise a log would lose every `a`."""
 _USER = re.compile(r"//(?P<user>.*)@", re.DOTALL)
 _PARAMETER = re.compile(r"[?&][^=&]*(?:password|secret|token|key)[^=&]*=(?P<value>[^&#]*)", re.IGNORECASE)
 _SIGNS = re.compile(r"[/?#@\[\]]")
 
 
 def secrets_in(document: Mapping[str, Any], path: Path = ()) -> frozenset[str]:
-    """Every secret of a document or of dumped settings, also as it stands in an address."""
+    """Every secret of a document or of dumped settings, also as it is encoded in an address."""
     return frozenset(_found(document, path))
 
 
@@ -32,7 +32,7 @@ def secrets_of(settings: Settings) -> frozenset[str]:
 
 
 def secrets_around(environment: Mapping[str, str]) -> frozenset[str]:
-    """Every secret in the variables of ours, and in those that name a proxy."""
+    """Every secret in our variables, and in those that name a proxy."""
     found: set[str] = set()
     for name, text in environment.items():
         if name.lower().endswith("_proxy") or (name.startswith("TICKER_") and "//" in text):
@@ -53,7 +53,7 @@ def _found(value: object, path: Path) -> Iterator[str]:
 
 
 def _is_plain(path: Path) -> bool:
-    """Whether the whole value is the secret, not an address that may have one."""
+    """Whether the whole value is the secret. Otherwise it is an address that may contain one."""
     return path[-1] == "key" or "password" in str(path[-1])
 
 
@@ -61,7 +61,7 @@ def of_address(address: str) -> Iterator[str]:
     """
     The password of an address, or its user's name if it has none.
 
-    An address that is wrong may be cut at any sign by whoever complains of it: each part is a secret.
+    An error message may cut a wrong address at any sign, so each part counts as a secret.
     """
     if found := _USER.search(address):
         user, colon, password = found["user"].partition(":")

@@ -38,7 +38,7 @@ class Wrong(ValueError):
 
 
 def quoted(value: object) -> str:
-    """A value as it stands in the file, short enough for a line of a log."""
+    """A value as it is written in the file, short enough for a line of a log."""
     if isinstance(value, bool):
         return str(value).lower()
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
@@ -171,7 +171,7 @@ class ServerSettings(_Section):
 
 
 class LimitSettings(_Section):
-    """What one process takes upon itself; beyond it, a client is told when to come back."""
+    """The limits of one process. A client that exceeds one is told when to try again."""
 
     subscribers: int = Field(100_000, ge=1)
     subscribers_per_address: int = Field(10_000, ge=1)
@@ -216,7 +216,7 @@ class RedisSettings(_Section):
 
 
 class PollSettings(_Section):
-    """How banks are asked."""
+    """How sources are asked."""
 
     timeout_seconds: float = Field(20, gt=0, le=300)
     max_body_bytes: int = Field(2_000_000, ge=1000)
@@ -235,7 +235,7 @@ class PollSettings(_Section):
 
 
 class SourceSettings(_Section):
-    """One source; what is left out keeps the source's own value."""
+    """One source. A missing key keeps the source's own value."""
 
     enabled: bool | None = None
     base_url: str = ""
@@ -253,7 +253,7 @@ class SourceSettings(_Section):
 
 
 class HistorySettings(_Section):
-    """What is remembered."""
+    """How much history is kept and fetched."""
 
     days: int = Field(1830, ge=2, le=20 * 366)
     backfill_days: int = Field(30, ge=0, le=5 * 366)
@@ -261,7 +261,7 @@ class HistorySettings(_Section):
 
 
 class GuardSettings(_Section):
-    """The limits beyond which a rate is doubted."""
+    """The limits from which a rate is doubted."""
 
     tolerance_percent: Percent = Decimal("1.5")
     tolerances: dict[Currency, Percent] = {"KZT": Decimal("2.5")}
@@ -279,7 +279,7 @@ class GuardSettings(_Section):
 
 
 class PegSettings(_Section):
-    """A currency that its country fixed to the dollar."""
+    """A currency with an official fixed rate to the dollar."""
 
     units_per_usd: Decimal = Field(gt=0)
     since: date
@@ -351,11 +351,11 @@ class Settings(_Section):
         return dict(zip(named, map(_policy, said.values()), strict=True))
 
     def policy_of(self, symbol: Pair) -> Policy:
-        """Whose word is the value of this symbol."""
+        """Which source provides the value of this symbol."""
         return self.policy.get(str(symbol), "official") if isinstance(self.policy, dict) else self.policy
 
     def source(self, key: str) -> SourceSettings:
-        """The settings of a source, its defaults where the file says nothing."""
+        """The settings of a source; defaults if the file has none."""
         return self.sources.get(key, _NOTHING_SAID)
 
 

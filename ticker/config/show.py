@@ -1,4 +1,4 @@
-"""`ticker config show` and `check`: the settings as a file, and which of its keys are new."""
+"""`ticker config show` and `check`: the settings as a file, and the keys that are new."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def shown(settings: Settings) -> str:
     """
     The settings as a file that can be loaded, with every key.
 
-    A value with a secret is commented out, and names the variable that has to bring it.
+    A value with a secret is commented out, with the name of the variable that must hold it.
     """
     values = {name: getattr(settings, name) for name in Settings.model_fields}
     values["sources"] = {key: _source(settings, key) for key in SOURCES}
@@ -27,7 +27,7 @@ def shown(settings: Settings) -> str:
 
 
 def _source(settings: Settings, key: str) -> SourceSettings:
-    """What is said of a source, with its own values where nothing is."""
+    """The settings of a source, with the source's own values where nothing is set."""
     said, own = settings.source(key), SOURCES[key]
     return said.model_copy(
         update={
@@ -38,7 +38,7 @@ def _source(settings: Settings, key: str) -> SourceSettings:
 
 
 def _section(values: Any, table: Table, path: tuple[str, ...]) -> Iterator[str]:
-    """A section: first its own keys, then the sections in it."""
+    """A section: first its own keys, then its sections."""
     below = values if isinstance(values, Mapping) else dict(values)
     nodes = {name: node for name in below if (node := table.get(name))}
     own = {name: node for name, node in nodes.items() if isinstance(node, Leaf)}
@@ -79,7 +79,7 @@ def toml(value: Any) -> str:
 
 
 def new_since(version: str) -> list[str]:
-    """The keys that came after this version, oldest first."""
+    """The keys that were added after this version, oldest first."""
     later = [(_number(since), key) for key, since in SINCE.items() if _number(since) > _number(version)]
     return [f"`{key}` ({'.'.join(map(str, number))})" for number, key in sorted(later)]
 

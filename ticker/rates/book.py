@@ -1,7 +1,7 @@
 """
-What the ledger adds up to: every source's series, what operators decided, who was asked. Pure.
+The state of the ledger: every source's series, the operators' decisions, the polls. Pure.
 
-`Book.apply` takes the events one after the other and needs no clock: the state is a fold of the ledger.
+`Book.apply` takes one event after the other and needs no clock: the state is a fold of the ledger.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Book:
     """
     The state that follows from the events and from the settings `rules` and `guard`.
 
-    It is long because an event may change any of it, and nobody else does.
+    It is long because an event may change any part of it, and nothing else does.
     """
 
     def __init__(self, rules: Iterable[Rule], *, sources: Mapping[str, Source], guard: Guard) -> None:
@@ -55,7 +55,7 @@ class Book:
     # The fold.
 
     def load(self, entries: Iterable[Entry]) -> None:
-        """Take up a whole ledger. Its last baseline says what stands of all before it."""
+        """Load a whole ledger. Its last baseline sums up everything before it."""
         entries = list(entries)
         drawn = max((at for at, each in enumerate(entries) if isinstance(each.event, Baseline)), default=0)
         for entry in entries[:drawn]:
@@ -64,11 +64,11 @@ class Book:
             self.apply(entry)
 
     def apply(self, entry: Entry) -> None:
-        """Take the next event."""
+        """Apply the next event."""
         self._review(self._take(entry))
 
     def _take_settled(self, entry: Entry) -> None:
-        """Take an event without judging it: a later baseline has the verdicts."""
+        """Apply an event without judging it: a later baseline has the verdicts."""
         if not isinstance(entry.event, Said):
             self._take(entry)
             return
@@ -77,7 +77,7 @@ class Book:
             series.answer(word)
 
     def _take(self, entry: Entry) -> Container[Pair]:
-        """Take an event; return the symbols that it says something new about."""
+        """Apply an event; return the symbols about which it says something new."""
         match entry.event:
             case Said() as event:
                 return self._take_said(event, entry.number)
@@ -171,7 +171,7 @@ class Book:
         return self.series[key]
 
     def series_of(self, source: str) -> list[Series]:
-        """What a source said of each symbol."""
+        """Apply a source's table: what it says of each symbol."""
         return [series for (key, _), series in self.series.items() if key == source]
 
     def _symbols_of(self, source: str) -> list[Pair]:
@@ -186,31 +186,34 @@ class Book:
     # The history.
 
     def drain(self) -> tuple[list[Fixing], list[Fixing]]:
-        """The publications that are new or changed since the last call, and those that are none any more."""
+        """
+        The publications that are new or changed since the last call, and those that are no longer
+        publications.
+        """
         changes = [change for series in self.series.values() for change in series.drain()]
         gone = [change.before for change in changes if change.now is None and change.before]
         return [change.now for change in changes if change.now], gone
 
     def catch_up(self) -> None:
-        """Take every publication as already handed over."""
+        """Treat every publication as already handed over."""
         for series in self.series.values():
             series.catch_up()
 
-    # What can be asked.
+    # Questions.
 
     def settled(self, source: str | None = None) -> Iterator[Series]:
-        """The series of one source, or of all, worked out."""
+        """The series of one source, or of all, up to date."""
         for series in list(self.series.values()):
             if source in (None, series.source.key):
                 series.settle()
                 yield series
 
     def newest_day(self, source: str) -> date | None:
-        """The newest day that a source stated a table for."""
+        """The newest day for which a source stated a table."""
         return self.heard.newest_day(source)
 
     def is_known(self, series: Series, day: date) -> bool:
-        """Whether it is known what a source said for a day: a word that counts, or no table at all."""
+        """Whether it is known what a source said for a day: a word that counts, or that there is no table."""
         if row := series.rows.get(day):
             return row.chosen is not None
         return self.heard.is_none(series.source.key, day)
@@ -239,12 +242,12 @@ class Book:
         return {key: row.standing for key, row in last if row and row.refused and row.standing}
 
     def repeat_wanted(self, source: str) -> set[date]:
-        """The days whose last answer could be released by being heard once more."""
+        """The days whose last answer could be released if it is heard once more."""
         served = [series for series in self.settled(source) if series.serves]
         words = (self._verdicts.repeat_wanted(series) for series in served)
         return {word.day for word in words if word}
 
-    # What a trimming leaves behind.
+    # What remains after a trimming.
 
     def verdicts(self) -> tuple[Verdict, ...]:
         """Every answer that is not accepted, for a baseline."""
@@ -265,7 +268,7 @@ class Book:
         )
 
     def provisional(self) -> tuple[Provisional, ...]:
-        """Every series that no independent source has spoken for, for a baseline."""
+        """Every series without the word of an independent source, for a baseline."""
         return tuple(
             Provisional(
                 source=series.source.key, symbol=series.symbol, proof=series.proof, waited=series.waited
@@ -275,7 +278,7 @@ class Book:
         )
 
     def needed_since(self, source: str) -> date | None:
-        """The oldest day that today's quotes still need: that of the third newest publication."""
+        """The oldest day that today's quotes still need: the day of the third newest publication."""
         days = []
         for series in self.settled(source):
             row = series.newest

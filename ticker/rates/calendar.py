@@ -1,10 +1,10 @@
 """
-The working days of a source, and when its quote is late. Pure: every moment is passed in.
+The working days of a source, and when its quote is late. Pure: every moment is an argument.
 
-A calendar knows working days only. The date in the bank's own table says from which day a rate holds:
-banks change that habit without notice (the Central Bank of Uzbekistan did in September 2026).
-The `holidays` package gives the national holidays, and the weekend days that a government declared
-working days. A closure that it does not know can be added (`closed`).
+A calendar knows only working days. The date in the bank's own table says from which day a rate is valid:
+banks change that habit without notice (the Central Bank of Uzbekistan did in September 2026). The `holidays`
+package gives the national holidays, and the weekend days that a government declared working days. A closure
+that it does not know can be added (`closed`).
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ MON_SAT = frozenset(range(6))
 EVERY_DAY = frozenset(range(7))
 
 LONGEST_LOOK = 400
-"""Days that a walk through a calendar goes at most: no bank is closed for longer."""
+"""The most days of a search through a calendar: no bank is closed for longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calendar:
-    """The days on which a source sets rates, in its own zone."""
+    """The days on which a source sets rates, in its own time zone."""
 
     due_by: time = time(11, 30)
-    """The local time by which a day's table is out. Later for a source that publishes it later that day."""
+    """The local time by which a day's table is published. Later for a source that publishes later."""
     country: str = ""
     """ISO 3166 code of the country whose holidays the source observes; empty if it observes none."""
     week: frozenset[int] = MON_FRI
@@ -59,25 +59,25 @@ class Calendar:
         return self._nearest(day, -ONE_DAY)
 
     def working_days(self, first: date, last: date) -> int:
-        """How many working days there are from `first` to `last`, both included."""
+        """The number of working days from `first` to `last`, both included."""
         days = (first + ONE_DAY * ahead for ahead in range(min((last - first).days + 1, LONGEST_LOOK)))
         return sum(1 for day in days if self.works(day))
 
     def late_on(self, day: date) -> date:
         """
-        The day on which a quote is late if no table newer than that of `day` came.
+        The day on which a quote is late if no table newer than that of `day` arrived.
 
-        It is the second working day after the last working day before `day`. A table that was set on a
-        Friday may be dated Saturday or Monday; either way the next one is late on Tuesday.
+        It is the second working day after the last working day before `day`. A table that was set on a Friday
+        may be dated Saturday or Monday; either way the next one is late on Tuesday.
         """
         return _late_on(self, day)
 
     def late_at(self, day: date, zone: tzinfo) -> datetime:
-        """The moment from which a quote is late if no table newer than that of `day` came."""
+        """The moment from which a quote is late if no table newer than that of `day` arrived."""
         return datetime.combine(self.late_on(day), self.due_by, zone) + self.grace
 
     def missed(self, newest: date, *, now: datetime, zone: tzinfo) -> int:
-        """How many publications are late at `now` if the newest table is that of the day `newest`."""
+        """The number of late publications at `now` if the newest table is that of the day `newest`."""
         late = 0
         for day in self._working_from(self.late_on(newest)):
             if datetime.combine(day, self.due_by, zone) + self.grace > now:
@@ -115,7 +115,7 @@ def spans(days: Iterable[date]) -> list[Span]:
 
 @functools.lru_cache(maxsize=8192)
 def _late_on(calendar: Calendar, day: date) -> date:
-    """Cached, as every judgement of a quote asks for it."""
+    """Cached, because every judgement of a quote needs it."""
     return calendar.working_day_after(calendar.working_day_before(day), 2)
 
 
@@ -124,7 +124,7 @@ def _national(country: str, day: date) -> bool | None:
     """
     True for a weekend day that a country declared a working day, False for a holiday, None for all others.
 
-    Cached: quotes ask for the same few weeks again and again, and the package needs 3 microseconds a day.
+    Cached: quotes need the same few weeks again and again, and the package takes 3 microseconds per day.
     """
     national = _holidays(country)
     is_holiday = day in national  # `in` also loads the year's weekend_workdays

@@ -1,8 +1,8 @@
 """
-The choice: which source's word is the value of a symbol at a moment, and how good it is. Pure.
+The choice: which source's word is the value of a symbol at a moment, and its status. Pure.
 
-A quote is the word of one source: the authority, which is the currency's central bank, or a stand-in
-while that is silent. It is never an average, and its percentage never compares two sources.
+A quote is the word of one source: the authority, which is the currency's central bank, or a fallback while
+the authority is silent. It is never an average, and its percentage never compares two sources.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from ticker.rates.source import Source
 from ticker.rates.tables import change, change_percent, published
 
 _ALARM = Decimal("0.005")
-"""How far from a peg a bank's rate may be, as a share, before it counts against the peg."""
+"""How far a bank's rate may be from a peg, as a share, before it counts against the peg."""
 _ALARM_DAYS = 2
 _ALARM_BANKS = 3
 _CONSENSUS = Decimal("0.01")
 _PANEL = 3
 _SWITCH = timedelta(minutes=5)
-"""How long after the start of an announced rate the quote that it replaces is late."""
+"""How long after the start of an announced rate the quote that it replaces becomes late."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Basis:
-    """What a quote is made of."""
+    """The parts of a quote."""
 
     fixing: Fixing
     """The publication in force."""
@@ -66,7 +66,7 @@ class Choice:
         self._absent = absent
 
     def basis(self, rule: Rule, now: datetime) -> Basis | None:
-        """What the quote of a symbol is made of; None if there is nothing, or nothing yet."""
+        """The parts of the quote of a symbol; None if there are none yet."""
         if rule.peg:
             fixing = Fixing(symbol=rule.symbol, legs=(rule.peg,))
             return Basis(fixing=fixing, previous=fixing, status=self._peg_status(rule))
@@ -107,7 +107,7 @@ class Choice:
             last = later
         return None
 
-    # Whose word it is.
+    # Which source provides the value.
 
     def _choose(self, rule: Rule, now: datetime) -> tuple[_Candidate, Status] | None:
         own: _Candidate | None = None
@@ -144,7 +144,7 @@ class Choice:
         )
 
     def _status(self, candidate: _Candidate, now: datetime) -> Status | None:
-        """How good a source's word is; None if a stand-in's may be better."""
+        """The status of a source's word; None if another source's may be better."""
         if self._is_silent(candidate, now):
             return None
         if self._is_unconfirmed(candidate, now):
@@ -155,7 +155,7 @@ class Choice:
         return None if late else "fallback"
 
     def _is_silent(self, candidate: _Candidate, now: datetime) -> bool:
-        """Whether a source stated nothing newer in time; an authority must also have been asked since."""
+        """Whether a source stated nothing newer in time. An authority must also have been asked since."""
         if candidate.silent_at > now:
             return False
         source = candidate.series.source.key
@@ -164,7 +164,7 @@ class Choice:
         return was_asked or not candidate.official
 
     def _is_unconfirmed(self, candidate: _Candidate, now: datetime) -> bool:
-        """Whether its newest answer is doubted or refused, it alternates, or nothing speaks for it."""
+        """Whether its newest answer is doubted or refused, it alternates, or nothing confirms it."""
         provisional = candidate.series.proof == "none"
         return provisional or candidate.row.alternates or self._is_doubted(candidate, now)
 
@@ -181,7 +181,7 @@ class Choice:
         return not series.waited and series.newest is not None
 
     def _middle(self, rule: Rule, now: datetime, own: _Candidate | None) -> _Candidate | None:
-        """The word of the source in the middle of the panel, if three of them agree."""
+        """The word of the middle source of the panel, if three of them agree."""
         said = [each for source in rule.panel if (each := self._candidate(source, rule, now))]
         said = [each for each in said if each.due_at > now and (own is None or each.row.day > own.row.day)]
         agreed = consensus(said)
@@ -191,9 +191,10 @@ class Choice:
 
     def _peg_status(self, rule: Rule) -> Status:
         """
-        `unconfirmed` if its own bank, or three others, are off the peg for two publications; else `pegged`.
+        `unconfirmed` if its own bank, or three others, differ from the peg for two publications; else
+        `pegged`.
 
-        The peg stays, as one bank alone can be wrong for days.
+        The peg stays the value, because one bank alone can be wrong for days.
         """
         astray = [source for source in self._book.sources if self._strays(source, rule)]
         codes = (rule.symbol.base, rule.symbol.quote)
@@ -212,7 +213,7 @@ class Choice:
 
 
 def consensus(said: Sequence[_Candidate]) -> list[_Candidate]:
-    """Those within 1 % of the middle one, or within 6 median deviations if that is more; by price."""
+    """The words within 1 % of the middle one, or within 6 median deviations if that is more; by price."""
     if not said:
         return []
     prices = {id(each): each.row.chosen.price for each in said if each.row.chosen}
@@ -224,7 +225,7 @@ def consensus(said: Sequence[_Candidate]) -> list[_Candidate]:
 
 
 def quote_of(basis: Basis, *, label: str, now: datetime) -> Quote:
-    """The quote that is made of a basis, every number rounded as it is published."""
+    """The quote of a basis, with every number rounded for publication."""
     fixing, previous = basis.fixing, basis.previous
     price, leg = published(fixing), fixing.legs[0] if len(fixing.legs) == 1 else None
     return Quote(
@@ -250,9 +251,9 @@ def quote_of(basis: Basis, *, label: str, now: datetime) -> Quote:
 
 def credited(quote: Quote, sources: Mapping[str, Source], *, label: str) -> Quote:
     """
-    The quote with the name of its source, and with the site that the source's terms require.
+    The quote with the name of its source, and with the site if the source's terms require it.
 
-    A source that is not among `sources`, as a peg, is named by its key.
+    A source that is not among `sources`, such as a peg, is named by its key.
     """
     key = quote.source.removeprefix(label)
     if (source := sources.get(key)) is None:

@@ -1,8 +1,8 @@
 """
-The desk: answers in, events and changed quotes out. Pure: every moment is passed in.
+The desk: answers in, events and changed quotes out. Pure: every moment is an argument.
 
-It decides which answers are news and become events of the ledger, and numbers them. `Book` and `Choice`
-derive the quotes from these events. What is new is collected until `drain` hands it over.
+It decides which answers are news, makes them events of the ledger, and numbers them. `Book` and `Choice`
+derive the quotes from these events. News is collected until `drain` hands it over.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TRIM_EVERY = timedelta(days=31)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
-    """What happened since the last call of `drain`."""
+    """The news since the last call of `drain`."""
 
     entries: tuple[Entry, ...] = ()
     """New events, in order."""
@@ -40,12 +40,12 @@ class News:
     fixings: tuple[Fixing, ...] = ()
     """Publications that are new in the history, or changed."""
     gone: tuple[Fixing, ...] = ()
-    """Publications that are none any more."""
+    """Publications that are no longer in the history."""
 
 
 class Desk(Enquiries):
     """
-    The quotes of all symbols, and the ledger that they follow from.
+    The quotes of all symbols, and the ledger behind them.
 
     `sources` are all that may be heard. `label` (`demo`) is put before the source's key in every quote, for
     rates that no bank stated. `absent` sources are not polled, so no quote waits for them.
@@ -77,14 +77,14 @@ class Desk(Enquiries):
         self._choice = Choice(self.book, absent=self._absent)
 
     def load(self, entries: Iterable[Entry], quotes: Iterable[Quote] = ()) -> None:
-        """Take up what another process wrote; nothing of it is news."""
+        """Load what another process wrote. Nothing of it is news."""
         self.entries = list(entries)
         self.book.load(self.entries)
         # Earlier versions wrote quotes without the names of their sources.
         self.quotes = {each.symbol: self._credited(each) for each in quotes if each.symbol in self._rules}
         self.book.catch_up()
 
-    # What comes in.
+    # Input.
 
     def hear(
         self,
@@ -97,7 +97,7 @@ class Desk(Enquiries):
         document: str = "",
     ) -> list[Quote]:
         """
-        Take a source's answer to the question for the day `asked`; return the quotes that changed by it.
+        Take a source's answer for the day `asked`; return the quotes that changed.
 
         `monotonic` counts seconds. The same answer again counts as a repetition from `repeat_minutes` after
         it was first given.
@@ -127,7 +127,7 @@ class Desk(Enquiries):
             self._add(Stood(at=now, source=key[0], day=key[1]))
 
     def hear_empty(self, source: str, first: date, last: date, *, now: datetime) -> None:
-        """Take that a source has no table for these days; heard again, it is news only if that settles it."""
+        """Record that a source has no table for these days. A repetition is news only if it settles that."""
         days = (first + ONE_DAY * ahead for ahead in range((last - first).days + 1))
         for span in spans(day for day in days if self._is_news(source, day, now)):
             self._add(Empty(at=now, source=source, first=span.first, last=span.last))
@@ -138,16 +138,16 @@ class Desk(Enquiries):
         return self.book.heard.would_settle(source, day, now)
 
     def learn(self, tables: Iterable[Table], *, now: datetime, document: str = "") -> list[Quote]:
-        """Take what a source's archive says; return the quotes that changed by it."""
+        """Take the answer of a source's archive; return the quotes that changed."""
         for table in tables:
             known = self.book.heard.last_answer(table.source, table.day, archive=True)
-            # An archive that is asked for one currency at a time completes a day's table bit by bit.
+            # An archive by currency completes a day's table step by step.
             if (table := known.with_also(table) if known else table) != known:
                 self._add(Said(at=now, table=table, archive=True, document=document))
         return self.tick(now=now)
 
     def miss(self, source: str, *, now: datetime) -> list[Quote]:
-        """Note that a source did not answer; return the quotes that changed by it."""
+        """Record that a source did not answer; return the quotes that changed."""
         self._note_asked(source, answered=False, now=now)
         return self.tick(now=now)
 
@@ -157,13 +157,13 @@ class Desk(Enquiries):
             self._add(Asked(at=now, source=source, answered=answered))
 
     def waited(self, source: str, *, now: datetime) -> list[Quote]:
-        """End the wait of a source's first rate; return the quotes that changed by it."""
+        """End the wait of a source's first rate; return the quotes that changed."""
         if source in self.waiting():
             self._add(Waited(at=now, source=source))
         return self.tick(now=now)
 
     def tick(self, *, now: datetime) -> list[Quote]:
-        """Judge every symbol anew; return the quotes that changed."""
+        """Judge every symbol again; return the quotes that changed."""
         changed = []
         for rule in self._rules.values():
             quote = self._judge(rule, now)
@@ -182,7 +182,7 @@ class Desk(Enquiries):
         return min((each for each in (*self._midnights(now), *dues, *late) if each > now), default=None)
 
     def _judge(self, rule: Rule, now: datetime) -> Quote | None:
-        """The quote of a symbol, or None if it stays as it is."""
+        """The quote of a symbol; None if it is unchanged."""
         if held := self.book.on_hold.get(rule.symbol):
             return self._credited(held)
         basis = self._choice.basis(rule, now)
@@ -200,7 +200,7 @@ class Desk(Enquiries):
 
     def _left(self, known: Quote, now: datetime) -> Quote | None:
         """
-        The last quote if no source has a word for it; None if it stays as it is.
+        The last quote, for a symbol without any word of a source; None if it is unchanged.
 
         `unconfirmed` if no word of its source is accepted any more, `stale` if it is late.
         """
@@ -212,11 +212,11 @@ class Desk(Enquiries):
             return _frozen(known, "stale", now)
         return None
 
-    # What an operator decides.
+    # Operators' decisions.
 
     def confirm(self, symbol: Pair, *, now: datetime) -> tuple[list[Quote], str]:
         """
-        End the hold on a quote; without one, accept the authority's unconfirmed rate, or a stand-in's.
+        End the hold on a quote. Without a hold, accept the authority's unconfirmed rate, or the fallback's.
 
         Returns the quotes that changed, and in words what was done: empty if nothing is unconfirmed.
         """
@@ -250,7 +250,7 @@ class Desk(Enquiries):
         self.book.apply(entry)
 
     def drain(self) -> News:
-        """What happened since the last call."""
+        """The news since the last call."""
         fixings, gone = self.book.drain()
         news = News(
             entries=tuple(self._new),
@@ -263,10 +263,11 @@ class Desk(Enquiries):
 
     def trim(self, *, now: datetime) -> bool:
         """
-        Forget what is older than the history, counted back from each source's newest table.
+        Drop what is older than the history, counted back from each source's newest table.
 
-        What a quote still needs stays, however old it is. A baseline records the verdicts on all that stays.
-        The clock, which may be wrong, only limits a newest date that is false. Returns whether it trimmed.
+        What a quote still needs stays, however old it is. A baseline records the verdicts on everything that
+        stays. The clock, which may be wrong, only limits a newest date that is false. Returns whether it
+        trimmed.
         """
         heard = self.book.heard
         if all(heard.span(source) <= self._history + TRIM_EVERY for source in self._sources):
@@ -285,14 +286,14 @@ class Desk(Enquiries):
         """The oldest day of a source that is not trimmed."""
         if (newest := self.book.newest_day(source)) is None:
             return None
-        if newest > now.date() + TRIM_EVERY:  # no bank announces so early: the date is wrong
+        if newest > now.date() + TRIM_EVERY:  # no bank announces so early, so the date is wrong
             newest = now.date()
         needed = self.book.needed_since(source)
         return min(newest - self._history, needed or newest)
 
 
 def _spent(entries: Sequence[Entry], oldest: Mapping[str, date]) -> set[int]:
-    """The numbers of the events that no quote depends on any more; the last event is a baseline."""
+    """The numbers of the events that no quote depends on any more. The last event is a baseline."""
     last = {_subject(entry): entry.number for entry in entries}
     return {
         entry.number
@@ -302,7 +303,7 @@ def _spent(entries: Sequence[Entry], oldest: Mapping[str, date]) -> set[int]:
 
 
 def _subject(entry: Entry) -> object:
-    """What an event is about, if the next event about the same replaces it; else its own number."""
+    """The topic of an event, if the next event on the topic replaces it; else its own number."""
     match entry.event:
         case Asked() as event:
             return Asked, event.source

@@ -1,4 +1,4 @@
-"""What can be asked about the sources: who serves what, what is late, unknown or unconfirmed. Pure."""
+"""Questions about the sources: which symbols they serve, what is late, unknown or unconfirmed. Pure."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ class Enquiries:
         self._sources = sources
         self.book: Book
 
-    # Who serves what.
+    # Which source serves which symbol.
 
     def is_authority(self, source: str, symbol: Pair) -> bool:
-        """Whether a source's word is the value of a symbol."""
+        """Whether a source provides the value of a symbol."""
         return source in self._rules[symbol].authorities
 
     def serves(self, source: str) -> bool:
-        """Whether a source's word may become a value by the chain of a rule; a panel does not count."""
+        """Whether a source may become the value of a symbol by a rule's chain; a panel does not count."""
         return bool(self._served(source))
 
     def currencies(self, source: str) -> set[str]:
-        """The currencies of the symbols whose value a source may say."""
+        """The currencies of the symbols whose value a source may provide."""
         return {code for symbol in self._served(source) for code in (symbol.base, symbol.quote)}
 
     def _serves(self, source: str, symbol: Pair) -> bool:
@@ -51,7 +51,7 @@ class Enquiries:
         """What a source said of the symbols whose value it may become, by a chain or a panel."""
         return [series for series in self.book.settled(source) if series.serves]
 
-    # What the guard makes of it.
+    # The guard's view.
 
     @property
     def on_hold(self) -> frozenset[Pair]:
@@ -59,12 +59,12 @@ class Enquiries:
         return frozenset(self.book.on_hold)
 
     def unconfirmed(self, source: str) -> dict[Key, Word]:
-        """The words of a source that are doubted or refused, of symbols whose chain it is in."""
+        """The doubted or refused words of a source, for symbols whose chain it is in."""
         found = self.book.doubted(source) | self.book.refused(source)
         return {key: word for key, word in found.items() if self._serves(source, key[1])}
 
     def open_word(self, symbol: Pair) -> Word | None:
-        """What an operator could accept: the first such word of the chain; a stand-in's if not absurd."""
+        """What an operator could accept: the first such word of the chain; a fallback's only if plausible."""
         rule = self._rules[symbol]
         for source in rule.chain:
             series = self.book.series.get((source, symbol))
@@ -83,7 +83,7 @@ class Enquiries:
         return {each.source.key for each in found if each.serves and not each.waited}
 
     def contradiction(self, tables: Iterable[Table]) -> str:
-        """How an archive contradicts what its source said itself, in words; empty if it does not."""
+        """Words about an archive that contradicts its own source; empty if it does not."""
         for table in tables:
             for symbol in self._served(table.source):
                 series = self.book.series.get((table.source, symbol))
@@ -93,7 +93,7 @@ class Enquiries:
                     return f"the archive says {other} of {table.day}, not {own}: is it of another currency?"
         return ""
 
-    # What is there, and what is not.
+    # What is known and what is missing.
 
     def announced(self, source: str, *, now: datetime) -> bool:
         """Whether a source has told a rate for a day later than today, and it is accepted."""
@@ -111,7 +111,7 @@ class Enquiries:
         return max(days, default=None)
 
     def missed(self, source: str, *, now: datetime) -> int:
-        """How many publications of a source are late, even if it answers."""
+        """The number of late publications of a source, even if it answers."""
         if (newest := self.book.newest_day(source)) is None:
             return 0
         calendar = self._sources[source].calendar
@@ -132,9 +132,9 @@ class Enquiries:
         return [calendar.late_at(day, zone) for day in sorted({row.day for row in found if row})]
 
     def is_to_be_asked(self, source: str, *, now: datetime) -> bool:
-        """Whether a quote of a source became late after it was asked last, as far as the ledger tells."""
+        """Whether a quote of a source became late after its last poll, as far as the ledger shows."""
         last = self.book.heard.asked.get(source)
-        if last is None or last.at > now:  # a clock that was ahead left a moment that is still to come
+        if last is None or last.at > now:  # a clock that was ahead left a moment in the future
             return True
         return any(last.at < due <= now for due in self.dues(source))
 
@@ -145,7 +145,7 @@ class Enquiries:
             yield datetime.combine(now.astimezone(zone).date() + ONE_DAY, time(0), zone)
 
     def gaps(self, source: str, *, since: date, now: datetime) -> list[date]:
-        """The days from `since` to today, newest first, that are unknown or refused of a source."""
+        """The days from `since` to today, newest first, that are unknown or refused for a source."""
         symbols = self._told_symbols(source)
         told = [series for series in self.book.settled(source) if series.symbol in symbols]
         today = self.book.heard.today(source, now)
@@ -171,7 +171,7 @@ class Enquiries:
 
 
 def _open_word(series: Series) -> Word | None:
-    """A source's newest answer if it is doubted, refused, alternates, or if nothing speaks for it."""
+    """A source's newest answer, if it is doubted, refused, alternates, or if nothing confirms it."""
     series.settle()
     for row in reversed(series.in_order):
         if row.is_open or row.alternates:
@@ -182,7 +182,7 @@ def _open_word(series: Series) -> Word | None:
 
 
 def _accepted(series: Series, day: date) -> Word | None:
-    """The source's own accepted answer about a day. An archive may contradict a doubted one."""
+    """The source's own accepted answer for a day. An archive may contradict a doubted one."""
     series.settle()
     row = series.rows.get(day)
     return row.chosen if row and row.is_polled else None

@@ -1,8 +1,8 @@
 """
-The ledger's events: what was said, heard and decided, in the order in which it happened. Pure values.
+The ledger's events: what was said, heard and decided, in order. Pure values.
 
-All quotes, doubts and changes are derived from these, the settings and the clock, and from nothing else
-(`ticker.rates.desk`). Each has the wall time at which it happened; the ledger numbers them from 1.
+All quotes, doubts and changes are derived only from these, the settings and the clock (`ticker.rates.desk`).
+Each event has the wall time at which it happened; the ledger numbers them from 1.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Empty:
     """
     A source has no table for the days from `first` to `last`.
 
-    It answered 404, or with its own empty answer, or with an older day's table, or with a range that has
-    rows on both sides. `at` is when it was heard. `Heard.is_settled` tells whether that is final.
+    It answered 404, or with its own empty answer, or with an older day's table, or with a range that has rows
+    on both sides. `at` is when it was heard. `Heard.is_settled` says whether that is final.
     """
 
     at: datetime
@@ -75,9 +75,9 @@ class Waited:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """
-    What an operator decided about a symbol.
+    An operator's decision about a symbol.
 
-    `confirm` accepts the figures of `table`; `hold` keeps `quote` as it is; `release` ends the hold.
+    `confirm` accepts the figures of `table`; `hold` keeps `quote` unchanged; `release` ends the hold.
     """
 
     at: datetime
@@ -108,7 +108,7 @@ class Provisional:
     source: str
     symbol: Pair
     proof: Literal["none", "archive"]
-    """Whether its own archive speaks for it."""
+    """Whether its own archive confirms it."""
     waited: bool
     """Whether it was waited for long enough to be shown."""
 
@@ -116,10 +116,10 @@ class Provisional:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
     """
-    What stands of everything before this event: all is accepted and proven, except what is named here.
+    The sum of everything before this event: all is accepted and proven, except what is named here.
 
-    Written when old events are trimmed, so that newer words do not depend on trimmed witnesses, and when
-    the data of an earlier version is taken over.
+    Written when old events are trimmed, so that newer words do not depend on trimmed witnesses, and when the
+    data of an earlier version is imported.
     """
 
     at: datetime

@@ -1,8 +1,8 @@
 """
-The guard: which new rate is accepted at once, which is doubted, and what speaks for a doubted one. Pure.
+The guard: which new rate is accepted at once, which is doubted, and what releases a doubted one. Pure.
 
-On 26 February 2022 the som really fell by 11.75 % in a day; a repetition and a witness confirm it. On
-1 April 2026 a central bank's own table had the manat 15.9 % too high; only an operator could accept that.
+On 26 February 2022 the som really fell by 11.75 % in a day; a repetition and a witness confirm it. On 1 April
+2026 a central bank's own table had the manat 15.9 % too high; only an operator could accept that.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FRESH = timedelta(days=3)
 
 
 Price = Decimal | None
-"""Units of symbol.quote for one symbol.base; None if it is not known."""
+"""Units of symbol.quote for one symbol.base; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class Guard:
     human: Decimal = Decimal("0.15")
     """A move that only an operator can confirm."""
     repeat: timedelta = timedelta(minutes=10)
-    """How long after the first time the source must say the same again."""
+    """How long after the first time the source must repeat the rate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class Doubt:
     by_hand: bool = False
     """Whether only an operator can release it."""
     absurd: bool = False
-    """Whether it is outside its band, so that it is no witness for other rates."""
+    """Whether it is outside its band, so that it is not a witness for other rates."""
 
 
 class Priced(Protocol):
@@ -66,7 +66,7 @@ class Priced(Protocol):
 
     @property
     def is_direct(self) -> bool:
-        """Whether the source says the symbol itself, not its inverse or a cross."""
+        """Whether the source quotes the symbol itself, not its inverse or a cross."""
 
 
 def doubt(
@@ -79,13 +79,13 @@ def doubt(
     guard: Guard,
 ) -> Doubt | None:
     """
-    Why `said` is not accepted at once; None if it is.
+    The reason why `said` is not accepted at once; None if it is.
 
-    `before` is what it would replace, `reference` gives the median of the others; both are in units of
+    `before` is the rate that it would replace, and `reference` the median of the others; both are in units of
     symbol.quote for one symbol.base. `band` is in units of symbol.base for one symbol.quote.
 
-    A rate that is off the median is accepted all the same if it came nearer to it, or if the rate before
-    was off as well and the new one hardly moved. Official rates may stand still while markets move, and
+    A rate that differs from the median is still accepted if it came nearer to it, or if the rate before
+    differed as well and the new one hardly moved. Official rates may stand still while markets move, and
     after a devaluation the others may lag.
     """
     if absurd := outside(said, band):
@@ -102,7 +102,7 @@ def doubt(
 
 
 def outside(said: Priced, band: tuple[Decimal, Decimal] | None) -> Doubt | None:
-    """Why `said` is absurd, if it is outside of its band, in units of symbol.base for one symbol.quote."""
+    """The reason why `said` is absurd: it is outside its band, in units of base for one quote."""
     if band is None or band[0] <= (inverse := said.inverse) <= band[1]:
         return None
     return Doubt(
@@ -121,12 +121,12 @@ def _is_no_news(price: Decimal, before: Decimal, reference: Decimal, tolerance: 
 
 
 def apart(one: Decimal, other: Decimal) -> Decimal:
-    """How far two prices are apart, as a share of the lower: the same for prices and for their inverses."""
+    """The distance of two prices, as a share of the lower: the same for prices and for their inverses."""
     return share(one, other) if one > other else share(other, one)
 
 
 def share(number: Decimal, of: Decimal) -> Decimal:
-    """How far `number` is from `of`, as a share of `of`."""
+    """The distance of `number` from `of`, as a share of `of`."""
     return EXACT.divide(EXACT.subtract(number, of), of)
 
 
@@ -138,13 +138,13 @@ class Middle(NamedTuple):
 
 
 def middle(votes: Iterable[Decimal]) -> Middle:
-    """The middle of the prices that were voted for: one number, or two if the votes split into halves."""
+    """The middle of the prices by votes: one number, or two if the votes split into halves."""
     ordered = sorted(votes)
     return Middle(ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2])
 
 
 def median(votes: Iterable[Decimal]) -> Decimal:
-    """The price with half of the votes on either side; of two such prices their mean. Never published."""
+    """The price with half of the votes on either side; of two such prices their mean. Not published."""
     low, high = middle(votes)
     return low if low == high else EXACT.divide(EXACT.add(low, high), Decimal(2))
 
@@ -158,9 +158,9 @@ def moved_as_a_whole(fixing: Fixing, table: Table, last: Table, *, since: Decima
     """
     Whether a table moved as a whole with one of its rates, against the source's last table.
 
-    A bank that devalues moves every foreign currency by about the same; a typing error moves one.
-    `since` is the last accepted price. If the last table had made the move already, this one is no witness.
-    A cross has two rates, so this never holds for one.
+    A bank that devalues moves every foreign currency by about the same share; a typing error moves one.
+    `since` is the last accepted price. If the last table had already made the move, this one is not a
+    witness. A cross has two rates, so this never holds for one.
     """
     leg, *others = fixing.legs
     if others or leg.pair not in last.figures:
@@ -179,11 +179,12 @@ def moved_as_a_whole(fixing: Fixing, table: Table, last: Table, *, since: Decima
 
 def stands_out(price: Decimal, sides: Sequence[Sequence[Decimal]], *, jump: Decimal) -> bool:
     """
-    Whether a rate of a history stands out: the same way from at least half of the publications on each side.
+    Whether a rate of a history differs, in the same direction, from at least half of its neighbours on each
+    side.
 
-    `sides` are the prices of up to NEIGHBOURS publications before and after it, nearest first; an empty
-    side is left out. Half is enough, as an error may last for two publications (CBU's did in 2026). A
-    devaluation is off one side only. With only one side, the rate must be off all of it.
+    `sides` are the prices of up to NEIGHBOURS publications before and after it, nearest first; an empty side
+    is ignored. Half is enough, because an error may last for two publications (CBU's did in 2026). A
+    devaluation differs from one side only. With only one side, the rate must differ from all of it.
     """
     off = [[other < price for other in side if apart(price, other) > jump] for side in sides]
     if not sides or not all(off) or len({way for ways in off for way in ways}) != 1:
@@ -198,12 +199,12 @@ def _follows(move: Decimal, leader: Decimal) -> bool:
 
 
 def move(said: Priced, since: Decimal) -> Decimal:
-    """How far a price is from another one, as a share, in the direction in which its source says it."""
+    """The distance of a price from another one, as a share, in the direction in which its source quotes."""
     return share(said.price, since) if said.is_direct else share(since, said.price)
 
 
 def moved(said: Priced, since: Decimal) -> str:
-    """How far a price is from another one, `+11.75 %`, in the direction in which its source says it."""
+    """The distance of a price from another one, `+11.75 %`, in the direction in which its source quotes."""
     return f"{move(said, since) * 100:+.2f} %"
 
 

@@ -1,4 +1,4 @@
-"""What each source last answered about each day, and for which days it has no table. Pure."""
+"""Each source's last answer for each day, and the days for which it has no table. Pure."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ticker.rates.tables import Table
 
 
 class Heard:
-    """The last answer about each day, and what was asked when."""
+    """The last answer for each day, and the times of the polls."""
 
     def __init__(self, sources: Mapping[str, Source]) -> None:
         self.asked: dict[str, Asked] = {}
-        """The last time that each source was asked, as far as the ledger knows."""
+        """The last poll of each source, as far as the ledger knows."""
         self._zones = {key: ZoneInfo(source.timezone) for key, source in sources.items()}
         self._answers: dict[str, dict[date, Table]] = {}
         self._archive: dict[str, dict[date, Table]] = {}
@@ -51,34 +51,34 @@ class Heard:
         self.asked[source] = Asked(at=at, source=source, answered=True)
 
     def today(self, source: str, now: datetime) -> date:
-        """The day at a source."""
+        """The current day in the country of a source."""
         return now.astimezone(self._zones[source]).date()
 
     def last_answer(self, source: str, day: date, *, archive: bool = False) -> Table | None:
-        """The source's last answer about a day, or its archive's."""
+        """The source's last answer for a day, or its archive's."""
         return (self._archive if archive else self._answers).get(source, {}).get(day)
 
     def newest_day(self, source: str) -> date | None:
-        """The newest day that a source stated a table for."""
+        """The newest day for which a source stated a table."""
         return self._newest.get(source)
 
     def span(self, source: str) -> timedelta:
-        """How far apart the oldest and the newest table of a source are."""
+        """The time between the oldest and the newest table of a source."""
         days = [*self._answers.get(source, ()), *self._archive.get(source, ())]
         return max(days) - min(days) if days else timedelta(0)
 
     def heard_empty(self, source: str, day: date) -> datetime | None:
-        """When a source said last that it has no table for a day."""
+        """When a source last said that it has no table for a day."""
         return self._empty.get(source, {}).get(day)
 
     def is_settled(self, source: str, day: date) -> bool:
         """
-        Whether it is known for good that a source has no table for a day.
+        Whether it is final that a source has no table for a day.
 
         Most banks date a publication the day after a working day. For such a day, "none" counts only if a
-        later day's table was out when it was heard: a frozen server has no table either. For any other day
-        it counts once the day has ended, or has begun with a later day's table out; before, it may mean
-        "not yet".
+        later day's table was published when it was heard: a frozen server has no table either. For any other
+        day it counts once the day has ended, or has begun with a later day's table published. Before, it may
+        mean "not yet".
         """
         if day in self._passed.get(source, ()):
             return True
@@ -89,7 +89,7 @@ class Heard:
         return then > day or (then == day and self._newest.get(source, date.min) > day)
 
     def would_settle(self, source: str, day: date, now: datetime) -> bool:
-        """Whether it is news that a day has no table: the first time, or when that may settle the day."""
+        """Whether it is news that a day has no table: the first time, or when that may become final."""
         if self.is_settled(source, day):
             return False
         if self._newest.get(source, date.min) > day:
@@ -101,7 +101,7 @@ class Heard:
         return then < day <= today or then == day < today
 
     def is_none(self, source: str, day: date) -> bool:
-        """Whether a day without a word about a symbol is known to have none."""
+        """Whether it is known that a day without a word about a symbol has none."""
         return day in self._answers.get(source, ()) or self.is_settled(source, day)
 
     def drop_before(self, source: str, day: date) -> None:

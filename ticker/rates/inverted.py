@@ -1,4 +1,4 @@
-"""A quote the other way round. Pure."""
+"""The quote of the reverse pair. Pure."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _ONE = Decimal(1)
 
 def inverted(quote: Quote) -> Quote:
     """
-    The quote of the reverse symbol: what it says of `KGS/USD`, said of `USD/KGS`.
+    The quote of the reverse symbol: `USD/KGS` from `KGS/USD`.
 
-    The prices of this publication, the earlier one and the announced one are inverted. The change follows
-    from the first two: it is not the change with its sign turned. A price has the bank's own digits where
-    the bank states this direction, else ten significant ones. `value`, `nominal` and `direction` stay.
+    The current, the previous and the announced price are inverted. The change is computed from the first two:
+    it is not the change with its sign turned. A price has the bank's own digits if the bank quotes this
+    direction, else ten significant ones. `value`, `nominal` and `direction` stay.
     """
     price, previous = quote.inverse, quote.previous and _earlier(quote, quote.previous)
     return replace(
@@ -37,7 +37,7 @@ def inverted(quote: Quote) -> Quote:
 
 
 def _earlier(quote: Quote, previous: Decimal) -> Decimal:
-    """The inverse of the earlier price, which is published without it."""
+    """The inverse of the previous price, which is published without it."""
     if previous == quote.price:
         return quote.inverse
     if quote.direction != quote.symbol.inverse or len(quote.inverse.as_tuple().digits) > _CERTAIN.prec:

@@ -1,7 +1,7 @@
 """
-What kind of day a day is: which word of it counts, and whether that is a publication or a repeat. Pure.
+The kind of a day: which word of it counts, and whether that is a publication or a repeat. Pure.
 
-Everything is worked out from the words and the guard's verdicts on them, and from nothing concluded before.
+Everything follows from the words and the guard's verdicts on them, and from no earlier conclusion.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from ticker.rates.source import Source
 from ticker.rates.words import Row, Word
 
 REACH = 16
-"""Days on each side that a day is compared with: enough for three publications and for old tables."""
+"""Days on each side with which a day is compared: enough for three publications and for old tables."""
 _FRESH = [ONE_DAY * ahead for ahead in range(guard.FRESH.days + 1)]
 STALE_REPEATS = 5
-"""From so many working days in a row with the same table on, a quote is stale and an archive is wrong."""
+"""After so many working days in a row with the same table, a quote is stale and an archive is wrong."""
 
 
 class Kinds:
     """
-    Works out the days of one source about one symbol: `days` in order, `in_order` their rows, `rows` by date.
+    Computes the days of one source about one symbol: `days` in order, `in_order` their rows, `rows` by date.
 
     `band` is in units of symbol.base for one symbol.quote; `tolerance` and `jump` are shares.
     """
@@ -54,10 +54,10 @@ class Kinds:
 
     def work_out(self, first: date, last: date) -> Iterator[date]:
         """
-        Work out the days from `first` to `last`, and every day that may follow from them; yield those.
+        Compute the days from `first` to `last`, and every day that may depend on them; yield those.
 
-        A day depends on the words that count of up to REACH days before it, and what an archive says also
-        on the answers of as many days after it.
+        A day depends on the words that count of up to REACH days before it. An archive's word also depends on
+        the answers of as many days after it.
         """
         low, end = bisect_left(self.days, first), bisect_right(self.days, last)
         reach = REACH if self.has_archive else 0
@@ -109,7 +109,7 @@ class Kinds:
         return good
 
     def _may_repeat(self, day: date, good: Sequence[Word], before: Word) -> bool:
-        """Whether the table before, said after something else, is what a day off should have."""
+        """Whether the table before, stated after another one, is the right one for a day off."""
         accepted = [word for word in good if word.doubt is None]
         return not self.source.calendar.works(day - ONE_DAY) and (
             not accepted or accepted[0].same_table(before)
@@ -119,8 +119,8 @@ class Kinds:
         """
         Whether an answer is an earlier day's table under this date.
 
-        A first answer with the figures of the table before is a repeat; a later one replaces this day's
-        own table by an old one. Tables older than that count only with three common currencies.
+        A first answer with the figures of the table before is a repeat. A later one replaces this day's own
+        table by an old one. Tables older than that count only with three common currencies.
         """
         if word.same_table(before):
             return not first
@@ -128,7 +128,7 @@ class Kinds:
         return any(other is not before and word.table.repeats(other.table) for other in earlier)
 
     def _alternates(self, accepted: list[Word]) -> bool:
-        """Whether the last change of answer brought back a replaced version, which has not stood since."""
+        """Whether the last change of answer restored a replaced version, which was not repeated since."""
         if self.source.kind == "market" or len(accepted) < 3 or accepted[-1].stood or accepted[-1].confirmed:
             return False
         versions = [word for at, word in enumerate(accepted) if not at or _differs(accepted[at - 1], word)]
@@ -157,9 +157,9 @@ class Kinds:
         """
         Whether an archive's word counts.
 
-        Not if it is outside its band, or doubted in the source's own answer, or a later day's table, or if
-        it stands out from the days around it. A repeat of the day before is as good as that day: a rate that
-        held from Saturday to Sunday and then fell back is no error (27 February 2022).
+        It does not if it is outside its band, or doubted in the source's own answer, or a later day's table,
+        or if it differs from the days around it. A repeat of the day before is as good as that day: a rate
+        that was valid from Saturday to Sunday and then fell back is not an error (27 February 2022).
         """
         if not self.is_sane(told):
             return False
@@ -174,8 +174,8 @@ class Kinds:
         """
         Whether an archive has a later day's table for this day, and for too many days to be a repeat.
 
-        NBT answers for a day outside its range with today's table, under the date that was asked for.
-        A later day with different answers proves nothing: one of them may have been an earlier day's table.
+        NBT answers for a day outside its range with today's table, under the requested date. A later day with
+        different answers proves nothing: one of them may have been an earlier day's table.
         """
         calendar, later = self.source.calendar, self._last_alike(told, index)
         if later is None or later < calendar.late_on(told.day):
@@ -205,7 +205,7 @@ class Kinds:
         return any(guard.apart(told.price, word.price) <= self.tolerance for word in doubted)
 
     def _beside(self, told: Word, index: int, step: int) -> list[Decimal]:
-        """The prices of up to three publications on one side of a day, the nearest first, no repeat."""
+        """The prices of up to three publications on one side of a day, the nearest first, without repeats."""
         rows = self.in_order[index + 1 : index + 1 + REACH]
         if step < 0:
             rows = self.in_order[max(0, index - REACH) : index][::-1]
@@ -213,7 +213,7 @@ class Kinds:
         return list(islice(self._moves(told, words, step), guard.NEIGHBOURS))
 
     def _moves(self, told: Word, words: Iterable[Word], step: int) -> Iterator[Decimal]:
-        """The prices of the words that are no repeats, in the order of the words: away from `told`."""
+        """The prices of the words that are not repeats, in the order of the words: away from `told`."""
         last = told
         for word in words:
             if not (self._repeats(last, word) if step < 0 else self._repeats(word, last)):
@@ -221,7 +221,7 @@ class Kinds:
             last = word
 
     def _candidate(self, row: Row) -> Word | None:
-        """The word of a day that its neighbours are compared with: an accepted answer, or the archive's."""
+        """The word of a day with which its neighbours are compared: an accepted answer, or the archive's."""
         if accepted := [word for word in row.answers if word.doubt is None]:
             return accepted[-1]
         return row.told if row.told and self.is_sane(row.told) and not self._is_doubted(row.told) else None
@@ -233,7 +233,7 @@ class Kinds:
         return word.doubt is None or not word.doubt.absurd
 
     def local(self, moment: datetime) -> date:
-        """The day at the source."""
+        """The current day in the country of the source."""
         return moment.astimezone(self.zone).date()
 
 

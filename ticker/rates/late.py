@@ -9,7 +9,7 @@ from ticker.rates.model import Quote, Status
 
 
 class Due(Protocol):
-    """What is late from a moment on, if it has one."""
+    """Something that becomes late at a moment, if it has one."""
 
     @property
     def due_at(self) -> datetime | None: ...
@@ -17,7 +17,7 @@ class Due(Protocol):
 
 def status_at(quote: Quote, now: datetime) -> Status:
     """
-    The status of a quote at a moment: `stale` from its `due_at` on, whatever it was published with.
+    The status of a quote at a moment: `stale` from its `due_at` on, whatever its published status.
 
     A quote without `due_at` (pegged, on hold or unconfirmed) is never late.
     """

@@ -1,4 +1,4 @@
-"""The words of the domain as frozen values: Pair, Rate, Fixing, Quote, Cursor. Decimal, no effects."""
+"""The domain as frozen values: Pair, Rate, Fixing, Quote, Cursor. Decimal, no effects."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Literal, NamedTuple, Self
 
 Status = Literal["live", "pegged", "unconfirmed", "stale", "fallback"]
 
-# Wide enough that no quotient of published digits loses a place before the last rounding.
+# Precise enough that no quotient of published digits loses a place before the last rounding.
 EXACT = Context(prec=50, rounding=ROUND_HALF_UP)
-# Prices that we derive (inversions, crosses) keep ten significant digits.
+# Derived prices (inversions, crosses) keep ten significant digits.
 DERIVED = Context(prec=10, rounding=ROUND_HALF_UP)
 
 _ONE = Decimal(1)
@@ -31,7 +31,7 @@ class Pair(_Codes):
     """
     The price of one `base` counted in `quote`; `str` is `KGS/USD`.
 
-    A tuple, as these are hashed and compared fastest: pairs are the keys of every table.
+    A tuple, because tuples are hashed and compared fastest: pairs are the keys of every table.
     """
 
     __slots__ = ()
@@ -47,13 +47,13 @@ class Pair(_Codes):
 
     @property
     def inverse(self) -> Pair:
-        """The same two currencies, the other way round."""
+        """The pair of the same two currencies, reversed."""
         return Pair(self.quote, self.base)
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """
-        Read `KGS/USD`, `KGS-USD` or `KGSUSD`; a bare `KGS` means `KGS/USD`. Capitals don't matter.
+        Read `KGS/USD`, `KGS-USD` or `KGSUSD`; a bare `KGS` means `KGS/USD`. Case does not matter.
 
         Raises ValueError that names the text.
         """
@@ -97,7 +97,7 @@ class Rate:
     nominal: int
     """Units of base that `value` buys. It differs per source and over time."""
     as_of: date
-    """The day the rate is valid for (maybe tomorrow); an aware datetime for an intraday price."""
+    """The day from which the rate is valid (maybe tomorrow); an aware datetime for an intraday price."""
 
     @property
     def mid(self) -> Decimal:
@@ -122,7 +122,7 @@ class Fixing:
     symbol: Pair
     legs: tuple[Rate, ...]
     corrected: bool = False
-    """Whether the source replaced its own figure of this day after that had taken effect."""
+    """Whether the source replaced its own figure of this day after that had become valid."""
 
     @property
     def figures(self) -> tuple[tuple[Pair, Decimal, int], ...]:
@@ -159,12 +159,12 @@ class Fixing:
 
     @property
     def inverted(self) -> Fixing:
-        """What the source said, as the price of the reverse symbol."""
+        """The price of the reverse symbol from the same rates."""
         return replace(self, symbol=self.symbol.inverse, legs=self.legs[::-1])
 
     @property
     def is_direct(self) -> bool:
-        """Whether the source says the symbol itself, not its inverse or a cross."""
+        """Whether the source quotes the symbol itself, not its inverse or a cross."""
         return len(self.legs) == 1 and self.legs[0].pair == self.symbol
 
 
@@ -207,7 +207,7 @@ def fraction(symbol: Pair, legs: Iterable[tuple[Pair, Decimal, int]]) -> Fractio
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announcement:
-    """A price that is known already and takes effect on a later day: units of quote for one base."""
+    """A known price that becomes valid on a later day: units of quote for one base."""
 
     price: Decimal
     inverse: Decimal
@@ -227,7 +227,7 @@ class Quote:
     symbol: Pair
     price: Decimal
     inverse: Decimal
-    """Units of `symbol.base` for one `symbol.quote`; the bank's own digits where it says it so."""
+    """Units of `symbol.base` for one `symbol.quote`; the bank's own digits if it quotes this direction."""
     previous: Decimal | None
     change: Decimal | None
     change_percent: Decimal | None
@@ -246,14 +246,14 @@ class Quote:
     direction: Pair | None = None
     """The bank's own direction: `USD/KGS` is som per `nominal` dollars."""
     next: Announcement | None = None
-    """What the same source announced for a later day; it holds from that day's midnight in its zone."""
+    """The price that the same source announced for a later day, from that day's midnight in its zone."""
     corrected: bool = False
-    """Whether the source replaced its own figure of `as_of` after it had taken effect."""
+    """Whether the source replaced its own figure of `as_of` after it had become valid."""
     due_at: datetime | None = None
     """
-    The moment from which it is late if no newer one came (UTC, whole seconds).
+    The moment from which it is late if no newer one arrives (UTC, whole seconds).
 
-    None where nothing is due: pegged, unconfirmed or on hold.
+    None if nothing is due: pegged, unconfirmed or on hold.
     """
     source_site: str = ""
     """The address that the source's terms require beside its figures; empty if they require none."""
@@ -262,7 +262,7 @@ class Quote:
 @dataclass(frozen=True, slots=True, order=True)
 class Cursor:
     """
-    A place in the stream of publications: `<epoch in ms>-<sequence>`, the Redis stream's own id.
+    A position in the stream of publications: `<epoch in ms>-<sequence>`, the Redis stream's own id.
 
     A new epoch opens when Redis lost what was already published. Ordered by epoch, then sequence.
     """
@@ -288,12 +288,12 @@ NOWHERE = Cursor(0, 0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """The symbols that a subscriber wants, or reverses of symbols, in the order of the configuration."""
+    """The symbols that a subscriber selected, or their reverses, in the order of the configuration."""
 
     symbols: tuple[Pair, ...]
     tag: int = 0
-    """0 where everything is selected, else a number that only this selection has."""
+    """0 if everything is selected, else a number that only this selection has."""
     is_all: bool = False
-    """Whether none was named, so that it is all of them, also when others are served."""
+    """Whether no symbol was named: then it is all of them, also after a change of the served symbols."""
     has_reversed: bool = False
     """Whether one of the symbols is not configured, but its reverse is."""

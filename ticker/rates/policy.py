@@ -1,4 +1,4 @@
-"""How one symbol gets its value: whose word it is, who stands in, and within which limits. Pure values."""
+"""How one symbol gets its value: its sources, its fallbacks and its limits. Pure values."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ class Rule:
 
     symbol: Pair
     chain: tuple[str, ...]
-    """Keys of sources; the first that has a rate that holds is the value."""
+    """Keys of sources. The first with a valid rate is the value."""
     authorities: frozenset[str] = frozenset()
-    """Those of the chain whose word is the value; the others only stand in."""
+    """The sources of the chain that may provide the value; the others are only fallbacks."""
     panel: tuple[str, ...] = ()
-    """Sources of which the middle one stands in when the whole chain is late, if three of them agree."""
+    """Sources whose middle one is the fallback if the whole chain is late and three of them agree."""
     band: tuple[Decimal, Decimal] | None = None
     """Lowest and highest plausible units of `symbol.base` per one `symbol.quote`."""
     tolerance: Decimal = Decimal("0.015")
     """How far a new rate may be from the median of the others, as a share."""
     peg: Rate | None = None
-    """The fixed rate where there is one; the chain is not asked then, but watched."""
+    """The official fixed rate, if there is one. The chain then only confirms it."""
 
     def may_use(self, source: str) -> bool:
-        """Whether a source's word may become the value."""
+        """Whether a source may provide the value."""
         return self.peg is None and (source in self.chain or source in self.panel)

@@ -1,4 +1,4 @@
-"""The strict readers that the parsers of the sources share. Pure."""
+"""The strict readers that the parsers of all sources share. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ticker.rates.model import Pair, Rate
 from ticker.rates.source import MalformedFeed
 
 OURS = ("KGS", "KZT", "TJS", "UZS", "TMT")
-"""The currencies that this service is for: an aggregator's table without one of them is not whole."""
+"""The currencies of this service: an aggregator's table without one of them is incomplete."""
 
 _NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,20})?")
 _NOMINAL = re.compile(r"10{0,6}|[1-9][0-9]{0,3}")
@@ -31,7 +31,7 @@ _STYLES = {
 @dataclass(frozen=True, slots=True)
 class Reader:
     """
-    Reads what one source publishes; raises MalformedFeed, which names the source, on anything else.
+    Reads what one source publishes. On anything else it raises MalformedFeed, which names the source.
 
     It holds only the key, so that a parser that uses it stays pure.
     """
@@ -39,7 +39,7 @@ class Reader:
     key: str
 
     def malformed(self, words: str) -> MalformedFeed:
-        """The error that says what is wrong with the source's answer."""
+        """The error with these words about the source's answer."""
         return MalformedFeed(f"{self.key}: {words}")
 
     # Texts.
@@ -48,7 +48,7 @@ class Reader:
         """
         Read a published figure, digit for digit: ASCII digits and one point (or one comma if `comma`).
 
-        Zero and negative numbers are refused, too: none is a rate.
+        Zero and negative numbers are refused, because they can't be rates.
         """
         plain = (text or "").strip()
         if comma:
@@ -58,7 +58,7 @@ class Reader:
         return value
 
     def nominal(self, text: str | None) -> int:
-        """Read the units that a rate is for, a sane whole number."""
+        """Read the units that a rate is for: a plausible whole number."""
         plain = (text or "").strip()
         if not _NOMINAL.fullmatch(plain):
             raise self.malformed(f"{text!r:.60} is not a nominal")
@@ -92,7 +92,7 @@ class Reader:
 
     def xml(self, body: bytes, *, root: str) -> Element:
         """
-        Parse an XML answer in the encoding that it declares; a document type declaration is refused.
+        Parse an XML answer in the encoding that it declares. A document type declaration is refused.
 
         Its root element must be `root`: a bank's error page and a firewall's HTML come with status 200
         (ddos-guard before www.cbr.ru, since 2022-02).
@@ -138,7 +138,7 @@ class Reader:
         """
         Close a table: no currency twice, every base of `expected` and every quote of `quoted` in it.
 
-        Half a table is no table.
+        An incomplete table is refused.
         """
         rows: dict[tuple[Pair, date], Rate] = {}
         for rate in rates:
@@ -172,8 +172,8 @@ def _tree(body: bytes) -> Element:
     """
     The root of an XML document.
 
-    Every entity bomb and every reference to another file needs a document type declaration. The parser
-    stops where one begins. ElementTree's own parser would read on to the end of the document.
+    Every entity bomb and every reference to another file needs a document type declaration. The parser stops
+    at its start. ElementTree's own parser would read on to the end of the document.
     """
     tree = TreeBuilder()
     # With a separator a name in a namespace differs from the plain name.
@@ -192,12 +192,12 @@ def _doctype(*_: object) -> None:
 
 
 def _begin(body: bytes) -> str:
-    """How an answer begins, for a person."""
+    """The start of an answer, for an error message."""
     return f"it begins with {body[:40]!r}" if body else "it is empty"
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object, unless a key is there twice: json would keep the last in silence."""
+    """A JSON object. A repeated key is refused, because json would silently keep the last one."""
     members = dict(pairs)
     if len(members) != len(pairs):
         raise ValueError("a key appears twice")
@@ -210,5 +210,5 @@ def _constant(name: str) -> Any:
 
 @lru_cache(maxsize=1024)
 def _day(text: str, layout: str) -> date:
-    """Cached, as an archive gives the same days for every currency."""
+    """Cached, because an archive gives the same days for every currency."""
     return datetime.strptime(text, layout).date()  # noqa: DTZ007 - a calendar day has no zone

@@ -1,8 +1,8 @@
 """
 What one source said of one symbol, day by day. Pure.
 
-A series stores the words and the guard's verdicts on them. Which word of a day counts, and whether it is a
-publication or a repeat, is worked out from them again after a new word or another verdict (`settle`).
+A series stores the words and the guard's verdicts on them. After a new word or another verdict, `settle`
+computes again which word of a day counts, and whether it is a publication or a repeat.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ticker.rates.words import Row, Word
 __all__ = ["STALE_REPEATS", "Proof", "Row", "Series", "Word"]
 
 Proof = Literal["none", "archive", "full"]
-"""What speaks for a series: nothing yet, its own archive, or more: witnesses, three moves, an operator."""
+"""What confirms a series: nothing yet, its own archive, or more: witnesses, three moves, an operator."""
 
 
 class Published(NamedTuple):
@@ -37,7 +37,7 @@ class Published(NamedTuple):
 
 
 class Change(NamedTuple):
-    """The publication of a day in the history before, and now."""
+    """The publication of a day in the history, before and now."""
 
     before: Fixing | None
     now: Fixing | None
@@ -48,7 +48,7 @@ class Series(Kinds):
     The days of one source about one symbol.
 
     `band` is in units of symbol.base for one symbol.quote; `tolerance` and `jump` are the guard's, as shares;
-    `serves` is whether its word may become the value.
+    `serves` says whether its word may become the value.
     """
 
     def __init__(
@@ -72,10 +72,10 @@ class Series(Kinds):
         self._dirty: tuple[date, date] | None = None
         self._pending: set[date] = set()
 
-    # What comes in.
+    # Input.
 
     def answer(self, word: Word) -> None:
-        """Take a version of a day's table, or what the archive says of it."""
+        """Take a version of a day's table, or the archive's."""
         row = self.rows.get(word.day)
         if row is None:
             row = self.rows[word.day] = Row(day=word.day)
@@ -95,17 +95,17 @@ class Series(Kinds):
             self.touch(day)
 
     def prove(self, proof: Proof) -> None:
-        """Note what speaks for the series."""
+        """Record what confirms the series."""
         self.proof = proof
         self._pending.update(self.days)
 
     def wait(self) -> None:
-        """Note that the wait of the first rate is over."""
+        """Record that the wait of the first rate is over."""
         self.waited = True
         self._pending.update(self.days)
 
     def touch(self, day: date) -> None:
-        """Have the days around this one worked out anew."""
+        """Mark the days around this one to be computed again."""
         if self._dirty is None:
             self._dirty = day, day
         else:
@@ -113,14 +113,14 @@ class Series(Kinds):
             self._dirty = min(first, day), max(last, day)
 
     def settle(self) -> None:
-        """Work out the days that what came in may have changed."""
+        """Compute the days that the latest input may have changed."""
         if self._dirty:
             first, last = self._dirty
             self._dirty = None
             self._pending.update(self.work_out(first, last))
 
     def drop_before(self, day: date) -> None:
-        """Forget what is of an earlier day."""
+        """Drop earlier days."""
         self.settle()
         count = bisect_left(self.days, day)
         gone, self.days, self.in_order = self.days[:count], self.days[count:], self.in_order[count:]
@@ -150,7 +150,7 @@ class Series(Kinds):
                 yield change
 
     def catch_up(self) -> None:
-        """Take every publication as already handed over."""
+        """Treat every publication as already handed over."""
         self.settle()
         self._pending = set()
         found = ((row.day, _publication(row)) for row in self.in_order if self.visible)
@@ -158,11 +158,11 @@ class Series(Kinds):
 
     @property
     def visible(self) -> bool:
-        """Whether its words may be shown: something speaks for them, or the first rate waits no more."""
+        """Whether its words may be shown: something confirms them, or the wait of the first rate is over."""
         return self.proof != "none" or self.waited
 
     def fixing(self, day: date) -> Fixing | None:
-        """What the history has of a day: its publication, or None."""
+        """The publication of a day in the history, or None."""
         published = self._publication(day)
         return published.fixing if published else None
 
@@ -174,7 +174,7 @@ class Series(Kinds):
         """Every publication that is known."""
         return (fixing for day in self.days if (fixing := self.fixing(day)))
 
-    # What can be asked. Every question is about settled days.
+    # Questions. Each is about settled days.
 
     def at(self, day: date) -> Row | None:
         """The newest day up to this one that has a word that counts."""
@@ -212,7 +212,7 @@ class Series(Kinds):
         return None
 
     def publication(self, row: Row) -> Row:
-        """The day of which this day's table is a repeat, or the day itself."""
+        """The day whose table this day's table repeats, or the day itself."""
         return self.run(row)[0]
 
     def run(self, row: Row) -> list[Row]:
@@ -223,7 +223,7 @@ class Series(Kinds):
         return days[::-1]
 
     def repeats(self, row: Row) -> list[date]:
-        """The working days, up to this one, on which a newer table was due and the same came again."""
+        """The working days, up to this one, on which a newer table was due and the same one arrived again."""
         first, *again = self.run(row)
         if not again:
             return []
@@ -244,11 +244,11 @@ class Series(Kinds):
         return self.source.calendar.late_at(row.day, self.zone)
 
     def last_stated(self) -> Row | None:
-        """The newest day that the source stated a table for, accepted or not."""
+        """The newest day for which the source stated a table, accepted or not."""
         return self.in_order[-1] if self.in_order else None
 
     def in_doubt(self, today: date) -> Word | None:
-        """The newest answer of a day that has begun, if it is not accepted and no later day is."""
+        """The newest answer of a day that has begun, if neither it nor a later day is accepted."""
         for row in reversed(self.in_order):
             if row.is_open and row.day <= today:
                 return row.standing

@@ -1,4 +1,4 @@
-"""The contract of a source of rates, and how a poll of it went. Values."""
+"""The contract of a source of rates, and the outcome of a poll. Values."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ticker.rates.model import Pair, Rate
 
 
 class MalformedFeed(Exception):
-    """The bytes are not the table of rates that the source publishes. Says who and what."""
+    """The bytes are not the table of rates that the source publishes. Names the source and the fault."""
 
 
 class NoTable(MalformedFeed):
-    """The source's own empty answer: it has no table for the day that was asked for, or not yet."""
+    """The source's own empty answer: it has no table for the requested day, or not yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,23 +37,23 @@ class Schedule:
 
     @property
     def last_hour(self) -> int:
-        """The last hour in which it is asked for."""
+        """The last hour in which it is asked."""
         return int(self.hour.rpartition("-")[2])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """Where a source tells many days of one currency at once."""
+    """The archive of a source that gives many days of one currency at once."""
 
     url: str
     """With strftime fields of both days, `{first:%d/%m/%Y}` and `{last:...}`, and with `{name}`."""
     names: Mapping[str, str]
-    """The publisher's own name of each currency whose history it has: `USD` is `R01235` to CBR."""
+    """The publisher's name of each currency with a history: CBR's name for `USD` is `R01235`."""
     parse: Callable[[bytes, str], tuple[Rate, ...]]
     """Reads one answer about this currency: its days, maybe none, or raises MalformedFeed."""
 
     def address(self, currency: str, first: date, last: date) -> str:
-        """The full address that answers for the days of a currency from `first` to `last`."""
+        """The full address of the days of a currency from `first` to `last`."""
         return self.url.format(name=self.names[currency], first=first, last=last)
 
 
@@ -62,14 +62,14 @@ class Source:
     """
     A publisher of rates, as a value: where to ask, when, how to read it, on what terms.
 
-    `url` holds strftime fields in braces, `{day:%d.%m.%Y}`: the day asked for (today or a later one, in
-    `timezone`; an earlier one by the back-fill); and `{key}` where the publisher wants to know who asks.
+    `url` holds strftime fields in braces, `{day:%d.%m.%Y}`: the requested day (today or a later one, in
+    `timezone`; an earlier one by the back-fill); and `{key}` if the publisher requires a key.
     """
 
     key: str
     name: str
     short: str
-    """The name in a line of text, `NBKR`."""
+    """The short name for readers, `NBKR`."""
     site: str
     """The publisher's address for readers, without a scheme: `www.nbkr.kg`."""
     kind: Literal["fixing", "market"]
@@ -85,21 +85,21 @@ class Source:
     site_required: bool = False
     """Whether its terms require the site beside its figures."""
     credit: str = ""
-    """The words by which its terms want it named, if they are others than `name`."""
+    """The attribution that its terms require, if it is not just `name`."""
     authority_for: str | None = None
     """The currency whose official rate this source sets, if any."""
     lists: str = ""
     """The codes of the currencies in its table, with spaces between; empty if they are not known."""
     alternatives: tuple[str, ...] = ()
-    """Further addresses of the same tables, asked in turn when `url` gives none."""
+    """More addresses of the same tables, asked in turn if `url` fails."""
     history: History | None = None
-    """Where it tells many days at once; a source without it whose `url` names a day is asked day by day."""
+    """Its archive of many days at once. A source without one whose `url` names a day is asked day by day."""
     follows_banks: bool = False
-    """Whether it takes its rates from other banks: then it is no witness, and has half a vote."""
+    """Whether it takes its rates from other banks: then it is not a witness, and has half a vote."""
     enabled: bool = True
-    """Whether it is polled when the configuration says nothing."""
+    """Whether it is polled by default."""
     interval_seconds: int = 3600
-    """The plain interval between polls beside the schedule, when the configuration says nothing."""
+    """The default interval between two polls, beside the schedule."""
 
     @property
     def currencies(self) -> frozenset[str]:
@@ -113,7 +113,7 @@ class Source:
 
     @property
     def attribution(self) -> str:
-        """The words that its publisher wants beside its figures."""
+        """The words that name the publisher beside its figures."""
         return f"{self.credit or self.name}, {self.site}"
 
     @property
@@ -123,7 +123,7 @@ class Source:
 
     @property
     def needs_key(self) -> bool:
-        """Whether it answers only to a key, which is in the environment (`key_variable`)."""
+        """Whether it requires a key, which is in the environment (`key_variable`)."""
         return "{key}" in self.url
 
     @property
@@ -132,12 +132,12 @@ class Source:
         return f"TICKER_{self.key.upper()}_KEY"
 
     def addresses(self, day: date, *, key: str = "") -> tuple[str, ...]:
-        """The full addresses that answer for `day`, in the order to ask them."""
+        """The full addresses for `day`, in the order of the requests."""
         return tuple(url.format(day=day, key=key) for url in (self.url, *self.alternatives))
 
 
 class Outcome(BaseModel):
-    """How a source's last poll went. Kept in Redis, so that every process can tell it."""
+    """The outcome of a source's last poll. Stored in Redis, so that every process can show it."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -149,19 +149,19 @@ class Outcome(BaseModel):
     """Failed polls in a row."""
     error: str = ""
     as_of: str = ""
-    """The newest day that the source has stated a table for."""
+    """The newest day for which the source has stated a table."""
     missed: int = 0
-    """Publications that its calendar expects and that have not come, even if it answers."""
+    """The number of publications that are missing by its calendar, even if it answers."""
     repeats: int = 0
     """The working days in a row on which it only repeated its table."""
     published: str = ""
     """The day of the newest publication, accepted or doubted; a repeat is none."""
     gaps: int = 0
-    """Earlier publications that could not be had yet."""
+    """The number of earlier publications that are still missing."""
     held: tuple[str, ...] = ()
-    """What of it is unconfirmed or on hold, in words."""
+    """Its rates that are unconfirmed or on hold, in words."""
     history: str = ""
-    """How far the back-fill has come, `12 of 21 requests`; empty when it has nothing to do."""
+    """The progress of the back-fill, `12 of 21 requests`; empty when it has nothing to do."""
     latency_ms: int | None = None
 
     @property
@@ -172,12 +172,12 @@ class Outcome(BaseModel):
 
     @property
     def fault(self) -> str:
-        """The error without the source's own name, for where that stands beside it."""
+        """The error without the name of the source, for places that show the name separately."""
         return self.error.removeprefix(f"{self.source}: ")
 
     @property
     def frozen(self) -> str:
-        """`2 publications missed, the newest is of 2026-09-18`; empty if none is missed."""
+        """`2 publications missed, the last one is of 2026-09-18`; empty if none is missed."""
         if not self.missed:
             return ""
         many, last = "s" if self.missed > 1 else "", self.published or self.as_of or "an unknown day"
@@ -185,7 +185,7 @@ class Outcome(BaseModel):
         return f"{self.missed} publication{many} missed, the last one is of {last}{stamped}"
 
     def message(self, now: datetime) -> str:
-        """`timed out, retry in 40 s`; `2 publications missed`; empty where all is well."""
+        """`timed out, retry in 40 s`; `2 publications missed`; empty if nothing is wrong."""
         if self.status == "ok":
             return self.frozen
         what = self.fault or "not asked yet"

@@ -17,7 +17,7 @@ _CENT = Decimal("0.01")
 _NO_TIMES: Mapping[Pair, datetime] = {}
 
 WHOLE = 3
-"""Currencies that two tables must share to be the same table: of three, one would have moved."""
+"""Common currencies that show that two tables are the same one: of three, one would have moved."""
 
 
 class Figure(NamedTuple):
@@ -34,7 +34,7 @@ class Table:
     source: str
     """Key of the source, as in `ticker.sources.SOURCES`."""
     day: date
-    """The day from which it holds, by the publisher's own date."""
+    """The day from which it is valid, by the publisher's own date."""
     figures: Mapping[Pair, Figure]
     times: Mapping[Pair, datetime] = field(default_factory=dict)
     """The instants of intraday prices."""
@@ -61,7 +61,7 @@ class Table:
         return all(theirs[pair] == mine[pair] for pair in mine if pair in theirs)
 
     def is_whole_with(self, other: Table) -> bool:
-        """Whether two tables share enough currencies to be told apart by their figures."""
+        """Whether two tables share enough currencies to be distinguished by their figures."""
         common = (pair for pair in self.figures if pair in other.figures)
         return len(list(islice(common, WHOLE))) == WHOLE
 

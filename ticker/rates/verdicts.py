@@ -1,8 +1,8 @@
 """
-The guard's verdicts on what comes in, with what has been heard so far. Pure.
+The guard's verdicts on new words, by what has been heard so far. Pure.
 
-A word is judged once, when it comes. What is heard later can only release it. The exception is a source's
-first rate, which can be turned down later while at most its own archive has spoken for it (`review`).
+A word is judged once, when it arrives. What is heard later can only release it. The exception is a source's
+first rate, which can be refused later while at most its own archive confirms it (`review`).
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _THRICE = 3
 
 
 class Verdicts:
-    """Judges the words of series by the limits of `guard` and by what the `witnesses` say."""
+    """Judges the words of series by the limits of `guard` and by the words of `witnesses`."""
 
     def __init__(
         self, guard: Guard, witnesses: Witnesses, *, all_known: Callable[[Series, date, date], bool]
     ) -> None:
-        """`all_known` tells whether every day of a series between two others is known."""
+        """`all_known` says whether every day of a series between two others is known."""
         self._guard = guard
         self._witnesses = witnesses
         self._all_known = all_known
@@ -38,7 +38,8 @@ class Verdicts:
         """
         Judge an answer and add it.
 
-        It is judged by its band alone if its source can't give the value, or if nothing speaks for that yet.
+        It is judged only by its band if its source can't provide the value, or if nothing confirms that
+        source yet.
         """
         row = series.rows.get(word.day)
         if not _is_accepted(row, word):
@@ -63,7 +64,7 @@ class Verdicts:
         )
 
     def _reference(self, word: Word, before: Word | None) -> guard.Price:
-        # A figure that did not move is no news, whatever the others say.
+        # A figure that did not move is not news, whatever the others say.
         if before and before.same_figures(word):
             return None
         return self._witnesses.reference(word)
@@ -71,7 +72,7 @@ class Verdicts:
     # What is heard later.
 
     def review(self, series: Series) -> bool:
-        """Judge again what is doubted, and a first rate; return whether something of it is still open."""
+        """Judge again the doubted words and a first rate; return whether something of it is still open."""
         series.settle()
         if series.proof != "full":
             self._prove(series)
@@ -103,7 +104,7 @@ class Verdicts:
         return any(each.stood for each in alike) or max(heard) - min(heard) >= self._guard.repeat
 
     def repeat_wanted(self, series: Series) -> Word | None:
-        """The answer that could be released by being heard once more; None if nothing waits for that."""
+        """The answer that could be released if it is heard once more; None if there is none."""
         for word in reversed(series.doubted()):
             if word.doubt and not word.doubt.by_hand and not word.stood:
                 return word
@@ -123,7 +124,7 @@ class Verdicts:
     # The first rate of a source.
 
     def _prove(self, series: Series) -> None:
-        """See what speaks for or against a first rate: witnesses, its archive, its next publications."""
+        """Look for witnesses, the archive or next publications that confirm or contradict a first rate."""
         for word in _newest_polled(series):
             if self._witnesses.verdict(word, tolerance=series.tolerance) is False:
                 self._turn_down(series, word, self._against(series, word))
@@ -141,17 +142,17 @@ class Verdicts:
             self._ask_the_past(series, word, row)
 
     def _ask_the_past(self, series: Series, word: Word, row: Row) -> None:
-        if not (row.is_polled or series.waited):  # until then a witness may still speak
+        if not (row.is_polled or series.waited):  # until then a witness may still confirm it
             return
         if doubt := self._doubt(series, word, row.chosen, alone=True):
-            # The archive comes row by row: a day that is still to come may explain the jump.
+            # The archive arrives row by row: a day that is still missing may explain the jump.
             if self._all_known(series, row.day, word.day):
                 self._turn_down(series, word, doubt)
         elif not row.is_polled:
             series.prove("archive")
 
     def _prove_turned_down(self, series: Series) -> None:
-        """Accept a first rate that was turned down, if the witnesses or repetitions now speak for it."""
+        """Accept a refused first rate, if the witnesses or repetitions now confirm it."""
         doubted = series.doubted()
         if not doubted or (doubt := (word := doubted[-1]).doubt) is None or doubt.by_hand:
             return
@@ -188,7 +189,7 @@ class Verdicts:
         return Doubt(reason=f"{guard.moved(word, other)} from what another source says")
 
     def _turn_down(self, series: Series, word: Word, doubt: Doubt) -> None:
-        """Doubt a first rate, and the like that its source said for the days around it."""
+        """Doubt a first rate, and similar rates of its source for the days around it."""
         near = [row for row in series.in_order if abs(row.day - word.day) <= guard.FRESH]
         for each in (each for row in near for each in row.answers):
             if guard.apart(each.price, word.price) <= series.tolerance:
@@ -203,7 +204,7 @@ def _is_accepted(row: Row | None, word: Word) -> bool:
 
 
 def _release(series: Series, word: Word) -> None:
-    """Accept a word, and what its source said about the same before."""
+    """Accept a word, and the words of its source that said about the same before."""
     for each in _alike(series, word):
         each.doubt = None
         series.touch(each.day)

@@ -1,4 +1,4 @@
-"""What the other sources say of a rate: the median, who agrees, and who moved with it. Pure."""
+"""What the other sources say of a rate: the median, which ones agree, and which ones moved with it. Pure."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ticker.rates.source import Source
 Key = tuple[str, Pair]
 """One source's word about one symbol."""
 WITNESS, FOLLOWER = 2, 1
-"""Half votes: of a witness, a source that finds prices itself; and of one that follows others, a check."""
+"""Half votes: two for a witness, a source that finds prices itself; one for a source that follows others."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Voice:
-    """A series, its source's key and the half votes that it has."""
+    """A series, with the key and the half votes of its source."""
 
     series: Series
     source: str
@@ -29,41 +29,41 @@ class _Voice:
 
 
 _Opinion = tuple[_Voice, Word]
-"""What a voice says."""
+"""The price of a voice."""
 
 
 class Witnesses:
-    """All series, asked for what the others say of a word."""
+    """All series, to compare a word with the words of the others."""
 
     def __init__(self, sources: Mapping[str, Source]) -> None:
         self._rank = {key: rank for rank, key in enumerate(sources)}
         self._voices: dict[Pair, list[_Voice]] = defaultdict(list)
 
     def join(self, series: Series) -> None:
-        """Hear a series from now on."""
+        """Add a series."""
         voices = self._voices[series.symbol]
         voices.append(_Voice(series, series.source.key, votes(series)))
         voices.sort(key=lambda voice: self._rank[voice.source])
 
     def reference(self, word: Word) -> Decimal | None:
-        """The median of what the others say at about the same day; None if there are too few."""
+        """The median of the others' words for about the same day; None if there are too few."""
         opinions = self._opinions(word)
         return guard.median(_votes(opinions)) if len(opinions) >= guard.LEAST_WITNESSES else None
 
     def prices(self, word: Word) -> list[Decimal]:
-        """What the witnesses among the others said of about the same day as a word."""
+        """The witnesses' words for about the same day, without the word's own source."""
         return [other.price for voice, other in self._opinions(word) if voice.votes >= WITNESS]
 
     def _opinions(self, word: Word) -> list[_Opinion]:
-        """What the others said of about the same day as a word."""
+        """The others' words for about the same day."""
         return self._others(word, since=word.day - guard.FRESH, until=word.day + guard.FRESH)
 
     def verdict(self, word: Word, *, tolerance: Decimal) -> bool | None:
         """
-        Whether the others speak for a first rate (True), against it (False), or neither (None).
+        Whether the others confirm a first rate (True), contradict it (False), or neither (None).
 
-        A witness within the tolerance speaks for it. The median of all speaks against it if it is off, and
-        so do the witnesses if all of them are off.
+        A witness within the tolerance confirms it. The median of all contradicts it if it differs, and so do
+        the witnesses if all of them differ.
         """
         opinions = self._opinions(word)
         if len(opinions) >= guard.LEAST_WITNESSES:
@@ -75,7 +75,7 @@ class Witnesses:
         return any(guard.apart(word.price, price) <= tolerance for price in prices)
 
     def agree(self, word: Word, before: Word, *, tolerance: Decimal) -> bool:
-        """Whether the median of two or more witnesses is near a rate, and off the one before it."""
+        """Whether the median of two or more witnesses is near a rate, and differs from the rate before it."""
         prices = self.prices(word)
         if len(prices) < guard.LEAST_WITNESSES:
             return False
@@ -97,7 +97,7 @@ class Witnesses:
                 yield guard.share(said.price, then.chosen.price)
 
     def _others(self, word: Word, *, since: date = date.min, until: date = date.max) -> list[_Opinion]:
-        """The newest word of every other source in a time, also a doubted one that is not absurd."""
+        """The newest word of every other source in a period, also a doubted one that is not absurd."""
         source = word.table.source
         return [
             (voice, other)
@@ -107,7 +107,7 @@ class Witnesses:
 
 
 def _votes(opinions: Iterable[_Opinion]) -> list[Decimal]:
-    """The prices of all, each as often as it has half votes."""
+    """The prices of all, each repeated by its half votes."""
     votes: list[Decimal] = []
     for voice, other in opinions:
         votes += [other.price] * voice.votes

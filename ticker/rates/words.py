@@ -27,9 +27,9 @@ class Word:
     confirmed: bool = False
     """Whether an operator accepted exactly this."""
     stood: bool = False
-    """Whether it was heard again, `repeat_minutes` after it came."""
+    """Whether it was heard again, `repeat_minutes` after it arrived."""
     figures: tuple[tuple[Pair, Decimal, int], ...] = field(init=False)
-    """What it says, without the day: the values and nominals of its pairs."""
+    """Its figures without the day: the values and nominals of its pairs."""
     day: date = field(init=False)
     price: Decimal = field(init=False)
     """The price of one `symbol.base` in `symbol.quote`."""
@@ -78,15 +78,15 @@ class Row:
     answers: list[Word] = field(default_factory=list)
     """The versions of its table, in the order in which they were heard."""
     told: Word | None = None
-    """What the archive says."""
+    """The archive's version."""
     chosen: Word | None = None
-    """The word that counts; None if there is none that is accepted."""
+    """The word that counts; None if none is accepted."""
     repeat: bool = False
     """Whether the word that counts repeats the table before."""
     refused: bool = False
     """Whether the last answer is an earlier day's table under this date."""
     alternates: bool = False
-    """Whether the source goes back and forth between two versions."""
+    """Whether the source alternates between two versions."""
     corrected: bool = False
     """Whether a version that was in force as a publication was replaced."""
 
@@ -97,7 +97,7 @@ class Row:
 
     @property
     def stated(self) -> Word | None:
-        """What the source said last of the day, accepted or not; else what its archive says."""
+        """What the source said last of the day, accepted or not; else the archive's version."""
         return self.answers[-1] if self.answers else self.told
 
     @property
