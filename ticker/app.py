@@ -34,22 +34,22 @@ from ticker.store import UNAVAILABLE, LeaseLost, Refused, Store, is_refusal
 log = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 10.0
-"""How long an operator waits for the process that polls."""
+"""Seconds that an operator's command waits for the process that polls."""
 Result = TypeVar("Result")
 
 
 def default_data_dir(name: str) -> Path:
     """
-    Where the embedded Redis keeps its data, if nothing is said: one folder for each way to run.
+    The default directory of the embedded Redis: one for each way to run.
 
-    Raises ConfigError for a user without a home.
+    Raises ConfigError for a user without a home directory.
     """
     state = os.environ.get("XDG_STATE_HOME") or _at_home(Path("~/.local/state"))
     return Path(state) / "currency-ticker" / name
 
 
 def _at_home(path: Path) -> Path:
-    """The path with the home in place of its `~`. Raises ConfigError."""
+    """The path with the home directory in place of its `~`. Raises ConfigError."""
     try:
         return path.expanduser()
     except RuntimeError:
@@ -60,7 +60,7 @@ def _at_home(path: Path) -> Path:
 
 
 def run(coroutine: Coroutine[Any, Any, Result]) -> Result:
-    """Run it to its end: on uvloop where that is installed, as on Linux and macOS, else on asyncio alone."""
+    """Run it to its end: on uvloop if that is installed, as on Linux and macOS, else on asyncio alone."""
     with asyncio.Runner(loop_factory=_new_loop()) as runner:
         return runner.run(coroutine)
 
@@ -75,10 +75,10 @@ def _new_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 async def until_stopped(service: Coroutine[Any, Any, None], reload: Reload | None = None) -> None:
     """
-    Run the service until SIGINT or SIGTERM; a second one ends the process the hard way.
+    Run the service until SIGINT or SIGTERM. A second signal ends the process immediately.
 
-    A hang-up asks for a `reload`, if the service can, unless its terminal is gone; else it ends it, too. One
-    that is ignored (nohup) stays ignored.
+    SIGHUP starts a `reload` if the service can do that and its terminal is not gone; otherwise it ends the
+    service. An ignored SIGHUP (nohup) stays ignored.
     """
     loop, task, asked = asyncio.get_running_loop(), asyncio.current_task(), asyncio.Event()
     is_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
@@ -119,8 +119,8 @@ async def serve(
     """
     Run the whole service until cancelled; prints `ready http://HOST:PORT/` when it answers.
 
-    `replay` is another clock, with the days of a recording, which begins anew at its end. `reload` brings
-    other settings. Raises ConfigError, EmbeddedServerError, PortBusy, WorkerFailed or TooFewFiles in words.
+    `replay` is another clock, with the days of a recording, which starts again at its end. `reload` brings
+    new settings. Raises ConfigError, EmbeddedServerError, PortBusy, WorkerFailed or TooFewFiles in words.
     """
     refuse_too_few_files()
     _warn(settings)
@@ -156,7 +156,7 @@ def _warn(settings: Settings) -> None:
 
 
 async def _reloading(reload: Reload, settings: Settings, front: _Front, polling: _Polling) -> None:
-    """Go on with other settings whenever there are some; until cancelled."""
+    """Apply new settings whenever there are some, until cancelled."""
     async for new in reload.changes(settings):
         _warn(new)
         await front.serve(new)
@@ -164,7 +164,7 @@ async def _reloading(reload: Reload, settings: Settings, front: _Front, polling:
 
 
 class _Polling:
-    """Polls by the newest settings: a poller with others takes over as after a restart."""
+    """Polls by the newest settings: a new poller takes over as after a restart."""
 
     def __init__(self, make: Callable[[Settings], Poller], settings: Settings) -> None:
         self._make = make
@@ -189,14 +189,14 @@ class _Polling:
 
 
 def _record_version(settings: Settings) -> None:
-    """Leave word of our version, where it can be read without starting the embedded server."""
+    """Record our version in a file, so that it can be read without the embedded server."""
     if settings.redis.url == "embedded":
-        with suppress(OSError):  # a full disk is the store's to tell
+        with suppress(OSError):  # the store reports a full disk
             (_data_dir(settings) / "version").write_text(f"{__version__}\n")
 
 
 class _Front:
-    """What answers: an edge in this process or workers, and the admin address beside it."""
+    """The serving part: an edge in this process or workers, and the admin address beside it."""
 
     def __init__(
         self,
@@ -215,7 +215,7 @@ class _Front:
         self._alone = settings.server.workers == 1
         self._workers: workers.Workers | None = None
         self._memory = shared_memory(settings.server.workers)
-        # Beside workers, ours is the row that only reads: this process has no subscriber.
+        # Beside workers, this process has the read-only row, because it has no subscribers.
         row = 0 if self._alone else settings.server.workers
         self.tally = Tally.shared(self._memory, row, settings.server.workers)
 
@@ -232,7 +232,7 @@ class _Front:
         )
 
     async def open(self, port: AsyncExitStack) -> tuple[str, list[Coroutine[Any, Any, None]]]:
-        """Begin to answer, until `port` is closed; gives the address and the jobs to run meanwhile."""
+        """Start to answer, until `port` is closed; gives the address and the jobs to run meanwhile."""
         port.callback(os.close, self._memory)
         if admin := self._settings.server.admin:
             application = self._edge.administration()
@@ -251,11 +251,11 @@ class _Front:
         address = await port.enter_async_context(front.serving())
         if admin:
             port.callback(self._edge.leave)
-        # What operators are told by this process, it has to know itself.
+        # This process answers operators, so it must know the quotes itself.
         return address, [front.keep()] + ([self._edge.follow()] if admin else [])
 
     async def serve(self, settings: Settings) -> None:
-        """Go on with the symbols, limits and sources of other settings; no subscriber is dropped."""
+        """Switch to the symbols, limits and sources of other settings. No subscriber is disconnected."""
         enabled = frozenset(each.key for each in enabled_sources(settings))
         self._settings, self._enabled = settings, enabled
         if self._workers:
@@ -264,7 +264,7 @@ class _Front:
             await self._edge.serve(settings, enabled)
 
     async def loaded(self) -> None:
-        """Wait until there is something to tell; workers have done so before they are open."""
+        """Wait until the edge has read the quotes. Workers do so before they open."""
         if self._alone:
             await workers.load(self._edge, self.tally)
 
@@ -297,7 +297,7 @@ async def demo(settings: Settings, *, every: float) -> None:
 
 
 def demo_settings(settings: Settings, base_urls: Mapping[str, str], every: float) -> Settings:
-    """The settings with every source at its stand-in, asked often, and every quote labelled `demo`."""
+    """The settings with every source at its stand-in, polled often, and every quote labelled `demo`."""
     interval = max(1, int(every / 4))
     rehearsed = {
         key: SourceSettings(
@@ -310,14 +310,14 @@ def demo_settings(settings: Settings, base_urls: Mapping[str, str], every: float
 
 
 class OrderFailed(Exception):
-    """An operator's order was not carried out. Says why, what became of it and what to do."""
+    """An operator's order was not carried out. Says why, its state, and what to do."""
 
 
 async def order(settings: Settings, verb: str, subject: str) -> str:
     """
-    Record an operator's order for the process that polls, and wait for what it did.
+    Record an operator's order for the process that polls, and wait for the result.
 
-    Raises OrderFailed when none runs, EmbeddedServerError or ConfigError.
+    Raises OrderFailed when no process polls, EmbeddedServerError or ConfigError.
     """
     url = settings.redis.url
     if url == "embedded":
@@ -345,7 +345,7 @@ async def order(settings: Settings, verb: str, subject: str) -> str:
 
 
 def _user() -> str:
-    """Who decides; a container's user may have no name."""
+    """The name of the operator; a container's user may have none."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -354,7 +354,7 @@ def _user() -> str:
 
 async def backfill(settings: Settings, days: int) -> str:
     """
-    Fill the histories of the last `days` days: by the service that polls, or here if none runs.
+    Fill the histories of the last `days` days: by the service that polls, or here if there is none.
 
     Returns what was done. Raises ConfigError, EmbeddedServerError or OrderFailed.
     """
@@ -372,7 +372,7 @@ async def backfill(settings: Settings, days: int) -> str:
             return await _poller(settings, store, sources).fill(days)
         except NobodyAnswered as error:
             raise OrderFailed(str(error)) from None
-        except (LeaseLost, ExceptionGroup) as error:  # another process took the lease over, or Redis went
+        except (LeaseLost, ExceptionGroup) as error:  # another process took the lease, or Redis is gone
             cause = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
             raise OrderFailed(f"stopped early: {cause}; the rates received so far are stored") from None
 
@@ -381,7 +381,7 @@ async def last_version(settings: Settings) -> str:
     """
     The version that ran last on the data of these settings.
 
-    Raises VersionUnknown, or ConfigError for a Redis that is not the one that was meant.
+    Raises VersionUnknown, or ConfigError for a Redis that is not the intended one.
     """
     if settings.redis.url == "embedded":
         return _recorded_version(_data_dir(settings) / "version")
@@ -397,7 +397,7 @@ async def last_version(settings: Settings) -> str:
 
 
 class VersionUnknown(Exception):
-    """It is not known which version ran last. Says why."""
+    """The version that ran last is not known. Says why."""
 
 
 def _recorded_version(file: Path) -> str:
@@ -411,9 +411,9 @@ def _recorded_version(file: Path) -> str:
 
 def without_quotes(settings: Settings) -> list[str]:
     """
-    In words, which symbols stay without a quote, as no enabled source lists them.
+    Warnings about symbols that have no quote because no enabled source lists them.
 
-    Raises ConfigError for a source that needs a key and has none.
+    Raises ConfigError for a source without the key that it requires.
     """
     return [
         f"symbols: {symbol} has no quote, because no enabled source lists it: enable one that does"
@@ -422,7 +422,7 @@ def without_quotes(settings: Settings) -> list[str]:
 
 
 async def checked(settings: Settings) -> tuple[str, bool]:
-    """Poll every source once; return the table of what they said, and whether every authority did."""
+    """Poll every source once; return the table of rates, and whether every authority gave its own."""
     sources = enabled_sources(settings)
     rules = [rule(symbol, settings, sources) for symbol in settings.symbols]
     return await check.checked(settings, sources, rules, now=datetime.now(UTC))
@@ -435,7 +435,7 @@ def _data_dir(settings: Settings) -> Path:
 
 @asynccontextmanager
 async def _redis_url(settings: Settings) -> AsyncIterator[str]:
-    """The address of Redis; for `embedded`, of a private server that lives as long as we do."""
+    """The address of Redis; for `embedded`, of a private server that lives as long as this process."""
     if settings.redis.url != "embedded":
         yield settings.redis.url
         return
@@ -446,13 +446,13 @@ async def _redis_url(settings: Settings) -> AsyncIterator[str]:
 @asynccontextmanager
 async def _store(url: str, settings: Settings, *, reads: bool = False) -> AsyncIterator[Store]:
     """
-    The store, which is the one that was meant, or out of reach for now.
+    The store of the intended Redis, which may be unreachable for now.
 
-    Raises ConfigError that names what gave the address.
+    Raises ConfigError that names the origin of the address.
     """
     try:
         async with workers.store_of(settings, url, reads=reads) as store:
-            with suppress(*UNAVAILABLE):  # waited for, and said, by whoever needs it
+            with suppress(*UNAVAILABLE):  # whoever needs the store waits for it and reports this
                 await store.greet()
             yield store
     except Refused as error:
@@ -461,7 +461,7 @@ async def _store(url: str, settings: Settings, *, reads: bool = False) -> AsyncI
 
 @asynccontextmanager
 async def _edge_store(url: str, settings: Settings, store: Store) -> AsyncIterator[Store]:
-    """The store that an edge reads: the poller's own, unless there is another one for reading."""
+    """The store that an edge reads: the poller's own, unless `redis.read_url` names another one."""
     if not settings.redis.read_url:
         yield store
         return
@@ -470,13 +470,13 @@ async def _edge_store(url: str, settings: Settings, store: Store) -> AsyncIterat
 
 
 def _named(key: str) -> str:
-    """The variable of the environment that gave this setting, or the setting."""
+    """The variable of the environment that set this key, or the key."""
     variables = {"redis.url": ("TICKER_REDIS_URL", "TICKER_REDIS__URL")}.get(key, ())
     return next((name for name in variables if os.environ.get(name)), key)
 
 
 async def _resume(replay: DemoClock, store: Store) -> None:
-    """Go on where an earlier run stopped, so that its quotes are not ahead of the clock."""
+    """Continue at the time of an earlier run, so that its quotes are not ahead of the clock."""
     snapshot = await store.snapshot()
     if said := [quote.published_at for _, quote in snapshot.rows]:
         replay.resume(max(said))
@@ -484,7 +484,7 @@ async def _resume(replay: DemoClock, store: Store) -> None:
 
 async def _rounds(replay: DemoClock, polling: _Polling) -> None:
     """
-    At the end of the recording begin anew, in a new epoch.
+    At the end of the recording, start it again in a new epoch.
 
     The clock stands still until every source was asked: a slow machine would miss the first days.
     """

@@ -1,4 +1,4 @@
-"""The widget's files: where they are, how their bytes are named, and what a page has to know of them."""
+"""The widget's files: their place, the names of their bytes, and what a page must know of them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 FINGERPRINT = "[0-9a-f]{16}"
-"""A pattern of what `fingerprint` gives."""
+"""The pattern of a `fingerprint`."""
 _STYLE = re.compile(r"<style[^>]*>(.*?)</style>", re.DOTALL | re.IGNORECASE)
 
 
 def _file(*places: str) -> Traversable:
-    """A file or a folder by its place in a wheel, or its place in a checkout, whichever is there."""
+    """A file or a directory, by its path in a wheel or in a checkout, whichever exists."""
     package = files("ticker")
     installed = package.joinpath("widget", places[0])
     return (
@@ -28,12 +28,12 @@ def _file(*places: str) -> Traversable:
 
 
 def built(name: str) -> bytes:
-    """The bytes of a file that the widget's build writes, `ticker.js`."""
+    """The bytes of a file from the widget's build, such as `ticker.js`."""
     return _file(name, "dist").read_bytes()
 
 
 def released() -> tuple[bytes, ...]:
-    """The `ticker.js` of every earlier version in the changelog: pages name their bytes for years."""
+    """The `ticker.js` of every earlier version in the changelog: pages name their hashes for years."""
     folder = _file("released")
     return tuple(each.read_bytes() for each in sorted(folder.iterdir(), key=lambda each: each.name))
 
@@ -59,7 +59,7 @@ def labels(language: str) -> dict[str, str]:
 
 @cache
 def languages() -> frozenset[str]:
-    """Those in which the widget has words."""
+    """The languages that the widget has words in."""
     return frozenset(json.loads(_file("labels.json", "src").read_text(encoding="utf-8"))) - {"keys"}
 
 
@@ -71,7 +71,7 @@ def names_file(language: str) -> bytes:
 
 @cache
 def names(language: str) -> dict[str, str]:
-    """The same, by their codes."""
+    """The same names, by their codes."""
     said: dict[str, str] = json.loads(names_file(language))
     return said
 
@@ -84,17 +84,17 @@ def look() -> dict[str, dict[str, str]]:
 
 
 def fingerprint(script: bytes) -> str:
-    """What stands in the script's address, so that a client may keep it for ever."""
+    """The part of the script's address that identifies its bytes, so that clients may cache it for ever."""
     return hashlib.sha256(script).hexdigest()[:16]
 
 
 def address(mark: str) -> str:
-    """The name of the script that has this fingerprint."""
+    """The file name of the script with this fingerprint."""
     return f"ticker.{mark}.js"
 
 
 def integrity(script: bytes) -> str:
-    """What a page says of exactly these bytes (Subresource Integrity)."""
+    """The hash of exactly these bytes for a page (Subresource Integrity)."""
     return f"sha384-{base64.b64encode(hashlib.sha384(script).digest()).decode()}"
 
 
@@ -104,7 +104,7 @@ def source_of(text: str) -> str:
 
 
 def style_sources(document: str) -> tuple[str, ...]:
-    """The same of every `<style>` in a document."""
-    # A parser of HTML reads CR LF as LF before it hashes.
+    """The sources for every `<style>` in a document."""
+    # HTML parsers turn CR LF into LF before they hash.
     texts: Iterable[str] = _STYLE.findall(document.replace("\r\n", "\n"))
     return tuple(dict.fromkeys(map(source_of, texts)))

@@ -11,20 +11,20 @@ from ticker.rates.policy import Rule
 from ticker.rates.source import Outcome, Source
 
 LONGEST = 160
-"""Characters of a reason: an error can be long."""
+"""The longest reason in characters: an error can be long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What Redis tells of the polling."""
+    """What Redis says about the polling."""
 
     sources: Mapping[str, Source]
-    """By key, the sources that are polled."""
+    """The enabled sources, by key."""
     outcomes: Mapping[str, Outcome]
     polling: Polling | None
     """The process that polls; None if none ever did."""
     label: str = ""
-    """What stands before the names of all sources: `demo:`."""
+    """The prefix of the names of all sources, such as `demo:`."""
 
 
 def reason(rule: Rule, known: Known) -> str:
@@ -49,7 +49,7 @@ def _first(rule: Rule, polled: Mapping[str, Source]) -> Source | None:
 
 
 def _of(name: str, outcome: Outcome, symbol: Pair) -> str:
-    """What a source has done about the symbol."""
+    """The state of a source, with regard to the symbol."""
     for words in outcome.held:
         if words.startswith(f"{symbol} of "):
             return f"{name}'s rate {words.removeprefix(f'{symbol} ').partition('; `ticker ')[0]}"

@@ -1,7 +1,7 @@
 """
-Who polls, and what it can't do.
+The process that polls, and what keeps it from writing.
 
-A service's polling process tells its others on a board in the memory that they share, behind their counts.
+A service's polling process tells the other processes in the memory that they share, behind their counts.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from datetime import UTC, datetime
 from typing import Self
 
 _HEAD = struct.Struct("<dq?I")
-"""When it last tried to write (monotonic s), since when it can't (ms), whether refused, bytes of words."""
+"""Its last try to write (monotonic s), the start of its failure (ms), whether refused, bytes of words."""
 SIZE = 512
-"""Bytes of a board."""
+"""The size of a board in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why nothing can be written, in words, and since when."""
+    """Why nothing can be written, and since when."""
 
     since: datetime
     refused: bool
-    """Whether Redis answers, and takes no writes."""
+    """Whether Redis answers, but refuses writes."""
     words: str
 
 
@@ -36,54 +36,54 @@ class Polling:
     owner: str
     """`host:pid`."""
     since: datetime
-    """When it took the lease, by its clock."""
+    """When it took the lease, by its own clock."""
     wrote_at: datetime
     """When it last wrote, by Redis's clock."""
     silent_seconds: float
-    """How long ago that is, by Redis's clock."""
+    """Seconds since its last write, by Redis's clock."""
     holds: tuple[str, ...] = ()
     """The symbols that an operator put on hold."""
 
 
 class Board:
-    """One writer, the process that polls; any number of readers."""
+    """A board with one writer, the process that polls, and any number of readers."""
 
     def __init__(self, memory: memoryview) -> None:
-        """`memory` has SIZE bytes, all zero at first."""
+        """`memory` has SIZE bytes, initially zero."""
         self._memory = memory
 
     @classmethod
     def alone(cls) -> Self:
-        """For a process that shares with nobody."""
+        """A board of a process that shares with nobody."""
         return cls(memoryview(mmap.mmap(-1, SIZE)))
 
     def tries(self) -> None:
-        """The process is alive and is about to write."""
+        """Record that the process is alive and about to write."""
         _, since, refused, length = self._head()
         self._put(time.monotonic(), since, refused, length)
 
     def fails(self, words: str, *, refused: bool, now: datetime) -> None:
-        """It can't write, since now if it could before."""
+        """Record that it can't write; since now, if it could before."""
         tried, since, *_ = self._head()
         text = words.encode()[: SIZE - _HEAD.size]
-        # Without words while they change: who reads just then is told nothing rather than half of it.
+        # The length is 0 while the words change: a reader then sees none, rather than half of them.
         self._put(tried, since, refused, 0)
         self._memory[_HEAD.size : _HEAD.size + len(text)] = text
         self._put(tried, since or int(now.timestamp() * 1000), refused, len(text))
 
     def works(self) -> None:
-        """It has written."""
+        """Record a successful write."""
         self._put(time.monotonic(), 0, False, 0)
 
     @property
     def silent_seconds(self) -> float | None:
-        """How long ago it last tried; None if no process of this service ever did."""
+        """Seconds since its last try; None if no process of this service ever tried."""
         tried = self._head()[0]
         return time.monotonic() - tried if tried else None
 
     @property
     def trouble(self) -> Trouble | None:
-        """Why it can't write; None if it can, or nobody tries."""
+        """Why it can't write; None if it can, or if no process tries."""
         _, since, refused, length = self._head()
         if not length:
             return None

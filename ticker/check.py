@@ -1,4 +1,4 @@
-"""`ticker check`: every enabled source asked once, and its words side by side."""
+"""`ticker check`: every enabled source is asked once, and the rates are shown side by side."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ticker.rates.witnesses import FOLLOWER, WITNESS
 
 @dataclass(slots=True)
 class Row:
-    """What came of asking one source."""
+    """The result of asking one source."""
 
     source: Source
     status: str = "ok"
@@ -35,10 +35,10 @@ async def checked(
     settings: Settings, sources: Sequence[Source], rules: Sequence[Rule], *, now: datetime
 ) -> tuple[str, bool]:
     """
-    The table of what the sources say, and whether every authority of a symbol gave its rate.
+    The table of the sources' rates, and whether every authority gave a rate for its symbols.
 
-    A value is the price of a symbol or, below 1, its inverse (som for a dollar), with its distance from
-    the median of all.
+    A value is the price of a symbol or, if that is below 1, its inverse (som for a dollar), with its distance
+    from the median of all.
     """
     symbols = [rule.symbol for rule in rules]
     async with session(settings.poll) as client:
@@ -69,7 +69,7 @@ async def _ask(fetcher: Fetcher, source: Source, symbols: Iterable[Pair], now: d
 
 
 def _fault(rule: Rule, rows: Mapping[str, Row]) -> str:
-    """Why a symbol has no word of an authority; empty if it has, or needs none."""
+    """Why a symbol has no rate of an authority; empty if it has one, or needs none."""
     asked = [rows[key] for key in rule.chain if key in rule.authorities and key in rows]
     said = [row.said[rule.symbol] for row in asked if rule.symbol in row.said]
     if said and rule.band and not rule.band[0] <= said[0].inverse <= rule.band[1]:
@@ -108,7 +108,7 @@ def _votes(source: Source) -> int:
 
 
 def _value(said: Fixing | None, median: Decimal | None) -> str:
-    """The number as people say it, above 1, and how far it is from the median."""
+    """The price or its inverse, whichever is above 1, and its distance from the median."""
     if said is None or median is None:
         return "-"
     inverse = said.price < 1

@@ -1,4 +1,4 @@
-"""`ticker serve`, `demo`, `quotes` and what operators ask for: arguments and exit codes, no logic."""
+"""The command `ticker`: arguments and exit codes, no logic."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 0 if it did its work, 1 if it could not, 2 if it was asked wrongly."""
+    """Run the command and return 0; 1 if it failed, 2 if its arguments or configuration are wrong."""
     streams.complete()
     options = _parser().parse_args(arguments)
     who = f"worker {options.number}: " if options.command == "worker" else ""
@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_orders(commands)
     _add_config(commands)
     _add_logs(parser, form="text", level="info")
-    # Not for people, and so without help: `serve` starts its workers by it.
+    # Hidden from the help: `serve` starts its workers with it.
     worker = commands.add_parser("worker")
     worker.add_argument("number", type=int)
     worker.set_defaults(run=_worker)
@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_logs(parser: argparse.ArgumentParser, *, form: str, level: str) -> None:
-    """How to log may be said before the command or after it."""
+    """The log options are accepted before and after the command."""
     parser.add_argument(
         "--log-format", choices=logs.FORMS, default=form, help="the format of log lines (text)"
     )
@@ -150,13 +150,13 @@ def _add_orders(commands: Commands) -> None:
 def _serve(options: argparse.Namespace) -> None:
     settings = _settings(options, arguments=_listening(options), here=True)
     again = Reload(lambda: _settings(options, arguments=_listening(options), here=True))
-    # Without a file there is nothing that could have changed.
+    # Without a file nothing can have changed.
     reload = again if options.config else None
     app.run(app.until_stopped(app.serve(settings, reload=reload), reload))
 
 
 def _demo(options: argparse.Namespace) -> None:
-    # The demo's own Redis, never the one that TICKER_REDIS_URL names.
+    # The demo uses its own Redis, never the one that TICKER_REDIS_URL names.
     settings = load(None, environment={}, arguments=_listening(options), here=True)
     directory = options.data_dir or app.default_data_dir("demo")
     redis = settings.redis.model_copy(update={"data_dir": str(directory)})
@@ -181,7 +181,7 @@ def _check_config(options: argparse.Namespace) -> None:
 
 
 def _news(settings: Settings) -> list[str]:
-    """In words, which keys are new since the last version that ran on this data."""
+    """Lines about the keys that are new since the version that ran last on this data."""
     try:
         version = app.run(app.last_version(settings))
     except app.VersionUnknown as unknown:
@@ -216,7 +216,7 @@ def _worker(options: argparse.Namespace) -> None:
 
 
 def _settings(options: argparse.Namespace, **others: Any) -> Settings:
-    """The settings of the command's file; no line of the log will have a secret of theirs."""
+    """The settings of the command's file. Their secrets are hidden from the log."""
     settings = load(options.config, **others)
     logs.never_show(secrets_of(settings))
     return settings

@@ -1,8 +1,8 @@
 """
-A private redis or valkey server as a child process: what `redis.url = "embedded"` starts.
+A private redis or valkey server as a child process, for `redis.url = "embedded"`.
 
-Its data directory is used by one service at a time (`lock`), is closed to other users, and says which
-server wrote it (`server.json`). The child dies with this process, even on SIGKILL, and keeps its data.
+Its data directory is locked for one service (`lock`), closed to other users, and names the server that wrote
+it (`server.json`). The child ends with this process, even on SIGKILL, and keeps its data.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ SETTINGS = {
     "unixsocketperm": "700",
     "daemonize": "no",
     "appendonly": "yes",
-    # Costs 0.65 instead of 0.31 ms a publication (2026-11), and what was acknowledged is on the disk.
+    # Costs 0.65 instead of 0.31 ms a publication (2026-11), and acknowledged writes are on the disk.
     "appendfsync": "always",
     "save": "",
     "maxmemory": "256mb",
     "maxmemory-policy": "noeviction",
-    # Only what goes wrong: server.log is emptied at a start, and has to stay small until the next one.
+    # Only warnings: server.log is emptied at each start, and must stay small until the next one.
     "loglevel": "warning",
 }
 DATA = ("appendonlydir", "appendonly.aof", "dump.rdb")
@@ -61,7 +61,7 @@ PR_SET_PDEATHSIG = 1
 
 
 class EmbeddedServerError(Exception):
-    """The private server can't run, or can't have its directory. Says who, what, and what to do."""
+    """The private server can't run, or can't use its directory. Says what is wrong and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,8 @@ class Release:
         return f"{self.name} {self.version}"
 
     def reads(self, written: Release) -> bool:
-        """Whether it may open what `written` wrote: by the same server, and not by a newer one."""
-        # Redis 7's data opened by 6.2 is not refused there: it starts empty, silently (seen 2026-11).
+        """Whether it may open the data of `written`: of the same server, and not of a newer version."""
+        # Redis 6.2 does not refuse the data of Redis 7: it starts empty, silently (seen 2026-11).
         return self.name == written.name and self._number >= written._number
 
     @property
@@ -143,11 +143,11 @@ async def embedded(
     data_dir: Path, *, binary: Path | None = None, watchdog: bool = not ON_LINUX
 ) -> AsyncIterator[EmbeddedServer]:
     """
-    A running server on the data of `data_dir`; one that dies is started again until the block ends.
+    A running server on the data of `data_dir`. If it dies, it is started again until the block ends.
 
-    Without `binary`, the first of `find_servers()` that can read the data is used. `watchdog` ties the
-    server to this process by a shell that waits on a pipe, in place of the death signal that only Linux has.
-    Raises EmbeddedServerError.
+    Without `binary`, the first of `find_servers()` that can read the data is used. `watchdog` ties the server
+    to this process by a shell that waits on a pipe, in place of the death signal that only Linux has. Raises
+    EmbeddedServerError.
     """
     directory = Path(os.path.abspath(data_dir))  # noqa: ASYNC240 - no I/O but the working directory
     _make_private(directory)
@@ -164,16 +164,16 @@ async def embedded(
 
 
 async def running(data_dir: Path) -> str | None:
-    """The address of the server that another process runs on `data_dir`; None if none does."""
+    """The address of the server that another process runs on `data_dir`; None if there is none."""
     socket = _socket_in(Path(os.path.abspath(data_dir)))  # noqa: ASYNC240 - no I/O but the working directory
     return "unix://" + quote(str(socket)) if await _answers(socket) else None
 
 
 class EmbeddedServer:
     """
-    The server while it runs. The process may be another one tomorrow, the address never changes.
+    The running server. Its process may be replaced; its address never changes.
 
-    `url` is what redis-py's `from_url` takes; `pid` is that of the last process started.
+    `url` is what redis-py's `from_url` takes; `pid` is that of the latest process.
     """
 
     def __init__(self, directory: Path, binary: Path, release: Release, *, lock: int, watchdog: bool) -> None:
@@ -211,7 +211,7 @@ class EmbeddedServer:
                 keeper.result()
 
     async def _keep(self) -> None:
-        """Run one life of the server after the other; raises only if the very first start fails."""
+        """Run one server process after the other; raises only if the very first start fails."""
         delay = FIRST_DELAY_SECONDS
         clock = asyncio.get_running_loop().time
         while True:
@@ -228,7 +228,7 @@ class EmbeddedServer:
             delay = min(2 * delay, LONGEST_DELAY_SECONDS)
 
     async def _live(self) -> None:
-        """Start the server and see it end, which is always raised as an EmbeddedServerError."""
+        """Start the server and wait for its end, which is always raised as an EmbeddedServerError."""
         with _in_words(self._directory):
             async with self._child() as process:
                 await self._until_it_answers(process)
@@ -239,7 +239,7 @@ class EmbeddedServer:
     @asynccontextmanager
     async def _child(self) -> AsyncIterator[Process]:
         async with self._tied() as tie:
-            # A server that is killed, by us or while it is still being started, leaves its socket.
+            # A killed server leaves its socket, also if it is killed while it starts.
             try:
                 process = await self._spawn(tie)
                 try:
@@ -261,9 +261,9 @@ class EmbeddedServer:
                     stdin=DEVNULL,
                     stdout=output,
                     stderr=STDOUT,
-                    # Redis from 7.2 ends at a locale that the machine lacks (valkey-io/valkey#3067).
+                    # Redis from 7.2 ends if the machine lacks its locale (valkey-io/valkey#3067).
                     env=os.environ | {"LC_ALL": "C"},
-                    # The lock is held until the server is gone, not just until we are.
+                    # The server holds the lock until it ends, not just until this process ends.
                     pass_fds=(self._lock,),
                     # Ctrl-C goes to the whole process group, and we still need the server then.
                     start_new_session=True,
@@ -297,14 +297,14 @@ class EmbeddedServer:
         file = self._directory / "server.log"
         with suppress(OSError):
             lines = file.read_bytes()[-4096:].decode(errors="replace").splitlines()
-            # The advice on overcommit that every start prints never is the reason.
+            # The advice on overcommit is in every start's log, and is never the reason.
             told = [line.strip() for line in lines if line.strip() and "overcommit" not in line]
             return f"{file} ends with: {' | '.join(told[-3:])}" if told else f"{file} is empty"
         return f"{file} can't be read"
 
     def _failed(self, error: EmbeddedServerError) -> None:
         self._failures += 1
-        # How it died and why it didn't come back; the tries after that are the same again.
+        # The first two: why it died, and why it did not restart. Later tries only repeat that.
         if self._failures <= 2:
             log.error("the embedded server is started again: %s", error)
 
@@ -319,7 +319,7 @@ class EmbeddedServer:
 
 
 async def _answers(socket: Path) -> bool:
-    """Whether the server is up: one that still loads its data answers -LOADING."""
+    """Whether the server is up: a server that still loads its data answers -LOADING."""
     with suppress(OSError):
         reader, writer = await asyncio.open_unix_connection(socket)
         with closing(writer):
@@ -329,12 +329,12 @@ async def _answers(socket: Path) -> bool:
 
 
 async def _stop(process: Process) -> None:
-    """End the server, within a second even if it is stopped or busy: what it acknowledged is on the disk."""
+    """End the server within a second, even if it is stopped or busy: acknowledged writes are on the disk."""
     if process.returncode is not None:
         return
     with suppress(ProcessLookupError):
         process.terminate()
-        # A server that somebody stopped could not hear it.
+        # A stopped server does not receive SIGTERM.
         process.send_signal(signal.SIGCONT)
     try:
         # Not timeout(): in a cancelled task, as this one is, Python 3.11.2's ends with CancelledError.
@@ -342,7 +342,7 @@ async def _stop(process: Process) -> None:
     except TimeoutError:
         pass
     finally:
-        # Its group, for the sake of a child that rewrites the append-only file.
+        # Its process group, because a child may be rewriting the append-only file.
         if process.returncode is None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -352,15 +352,15 @@ async def _stop(process: Process) -> None:
 @asynccontextmanager
 async def _tied_by_death_signal() -> AsyncIterator[Callable[[], None]]:
     """
-    What the server's process does before it becomes the server: ask Linux to be killed after its parent.
+    Runs in the new process before the server: ask Linux to kill it after its parent.
 
-    The parent here is the thread that forks: asyncio does so in the loop's own.
+    The parent here is the thread that forks: asyncio does so in the event loop's thread.
     """
     prctl = ctypes.CDLL(None).prctl
     parent = os.getpid()
 
     def tie() -> None:
-        # The parent may have died before the call; then no signal would ever come.
+        # The parent may have died before the call. Then no signal would ever be sent.
         if prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0 or os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -369,7 +369,7 @@ async def _tied_by_death_signal() -> AsyncIterator[Callable[[], None]]:
 
 @asynccontextmanager
 async def _tied_by_watchdog() -> AsyncIterator[Callable[[], None]]:
-    """What the server's process does before it becomes the server: tell a shell that outlives us its pid."""
+    """Runs in the new process before the server: tell its pid to a shell that outlives this process."""
     theirs, ours = os.pipe()
     try:
         shell = await asyncio.create_subprocess_exec(
@@ -378,9 +378,9 @@ async def _tied_by_watchdog() -> AsyncIterator[Callable[[], None]]:
     finally:
         os.close(theirs)
     try:
-        yield lambda: _tell_pid(ours)  # before the exec, so that no moment is unguarded
+        yield lambda: _tell_pid(ours)  # before the exec, so that it is always guarded
     finally:
-        # Killed before the pipe is closed, or it would kill whoever has the server's pid by now.
+        # Killed before the pipe is closed. Otherwise it would kill a new process with the server's pid.
         with suppress(ProcessLookupError):
             shell.kill()
         os.close(ours)
@@ -392,7 +392,7 @@ def _socket_in(directory: Path) -> Path:
 
 
 def _make_private(directory: Path) -> None:
-    """Create the directory for this user alone, or close an existing one to the others."""
+    """Create the directory for this user alone, or make an existing one private."""
     length = len(os.fsencode(_socket_in(directory)))
     if length > SOCKET_PATH_BYTES:
         raise EmbeddedServerError(
@@ -408,7 +408,7 @@ def _make_private(directory: Path) -> None:
 
 
 def _refuse_if_not_ours(directory: Path, found: os.stat_result) -> None:
-    # A data_dir of /tmp or of somebody's home must not be closed to everybody else.
+    # A data_dir of /tmp or of another user's home must not be closed to everybody else.
     advice = "choose another one, or make it private to this user (chown, chmod 700)"
     mode = f"mode {stat.S_IMODE(found.st_mode):o}"
     if found.st_uid != os.geteuid():
@@ -435,9 +435,9 @@ def _in_words(directory: Path) -> Iterator[None]:
 @asynccontextmanager
 async def _locked(directory: Path) -> AsyncIterator[int]:
     """
-    The lock of the directory as a file descriptor; whoever inherits it holds the lock as well.
+    The lock of the directory as a file descriptor. A process that inherits it holds the lock, too.
 
-    Waits for it a little: the server of a service that was killed needs a moment to be gone.
+    Waits a little for the lock: the server of a killed service needs a moment to end.
     """
     with _in_words(directory):
         lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -471,13 +471,13 @@ def _took(lock: int) -> bool:
 
 
 def _write_holder(lock: int, holder: str) -> None:
-    """Leave word of the processes that hold the lock, for whoever is refused."""
+    """Record the processes that hold the lock, for the error of the next service."""
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{holder}\n".encode(), 0)
 
 
 def _stamp_of(directory: Path) -> Release | None:
-    """Which server wrote the data; None if there is none. Raises EmbeddedServerError if it can't be told."""
+    """The server that wrote the data; None if there is no data. Raises EmbeddedServerError if unknown."""
     file = directory / "server.json"
     try:
         stamp = json.loads(file.read_bytes())
@@ -498,7 +498,7 @@ def _stamp_of(directory: Path) -> Release | None:
 
 
 def _stamp(directory: Path, release: Release) -> None:
-    """Write which server writes the data, in one step that outlives a power cut."""
+    """Record the server that writes the data, in one step that survives a power cut."""
     new = directory / "server.json.new"
     with _in_words(directory):
         with new.open("w") as file:
@@ -528,7 +528,7 @@ def _choose(directory: Path, written: Release | None, binaries: Iterable[Path]) 
 
 
 def _emptied(file: Path) -> IO[bytes]:
-    # Appending, so that a log that somebody cuts short while it is written stays short.
+    # Appending, so that a log that is truncated while it is written stays short.
     return open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600), "wb", buffering=0)
 
 

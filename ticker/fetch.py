@@ -1,7 +1,7 @@
 """
-Asking a source over HTTP: one request, or a conditional one, and what makes its answer a table.
+Asks a source over HTTP: one request, perhaps conditional, and the checks that make its answer a table.
 
-The one door of the aiohttp client (beside the terminal's own).
+Only this module uses the aiohttp client (except for the terminal's own requests).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ WORKING_DAYS_AHEAD = 2
 
 
 OLDEST = timedelta(days=45)
-"""How old a newest table may be, or one before the day that was asked for: no bank is closed for longer."""
+"""The greatest age of a newest table, or of one before the requested day: no bank is closed for longer."""
 
 
 class Refused(Exception):
@@ -50,16 +50,16 @@ class NotThere(Refused):
 
 
 class _NothingNew(Refused):
-    """Nothing is new since the answer that the request named."""
+    """The source has nothing newer than the answer that the request named."""
 
 
 FORESEEN = (aiohttp.ClientError, OSError, TimeoutError, MalformedFeed, Refused)
-"""How a source fails; anything else is a fault of ours."""
+"""The foreseen failures of a source. Any other error is a fault of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The rates of an answer and its bytes, with what makes the next request ask only for what is new."""
+    """The rates of an answer and its bytes, with the validators for the next conditional request."""
 
     rates: tuple[Rate, ...]
     url: str
@@ -71,12 +71,12 @@ class Answer:
 
     @property
     def newest(self) -> date:
-        """The newest day of validity in the table."""
+        """The newest day in the table."""
         return max(rate.day for rate in self.rates)
 
     @property
     def conditions(self) -> dict[str, str]:
-        """The headers of a request for anything else than this answer."""
+        """The headers of a request for anything other than this answer."""
         conditions = {"If-None-Match": self.etag, "If-Modified-Since": self.modified}
         return {name: value for name, value in conditions.items() if value}
 
@@ -95,9 +95,9 @@ class Fetcher:
         """
         The table that holds on `day`, from the first of the source's addresses that gives one.
 
-        `known` are earlier answers by their address; if the source says that nothing is new since one of
-        them, that is returned. `today` is the day at the source. Raises the first address's error, one of
-        FORESEEN: NotThere or NoTable if the source has no table for the day.
+        `known` are earlier answers by their address. If the source says that one of them is still current,
+        that one is returned. `today` is the day in the country of the source. Raises the first address's
+        error, one of FORESEEN: NotThere or NoTable if the source has no table for the day.
         """
         first: Exception | None = None
         for address in source.addresses(day, key=self._key(source)):
@@ -116,7 +116,7 @@ class Fetcher:
         url = rebased(address, self._settings.source(source.key).base_url)
         body, _ = await self._get(url, {})
         rates = source.history.parse(body, currency)
-        # Frankfurter tells the row before the range as well, where its first day has none.
+        # Frankfurter adds the row before the range if its first day has none.
         if any(rate.day > last for rate in rates):
             raise MalformedFeed(
                 f"{source.key}: the answer has a rate after {last}, but {first} to {last} was asked for"
@@ -158,7 +158,7 @@ class Fetcher:
         )
 
     async def _get(self, url: str, conditions: dict[str, str]) -> tuple[bytes, Mapping[str, str]]:
-        """Body and headers. Raises _NothingNew if the answer that `conditions` names still stands."""
+        """Body and headers. Raises _NothingNew if the answer that `conditions` names is still current."""
         proxy = proxy_for(url, self._settings.poll.proxy)
         async with self._session.get(
             URL(url, encoded=True), headers=conditions, allow_redirects=False, proxy=proxy
@@ -174,10 +174,10 @@ class Fetcher:
 
 def check_dates(source: Source, rates: Sequence[Rate], *, asked: date, today: date) -> None:
     """
-    Refuse a table that is dated as no bank dates it: it would stay the newest for ever.
+    Refuse a table with a date that no bank would give it: it would stay the newest for ever.
 
-    A source that was asked for a day may answer with an earlier one (it carries forward over weekends),
-    never with a later one: NBT answers dates out of its range with today's table. A source that tells
+    A source that was asked for a day may answer with an earlier one (it repeats tables over weekends), but
+    never with a later one: NBT answers dates out of its range with today's table. A source that gives only
     its newest table may be ahead by two working days at most.
     """
     if not rates:
@@ -195,14 +195,14 @@ def check_dates(source: Source, rates: Sequence[Rate], *, asked: date, today: da
 
 
 def check_currency(source: Source, rates: Sequence[Rate]) -> None:
-    """Refuse a table of an authority without its own currency's dollar rate: it answers something else."""
+    """Refuse an authority's table without the dollar rate of its own currency: it answers something else."""
     own = source.authority_for
     if own and not any({rate.pair.base, rate.pair.quote} == {own, "USD"} for rate in rates):
         raise MalformedFeed(f"{source.key}: no {own} for the dollar in a table of {len(rates)}")
 
 
 def rebased(address: str, base_url: str) -> str:
-    """The address with scheme, host and port of `base_url`, whose path is put in front of its own."""
+    """The address with scheme, host and port of `base_url`, whose path is put before its own."""
     if not base_url:
         return address
     own, base = urlsplit(address), urlsplit(base_url)
@@ -211,9 +211,9 @@ def rebased(address: str, base_url: str) -> str:
 
 def proxy_for(url: str, named: str) -> str | None:
     """
-    The proxy for an address: `poll.proxy`, else as HTTPS_PROXY, HTTP_PROXY and NO_PROXY say.
+    The proxy for an address: `poll.proxy`, else from HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
 
-    None: it is asked without one, as everything on this machine.
+    None: the request goes directly, as every request to this machine does.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -250,14 +250,14 @@ def in_words(error: BaseException, *, secrets: Collection[str] = ()) -> str:
 
 
 def _cause(error: OSError) -> str:
-    """The system's own word, `Connection refused`, where asyncio names only the address."""
+    """The system's own words, `Connection refused`, where asyncio names only the address."""
     if error.errno and not isinstance(error, (socket.gaierror, ssl.SSLError)):
         return os.strerror(error.errno)
     return error.strerror or str(error)
 
 
 def session(settings: PollSettings) -> aiohttp.ClientSession:
-    """The client of all sources: honest about who asks, no cookies, no redirects."""
+    """The client of all sources: it names the service, keeps no cookies and follows no redirects."""
     about = f" (+{settings.project_url})" if settings.project_url else ""
     return aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=settings.timeout_seconds),
@@ -269,10 +269,10 @@ def session(settings: PollSettings) -> aiohttp.ClientSession:
 
 class _Resolver(AbstractResolver):
     """
-    The system's look-up of names, in a thread that nobody waits for.
+    The system's name resolution, in a thread that is not waited for.
 
-    A process joins the loop's own threads at its end, and a name server that does not answer would
-    hold up a Ctrl-C for as long as the system tries (those of .tm are silent abroad).
+    At its end, a process joins the event loop's own threads. A name server that does not answer would then
+    delay a Ctrl-C for as long as the system tries (those of .tm are silent abroad).
     """
 
     async def resolve(
@@ -297,7 +297,7 @@ class _Resolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """A look-up that is under way is left to itself."""
+        """A running look-up is abandoned."""
 
 
 async def _body(response: aiohttp.ClientResponse, most: int) -> bytes:

@@ -1,4 +1,4 @@
-"""What an operator needs to know, from facts: each source's outcome, and pass, warn or fail. Pure."""
+"""The health check: each source's outcome, and pass, warn or fail. Pure."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ Verdict = Literal["pass", "warn", "fail"]
 
 
 LEASES = 2
-"""After so many leases without a write nobody has taken over from the process that polled."""
+"""After so many leases without a write, no process has taken over the polling."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Writing:
-    """What is known of the process that polls, from Redis and from our own service."""
+    """What Redis and our own service know of the process that polls."""
 
     polling: Polling | None
     lease_seconds: int
     trouble: Trouble | None
-    """What keeps the polling process of our own service from writing."""
+    """The error that keeps our own polling process from writing."""
     tried_seconds: float | None
-    """How long ago that process last tried; None if our service has none."""
+    """Seconds since that process last tried; None if our service has none."""
 
 
 def judge(
@@ -43,11 +43,11 @@ def judge(
     writing: Writing | None = None,
 ) -> tuple[Verdict, list[str]]:
     """
-    The verdict and its reasons. `fail` only when quotes can't be trusted: no bank's word that holds.
+    The verdict and its reasons. `fail` only if the quotes can't be trusted: no valid rate of any bank.
 
-    A lost Redis or a failing source is a warning: what is shown was true when it was published.
-    A peg alone says nothing about the banks. `lag` counts publications that Redis has and readers not.
-    What is not known of the `writing` (None) is no reason.
+    A lost Redis or a failing source is a warning: the shown rates were true when they were published. A peg
+    alone says nothing about the banks. `lag` counts publications that are in Redis and have not reached the
+    readers. An unknown `writing` (None) is not a reason.
     """
     outcomes = tuple(outcomes)
     reasons = [*_of_sources(outcomes), *_of_holds(outcomes, writing)]
@@ -73,7 +73,7 @@ def _of_sources(outcomes: Iterable[Outcome]) -> Iterator[str]:
 
 
 def _of_holds(outcomes: Iterable[Outcome], writing: Writing | None) -> Iterator[str]:
-    """What is on hold and no source tells of: pegs, and symbols whose bank is not asked."""
+    """The holds that no source reports: pegs, and symbols whose bank is not polled."""
     told = [words for each in outcomes for words in each.held]
     for symbol in writing.polling.holds if writing and writing.polling else ():
         if not any(words.startswith(f"{symbol} ") for words in told):
@@ -89,7 +89,7 @@ def _of_quotes(quotes: Sequence[Quote], symbols: int, now: datetime) -> Iterator
 
 
 def _unwritten(writing: Writing) -> str:
-    """Why what is in Redis may be old, though it answers; nothing if it is being written."""
+    """The reason why the data in Redis may be old, although Redis answers; empty if it is being written."""
     if writing.trouble:
         since = wire.encode_time(writing.trouble.since)
         what = "has refused writes" if writing.trouble.refused else "could not be written"
@@ -99,13 +99,13 @@ def _unwritten(writing: Writing) -> str:
         return "no process has polled yet"
     if polling.silent_seconds <= patience:
         return ""
-    # Ours would have said why it can't write.
+    # Our own process would have said why it can't write.
     ours = writing.tried_seconds is not None and writing.tried_seconds > patience
     return f"no process has {'polled' if ours else 'written'} since {wire.encode_time(polling.wrote_at)}"
 
 
 def _lateness(quote: Quote, now: datetime) -> str:
-    """Since when a newer rate is missing, in words; nothing if none was due."""
+    """Words about the time since when a newer rate is missing; empty if none was due."""
     if quote.due_at is None or not is_late(quote, now):
         return ""
     return f", late since {wire.encode_time(quote.due_at)}"

@@ -2,8 +2,8 @@
 Turns the data of the last version before the ledger into events: its history, memory and quotes. Pure.
 
 That version stored conclusions. Its history has one row for each publication that it accepted. Its memory has
-the rates that were unconfirmed ("held"), those that it doubted earlier and never accepted, the newest tables,
-the symbols on hold ("kept"), and the days for which it found no table ("barren").
+the rates that were unconfirmed ("held"), those that it doubted and never accepted, the newest tables, the
+symbols on hold ("kept"), and the days for which it found no table ("barren").
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class LegacyHeld:
     fixing: Fixing
     first_seen: datetime
     earlier: tuple[Fixing, ...] = ()
-    """What the source said alike for the days before."""
+    """Its earlier versions with the same figures, for the days before."""
 
     @property
     def said(self) -> tuple[Fixing, ...]:
-        """All of it, one for each day, oldest first."""
+        """All versions, one for each day, oldest first."""
         return (*self.earlier, self.fixing)
 
 
@@ -53,7 +53,7 @@ class LegacyMemory:
     """The last tables of each source, one for each day."""
     held: tuple[LegacyHeld, ...] = ()
     doubted: frozenset[Fixing] = frozenset()
-    """What was doubted at some time and never accepted."""
+    """What was once doubted and never accepted."""
     kept: frozenset[Pair] = frozenset()
     """The symbols that an operator had put on hold."""
     barren: Mapping[str, frozenset[date]] = field(default_factory=dict)
@@ -124,11 +124,11 @@ def events_of(
     fixings: Iterable[Fixing], memory: LegacyMemory | None, quotes: Iterable[Quote], *, now: datetime
 ) -> list[Event]:
     """
-    What that version knew, as the first events of a ledger, to be numbered from 1.
+    The data of that version as the first events of a ledger, to be numbered from 1.
 
     First come the tables that were accepted or given up, and a baseline with the verdicts on them. Then come
-    the unconfirmed ones, to be judged anew, and the holds. A corrected publication becomes a single table, so
-    its `corrected` is lost.
+    the unconfirmed ones, to be judged again, and the holds. A corrected publication becomes a single table,
+    so its `corrected` is lost.
     """
     memory = memory or LegacyMemory()
     latest = {quote.symbol: quote for quote in quotes}
@@ -145,7 +145,7 @@ def _settled(believed: Iterable[Fixing], memory: LegacyMemory, now: datetime) ->
     """
     Every table of which something was accepted or given up, day by day.
 
-    What was given up of a day comes first: the source has stated something else since.
+    What was given up of a day comes first, because the source has stated something else since.
     """
     given_up = _by_day(memory.doubted.difference(*(held.said for held in memory.held)))
     accepted, remembered = _by_day(believed), _remembered(memory)
@@ -194,7 +194,7 @@ def _remembered(memory: LegacyMemory) -> dict[_Day, Table]:
 
 
 def _by_day(fixings: Iterable[Fixing]) -> dict[_Day, list[Fixing]]:
-    """Fixings by source and day; the crosses of a day first, so that direct figures are the last word."""
+    """Fixings by source and day. Crosses come first, so that direct figures replace them."""
     days: dict[_Day, list[Fixing]] = defaultdict(list)
     for fixing in sorted(fixings, key=lambda each: (-len(each.legs), str(each.symbol), str(each.price))):
         days[fixing.source, fixing.day].append(fixing)
@@ -203,7 +203,7 @@ def _by_day(fixings: Iterable[Fixing]) -> dict[_Day, list[Fixing]]:
 
 def _tables(key: _Day, fixings: Iterable[Fixing], remembered: Table | None = None) -> list[Table]:
     """
-    The table that fixings of one day came from, completed from the remembered table.
+    The table of the fixings of one day, completed from the remembered table.
 
     More than one if the fixings contradict each other: they came from several versions of the table.
     """

@@ -1,9 +1,9 @@
 """
-The line without the widget: as a page for `<noscript>` and `<iframe>`, and as a picture. Pure.
+The line without the widget: a page for `<noscript>` and `<iframe>`, and a picture. Pure.
 
-The page has a script of its own, `frame.js`. It changes only what differs, so a reader keeps the focus and
-the scroll position. Without script the page reloads itself. The picture does not change. Both say of which
-days the rates are.
+The page has its own script, `frame.js`. It changes only what differs, so that a reader keeps the focus and
+the scroll position. Without scripts, the page reloads itself. The picture does not change. Both name the days
+of the rates.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ Theme = Literal["auto", "light", "dark"]
 Form = Literal["line", "compact", "names"]
 
 NARROWEST, WIDEST = 80, 4000
-"""Of a picture, in pixels."""
+"""The narrowest and the widest picture, in pixels."""
 AGAIN_SECONDS = 60
-"""After how long a page reloads itself where no script may run."""
+"""Seconds after which a page without scripts reloads itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """How a reader wants the line."""
+    """The look that a reader wants."""
 
     locale: Locale = wording.ENGLISH
     theme: Theme = "auto"
@@ -42,13 +42,13 @@ class Look:
     invert: bool = False
     form: Form = "line"
     width: int | None = None
-    """Of a picture, in pixels: items that do not fit stand in further rows. None: all in one."""
+    """The width of a picture in pixels. Items that do not fit go to further rows. None: one row."""
     faults: tuple[str, ...] = ()
-    """What is wrong with the address, for whoever wrote it: in a comment and on the console."""
+    """Faults in the address, for the author of the embedding page: shown in a comment and on the console."""
 
 
 def look(query: Mapping[str, str], *, faults: tuple[str, ...] = ()) -> Look:
-    """The look that a query asks for; what is unreadable is the default, as in the widget."""
+    """The look that a query asks for. An unreadable value gets the default, as in the widget."""
     theme: Theme = next((each for each in get_args(Theme) if each == query.get("theme")), "auto")
     form: Form = next((each for each in get_args(Form) if each == query.get("format")), "line")
     return Look(
@@ -76,21 +76,21 @@ class Wait:
 
     symbol: Pair
     reason: str
-    """Why, in a sentence."""
+    """The reason, in a sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Item:
     symbol: str
     name: str
-    """The symbol as the reader wants to see it."""
+    """The symbol in the form that the reader wants."""
     joint: str
     price: str
     change: str
     direction: Direction
     status: str
     words: str
-    """What is to be known of a quote that is not live or not what it was; empty of others."""
+    """The words about a quote that is not live or was corrected; empty for others."""
     title: str
 
     @property
@@ -153,36 +153,36 @@ def _name(base: str, quote: str, look: Look) -> str:
 
 
 def _credits(told: Sequence[Quote | Wait], look: Look) -> str:
-    """Who said it and of which days; empty where nobody did: a peg is nobody's word."""
+    """The sources and the days of the rates; empty if there are only pegs, which have no source."""
     if all(isinstance(each, Wait) for each in told):
         return look.locale.labels["waiting"]
     quotes = [each for each in told if isinstance(each, Quote) and each.status != "pegged"]
     if not quotes:
         return ""
     names = ", ".join(dict.fromkeys(wording.credit(quote) for quote in quotes))
-    # An instant is a day here: a range of both could not be told.
+    # A time is shown as its day: a range of days and times would be unreadable.
     days = sorted({at.date() if isinstance(at := quote.as_of, datetime) else at for quote in quotes})
     span = " – ".join(wording.day(each, look.locale) for each in dict.fromkeys((days[0], days[-1])))
     return f"{look.locale.labels['source']}: {names} · {span}"
 
 
-# What is wrong with the address. Whoever reads the line can't mend it, so it is not shown.
+# Faults in the address. The reader of the line can't fix them, so they are not shown.
 
 _CONSOLE = "console.warn(document.currentScript.dataset.faults)"
 _CONSOLE_SOURCE = assets.source_of(_CONSOLE)
 
 
 def _told(faults: Sequence[str]) -> str:
-    """The faults as a comment and a script, in HTML as in XML; empty if there are none."""
+    """The faults as a comment and a script, valid in HTML and in XML; empty if there are none."""
     if not faults:
         return ""
     said = escape("; ".join(faults))
-    # A comment of XML has no two hyphens in a row.
+    # A comment of XML must not have two hyphens in a row.
     comment = re.sub("-(?=-)", "- ", said)
     return f'<!-- {comment} -->\n<script data-faults="{said}">{_CONSOLE}</script>\n'
 
 
-# What both look like: the widget's colours, arrows and marks.
+# The common look: the widget's colours, arrows and marks.
 
 
 def _path(polygon: str) -> str:
@@ -197,7 +197,7 @@ _MARKS = {name: _path(polygon) for name, polygon in _LOOK["marks"].items()}
 
 
 def _colours(root: str) -> str:
-    """The rules for the colours of both themes, of which `data-theme` chooses one."""
+    """The rules for the colours of both themes; `data-theme` chooses one."""
     light, dark = (
         "".join(f"--{name}:{colour};" for name, colour in colours.items())
         for colours in (_LOOK["light"], _LOOK["dark"])
@@ -217,7 +217,7 @@ _HTML_STYLE = _colours(":root") + (
     "font:1rem/1.25 system-ui,sans-serif;font-variant-numeric:tabular-nums lining-nums}"
     ".bar{display:flex;align-items:center;min-block-size:calc(max(2.5em,32px) + 2px);"
     "border-block:1px solid var(--edge);overflow-x:auto;overflow-y:hidden;"
-    # Firefox on a dark page had a white bar.
+    # Without this, Firefox shows a white bar on a dark page.
     "scrollbar-width:thin;scrollbar-color:var(--edge) var(--ground)}"
     ".bar:focus-visible{outline:2px solid var(--text);outline-offset:-2px}"
     "ul{display:flex;flex:none;min-inline-size:100%;margin:0;padding:0;list-style:none}"
@@ -226,13 +226,13 @@ _HTML_STYLE = _colours(":root") + (
     "b{font-weight:600}svg{inline-size:.6em;block-size:.6em;fill:currentColor;fill-rule:evenodd}"
     "[data-direction=up] .change{color:var(--up)}[data-direction=down] .change{color:var(--down)}"
     ".change,p{color:var(--muted)}.change svg{margin-inline-end:.25em}"
-    # What a number is worth nothing without stays beside it.
+    # A number and the mark that qualifies it stay in one row.
     ".tail{white-space:nowrap}.mark{margin-inline-start:.35em;color:var(--warn)}"
     "[data-status=pegged] .mark{color:var(--muted)}.mark svg{inline-size:.7em;block-size:.7em}"
     ".words{position:absolute;inline-size:1px;block-size:1px;overflow:hidden;clip-path:inset(50%)}"
     "p{margin:0;padding-inline:.8rem;block-size:20px;font-size:.75rem;line-height:20px;"
     "white-space:nowrap;overflow:hidden;text-overflow:ellipsis}"
-    # A frame of one line scrolls sideways; where there is room the line wraps.
+    # A frame of one line scrolls sideways. In a higher frame the line wraps.
     "@media (min-height:84px){.bar{padding-block:.5em}"
     "ul{flex-wrap:wrap;flex:1;min-inline-size:0;row-gap:.4em}"
     "li{flex:0 1 auto;white-space:normal}p{block-size:auto;min-block-size:20px;white-space:normal}}"
@@ -246,14 +246,14 @@ HTML_POLICY = (
     f" script-src {assets.source_of(_FOLLOW)} {_CONSOLE_SOURCE}; connect-src 'self';"
     " base-uri 'none'; form-action 'none'"
 )
-"""The Content-Security-Policy of the page. It says nothing of who may frame it."""
+"""The Content-Security-Policy of the page. It does not say which sites may frame it."""
 
 
 def page(quotes: Iterable[Quote | Wait], look: Look, *, attributions: str = "") -> str:
     """
-    A whole page that is 62 px high in one line; `attributions` are the words that publishers want.
+    A whole page that is 62 px high in one line; `attributions` are the words that publishers require.
 
-    Behind the line stands each item as it will be once it is late, for the page's script.
+    After the line comes each item as it will be once it is late, for the page's script.
     """
     quotes = tuple(quotes)
     labels = look.locale.labels
@@ -267,7 +267,7 @@ def page(quotes: Iterable[Quote | Wait], look: Look, *, attributions: str = "") 
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<noscript><meta http-equiv="refresh" content="{AGAIN_SECONDS}"></noscript>\n'
         f"<title>{name}</title>\n<style>{_HTML_STYLE}</style>\n</head>\n<body>\n<main>\n"
-        # Without a script nobody knows whether it has to be scrolled, so it can always be reached.
+        # Without a script it is unknown whether the line must be scrolled, so it can always be focused.
         f'<div class="bar" role="region" aria-label="{name}" tabindex="0">\n'
         f'<ul role="list">\n{items}</ul>\n</div>\n'
         f'<p title="{escape(attributions)}">{said}</p>\n</main>\n'
@@ -285,7 +285,7 @@ def _late_items(quotes: Iterable[Quote | Wait], look: Look) -> Iterator[str]:
 
 
 def _html_item(item: _Item, *, due: datetime | None = None) -> str:
-    """An item; one that is shown later says from when on it is `due`."""
+    """An item. One that is shown later has the time, `due`."""
     tail = words = ""
     if item.change:
         arrow = _html_shape(_ARROWS[item.direction])
@@ -315,11 +315,11 @@ _SMALL = 12
 _EDGE = 12
 """Pixels beside every item."""
 _ROW, _FIRST_ROW, _SMALL_ROW = 30, 42, 16
-"""Pixels: of a further row, of the first with its borders, of each that says whose rates they are."""
+"""Pixels: of a further row, of the first with its borders, of each row with sources."""
 _SHAPE = 9
 _GAP = 4
-# Widths in thousandths of the font's size, those of Arial and of what stands in for it. Where a reader has
-# another font, `textLength` makes its text as long.
+# Widths in thousandths of the font's size, for Arial and its usual replacements. If a reader has another
+# font, `textLength` stretches its text to this length.
 _WIDTHS = {
     character: width
     for characters, width in (
@@ -352,9 +352,9 @@ SVG_POLICY = f"default-src 'none'; style-src {assets.source_of(_SVG_STYLE)}; scr
 
 def picture(quotes: Iterable[Quote | Wait], look: Look, *, attributions: str = "") -> str:
     """
-    A picture of the line, 62 px high in one row; `attributions` are the words that publishers want.
+    A picture of the line, 62 px high in one row; `attributions` are the words that publishers require.
 
-    A picture can't measure its text, and the arrows are shapes among it: each piece has a place and a
+    A picture can't measure its text, and the arrows are shapes within it. So each piece has a position and a
     length by the widths of Arial's characters, and a renderer fits its own font into that.
     """
     quotes = tuple(quotes)
@@ -381,7 +381,7 @@ def picture(quotes: Iterable[Quote | Wait], look: Look, *, attributions: str = "
 
 
 def _lines(text: str, room: int) -> list[str]:
-    """The text in lines that fit in, broken between words; one at least."""
+    """The text in lines that fit, broken between words; at least one."""
     lines = [""]
     for word in text.split(" "):
         longer = f"{lines[-1]} {word}".strip()
@@ -397,7 +397,7 @@ def _read(item: _Item) -> str:
 
 
 def _svg(width: int, edge: int, height: int, look: Look, said: Iterable[str], drawn: Iterable[str]) -> str:
-    """The picture; `edge` is where the rows of items end."""
+    """The picture; `edge` is the end of the rows of items."""
     shown = look.width or width
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{shown}"'
@@ -412,7 +412,7 @@ def _svg(width: int, edge: int, height: int, look: Look, said: Iterable[str], dr
 
 
 def _rows(widths: Sequence[int], width: int) -> Iterator[tuple[int, int]]:
-    """The row of each item, and how far from that row's start it stands."""
+    """The row of each item, and its distance from the start of that row."""
     row = reached = 0
     for own in widths:
         if reached and reached + own > width:
@@ -423,7 +423,7 @@ def _rows(widths: Sequence[int], width: int) -> Iterator[tuple[int, int]]:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A text, or a shape where there is a path."""
+    """A text, or a shape if there is a path."""
 
     width: int
     kind: str
@@ -432,7 +432,7 @@ class _Piece:
 
 
 def _pieces(item: _Item) -> list[_Piece]:
-    """What an item is drawn of, from left to right."""
+    """The pieces of an item, from left to right."""
 
     def text(said: str, kind: str) -> _Piece:
         return _Piece(_width(said, _FONT, bold=kind == "b"), kind, text=said)
@@ -473,7 +473,7 @@ def _svg_text(piece: _Piece, x: int, y: int) -> str:
 
 
 def _width(text: str, size: int, *, bold: bool = False) -> int:
-    """Pixels that a text takes, rounded up."""
+    """The width of a text in pixels, rounded up."""
     return ceil(sum(map(_units, text)) * size * (_BOLD if bold else 1) / 1000)
 
 

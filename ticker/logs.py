@@ -1,7 +1,7 @@
 """
-How this process logs: as text for people or JSON for machines, with priorities for journald.
+The log of this process: text for people or JSON for machines, with priorities for journald.
 
-No line has a secret: whatever `never_show` was told is left out of all of them.
+No line has a secret: `***` replaces everything that was passed to `never_show`.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from typing import Literal
 Form = Literal["text", "json"]
 FORMS: tuple[Form, ...] = ("text", "json")
 LEVELS = ("debug", "info", "warning", "error")
-# A line for every client, and for every poll that found the one before still under way.
+# These log a line for every client, and for every poll that finds the one before still running.
 _LOUD = {"websockets": logging.WARNING, "apscheduler": logging.ERROR}
 _PRIORITIES = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (logging.DEBUG, 7))
-"""Those of syslog, which journald reads at the beginning of a line."""
+"""The priorities of syslog, which journald reads at the start of a line."""
 
 _secrets: set[str] = set()
 _formatter: Formatter | None = None
 
 
 def never_show(secrets: Iterable[str]) -> None:
-    """Leave these out of every line from now on."""
+    """Hide these in every line from now on."""
     _secrets.update(filter(None, secrets))
 
 
@@ -48,7 +48,7 @@ class Formatter(logging.Formatter):
     """
     A record as text or as one line of JSON.
 
-    `who` is put before every message. `journal`: whether journald reads, which has the time by itself.
+    `who` is put before every message. `journal`: whether journald reads, which adds the time itself.
     """
 
     def __init__(self, form: Form, *, who: str = "", journal: bool = False) -> None:
@@ -65,7 +65,7 @@ class Formatter(logging.Formatter):
 
 
 def as_json(level: str, seconds: float, message: str) -> str:
-    """One line, of ASCII alone: no locale can spoil it."""
+    """One line of ASCII, which every locale can show."""
     at = datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="milliseconds")
     return json.dumps({"level": level.lower(), "time": at, "message": message})
 
@@ -76,7 +76,7 @@ def _with_priority(text: str, level: int) -> str:
 
 
 def journal_reads() -> bool:
-    """Whether standard error leads to journald, as systemd says in JOURNAL_STREAM."""
+    """Whether standard error leads to journald, by systemd's JOURNAL_STREAM."""
     try:
         found = os.fstat(2)
     except OSError:
@@ -85,7 +85,7 @@ def journal_reads() -> bool:
 
 
 def start(form: Form, level: str, *, who: str = "") -> None:
-    """Log to standard error from now on; secrets that were told before are forgotten."""
+    """Log to standard error from now on. Earlier secrets are forgotten."""
     global _formatter
     _formatter = Formatter(form, who=who, journal=journal_reads())
     _secrets.clear()
@@ -97,14 +97,14 @@ def start(form: Form, level: str, *, who: str = "") -> None:
 
 
 def arguments() -> tuple[str, ...]:
-    """What makes another process of ours log in the same way."""
+    """The arguments with which another process of ours logs in the same way."""
     form = _formatter.form if _formatter else "text"
     level = logging.getLevelName(logging.getLogger().level).lower()
     return ("--log-format", form, "--log-level", level if level in LEVELS else "info")
 
 
 def fail(words: str) -> None:
-    """Say why the process ends, to whoever started it."""
+    """Print why the process ends."""
     formatter = _formatter or Formatter("text")
     text = hidden(words)
     if formatter.form == "json":

@@ -1,4 +1,4 @@
-"""A reload: which keys may change while the service runs, and whether a hang-up asks for one."""
+"""Reloads: which keys may change while the service runs, and whether SIGHUP asks for a reload."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHANGEABLE = ("symbols", "policy", "limits", "sources", "pegs")
 
 
 class Reload:
-    """Reads the configuration again when it is asked to."""
+    """Reads the configuration again on request."""
 
     def __init__(self, read: Callable[[], Settings]) -> None:
         """`read` raises ConfigError."""
@@ -25,11 +25,11 @@ class Reload:
         self._asked = asyncio.Event()
 
     def ask(self) -> None:
-        """Read it again, soon."""
+        """Read the configuration again, soon."""
         self._asked.set()
 
     async def changes(self, settings: Settings) -> AsyncIterator[Settings]:
-        """The settings to go on with, whenever something has changed in them; without end."""
+        """The new settings, whenever something in them has changed; without end."""
         while True:
             await self._asked.wait()
             self._asked.clear()
@@ -49,7 +49,7 @@ class Reload:
 
 
 def merged(settings: Settings, wanted: Settings) -> tuple[Settings, list[str], list[str]]:
-    """The settings to go on with, the keys that have changed in them, and those that need a restart."""
+    """The new settings, the keys that have changed in them, and the keys that need a restart."""
     new = settings.model_copy(update={name: getattr(wanted, name) for name in CHANGEABLE})
     limits = new.limits.model_copy(update={"head_bytes": settings.limits.head_bytes})
     new = new.model_copy(update={"limits": limits})
@@ -70,7 +70,7 @@ def _compared(one: Any, other: Any, name: str) -> Iterator[str]:
 
 
 def has_terminal() -> bool:
-    """Whether a hang-up means that the terminal from which we were started is gone."""
+    """Whether this process has a terminal. SIGHUP then means that the terminal is gone."""
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
     except OSError:

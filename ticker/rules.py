@@ -1,4 +1,4 @@
-"""From the settings to the sources that are polled and to the rule of every symbol. Pure."""
+"""From the settings to the polled sources and to the rule of every symbol. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ticker.rates.source import Source
 from ticker.sources import SOURCES
 
 STAND_INS = ("cbr",)
-"""Sources that stand in for an authority that fails, in this order."""
+"""The fallbacks of an authority, in this order."""
 
 
 def all_sources(settings: Settings) -> dict[str, Source]:
@@ -30,7 +30,7 @@ def _with_closures(source: Source, settings: Settings) -> Source:
 
 
 def enabled_sources(settings: Settings) -> tuple[Source, ...]:
-    """The sources to poll. Raises ConfigError for one that needs a key and has none."""
+    """The sources to poll. Raises ConfigError for one without the key that it requires."""
     chosen = []
     for source in all_sources(settings).values():
         said = settings.source(source.key)
@@ -61,10 +61,10 @@ def new_desk(settings: Settings, sources: Iterable[Source]) -> Desk:
 
 def rule(symbol: Pair, settings: Settings, polled: Iterable[Source]) -> Rule:
     """
-    Whose word is the value of a symbol, by its policy.
+    The rule of a symbol: which sources provide its value, by its policy.
 
-    `official`: the central bank of its base, then that of its quote; the Bank of Russia and the middle
-    of the aggregators stand in. `market`: the first aggregator, then the others. A list: its own order.
+    `official`: the central bank of its base, then that of its quote. The fallbacks are the Bank of Russia and
+    the middle one of the aggregators. `market`: the first aggregator, then the others. A list: its own order.
     """
     banks, market = _banks_of(symbol), tuple(each.key for each in polled if each.kind == "market")
     policy, limits = settings.policy_of(symbol), settings.guard
@@ -86,7 +86,7 @@ def rule(symbol: Pair, settings: Settings, polled: Iterable[Source]) -> Rule:
 
 
 def _tolerance(symbol: Pair, limits: GuardSettings) -> Decimal:
-    """The widest of those that the settings name for its currencies, else the usual one."""
+    """The widest tolerance that the settings name for its currencies, else the general one."""
     named = [limits.tolerances[code] for code in _codes(symbol) if code in limits.tolerances]
     return max(named, default=limits.tolerance_percent)
 
@@ -100,7 +100,7 @@ def _distinct(keys: Iterable[str]) -> tuple[str, ...]:
 
 
 def _banks_of(symbol: Pair) -> tuple[str, ...]:
-    """The central banks of both currencies; one that takes its crosses from the others comes last."""
+    """The central banks of both currencies. A bank that takes its crosses from other banks comes last."""
     banks = {source.authority_for: source for source in SOURCES.values() if source.authority_for}
     both = [banks[code] for code in _codes(symbol) if code in banks]
     return tuple(source.key for source in sorted(both, key=lambda each: each.follows_banks))
@@ -116,7 +116,7 @@ def _band(symbol: Pair, bands: Mapping[str, tuple[Decimal, Decimal]]) -> tuple[D
 
 
 def _peg(symbol: Pair, settings: Settings) -> Rate | None:
-    """The fixed rate of a symbol, either way round."""
+    """The fixed rate of a symbol, or of its reverse."""
     for code, peg in settings.pegs.items():
         if {code, "USD"} == set(_codes(symbol)):
             pair = Pair("USD", code)
@@ -125,7 +125,7 @@ def _peg(symbol: Pair, settings: Settings) -> Rate | None:
 
 
 def without_source(symbols: Iterable[Pair], settings: Settings, polled: Iterable[Source]) -> list[Pair]:
-    """The symbols that can't get a quote, as nobody is polled who lists both of their currencies."""
+    """The symbols without a quote, because no polled source lists both of their currencies."""
     sources = {source.key: source for source in polled}
     rules = [rule(symbol, settings, sources.values()) for symbol in symbols]
     return [each.symbol for each in rules if not each.peg and not _has_source(each, sources)]

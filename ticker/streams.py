@@ -1,4 +1,4 @@
-"""Standard input, output and error: there whoever starts us, and no fault of theirs ends a service."""
+"""Standard input, output and error. If they are missing or broken, the service continues."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
 
 class Lost(Exception):
-    """What a command was asked for can't be written. Says why."""
+    """The output of a command can't be written. Says why."""
 
 
 def complete() -> None:
     """
-    Put `/dev/null` in place of those that were closed at the start.
+    Open `/dev/null` in place of those that were closed at the start.
 
-    To be done first: whatever is opened next would get their numbers, a socket that of standard output.
+    This must be done first: the next opened file would get their numbers, such as a socket that of standard
+    output.
     """
     for number, (name, mode) in enumerate(_STREAMS):
         try:
@@ -33,7 +34,7 @@ def complete() -> None:
 
 
 def say(line: str) -> None:
-    """Print a line for whoever started us; if it can't be written, the service goes on."""
+    """Print a line for the parent process. If it can't be written, the service continues."""
     try:
         print(line, flush=True)
     except OSError as error:
@@ -42,7 +43,7 @@ def say(line: str) -> None:
 
 
 def tell(text: str) -> None:
-    """Print what a command was asked for, in signs that the terminal has. Raises Lost."""
+    """Print the output of a command, in characters that the terminal has. Raises Lost."""
     try:
         print(_in_signs_of(text, sys.stdout.encoding), flush=True)
     except OSError as error:
@@ -51,7 +52,7 @@ def tell(text: str) -> None:
 
 
 def _in_signs_of(text: str, encoding: str) -> str:
-    """The text as the encoding can write it: the dot between quotes becomes a bar."""
+    """The text in characters of the encoding: the dot between quotes becomes a bar."""
     for sign in ("•", "|"), ("–", "-"):
         try:
             text.encode(encoding)
@@ -61,7 +62,7 @@ def _in_signs_of(text: str, encoding: str) -> str:
 
 
 def _mute(number: int) -> None:
-    """Let what waits go nowhere: Python would try it again at its end, and fail."""
+    """Redirect standard output to `/dev/null`: Python would write again at its end, and fail."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, number)
     os.close(nowhere)

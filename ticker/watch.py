@@ -19,11 +19,11 @@ _MARKS = {"stale": " (stale)", "unconfirmed": " (unconfirmed)", "fallback": " (f
 
 
 class Unreachable(Exception):
-    """The service gave no quotes. Says where, why and what to do."""
+    """The service gave no quotes. Says the address, the reason and what to do."""
 
 
 async def quotes(url: str) -> list[Quote]:
-    """The newest quotes of the service at `url`, late or not by its clock. Raises Unreachable."""
+    """The newest quotes of the service at `url`, judged late or not by its clock. Raises Unreachable."""
     address = url.rstrip("/") + "/v1/quotes"
     try:
         async with (
@@ -40,7 +40,7 @@ async def quotes(url: str) -> list[Quote]:
 
 
 def served_at(headers: Mapping[str, str]) -> datetime | None:
-    """The server's time, also if the answer has spent some in a cache; None if its headers do not tell."""
+    """The server's time, also if the answer was in a cache for some time; None if the headers lack it."""
     try:
         age = timedelta(seconds=int(headers.get("Age", 0)))
         return parsedate_to_datetime(headers["Date"]).replace(tzinfo=UTC) + age

@@ -17,7 +17,7 @@ from ticker.rates.model import Announcement, Cursor, Pair, Quote, Selection, Sta
 
 
 class CloseCode(IntEnum):
-    """Why the server ends a stream. `CLOSES` has the words, `COME_BACK` those after which clients return."""
+    """Why the server ends a stream. `CLOSES` has the words; after those in `COME_BACK`, clients reconnect."""
 
     GOING_AWAY = 1001
     INVALID_DATA = 1007
@@ -36,11 +36,11 @@ CLOSES = {
     CloseCode.SILENT: "The client did not answer pings.",
 }
 COME_BACK = (CloseCode.GOING_AWAY, CloseCode.TRY_AGAIN_LATER, CloseCode.SILENT)
-"""After a random delay; all others are final."""
+"""Clients reconnect after a random delay. All others are final."""
 
 
 class BadFrame(ValueError):
-    """What the client sent is not a frame of this protocol. The text is for the client."""
+    """The client's message is not a frame of this protocol. The text is for the client."""
 
 
 Number = Annotated[str, StringConstraints(pattern=r"^-?[0-9]+(\.[0-9]+)?$", max_length=60)]
@@ -213,7 +213,7 @@ def decode_time(text: str) -> date:
 
 
 def decode_moment(text: str) -> datetime:
-    """Read an instant. Raises ValueError, as for one without a time zone."""
+    """Read an instant. Raises ValueError, also for one without a time zone."""
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone")
@@ -256,7 +256,7 @@ def decode_quote(text: str) -> Quote:
         change_percent=_decimal(message.change_percent),
         as_of=decode_time(message.as_of),
         source=message.source,
-        # Earlier versions wrote none.
+        # Earlier versions did not write it.
         source_name=message.source_name or message.source,
         status=message.status,
         published_at=decode_moment(message.published_at),
@@ -271,7 +271,7 @@ def decode_quote(text: str) -> Quote:
 
 
 def encode_inverted(text: str) -> str:
-    """The JSON object of a quote the other way round, from that of the quote."""
+    """The JSON object of the reversed quote, from that of the quote."""
     return encode_quote(inverted(decode_quote(text)))
 
 
@@ -294,13 +294,13 @@ def encode_quotes(
     quotes: Iterable[str],
     awaited: Iterable[tuple[Pair, str]] = (),
 ) -> str:
-    """A snapshot or update frame from the JSON objects of its quotes, and what is `awaited` and why."""
+    """A snapshot or update frame from the JSON objects of its quotes, with the `awaited` reasons."""
     told = encode_awaited(awaited)
     return f'{{"type":"{kind}","cursor":"{cursor}","time":"{time}","quotes":[{",".join(quotes)}]{told}}}'
 
 
 def encode_awaited(awaited: Iterable[tuple[Pair, str]]) -> str:
-    """The member of a JSON object, behind others, that says which symbols are awaited; nothing if none is."""
+    """The JSON member with the awaited symbols, to follow others; empty if there are none."""
     told = {str(symbol): reason for symbol, reason in awaited}
     return f',"awaited":{json.dumps(told, separators=(",", ":"))}' if told else ""
 
@@ -330,10 +330,10 @@ def decode_subscribe(text: str) -> tuple[str, ...]:
 
 def select(texts: Sequence[str], symbols: tuple[Pair, ...], *, most: int = 200) -> Selection:
     """
-    The selection that a client names, out of the `symbols` that are served; none named: all of them.
+    The selection that a client names, out of the served `symbols`; none named: all of them.
 
-    The reverse of a symbol that is served can be named, too. Raises BadFrame that names the symbol and lists
-    those that are there, or says that `most` were too few.
+    The reverse of a served symbol can be named, too. Raises BadFrame that names the symbol and lists the
+    served ones, or says that there are more than `most`.
     """
     if len(texts) > most:
         raise BadFrame(f"{len(texts)} symbols are too many, name {most} at most")
@@ -355,7 +355,7 @@ def select(texts: Sequence[str], symbols: tuple[Pair, ...], *, most: int = 200) 
 
 
 def remaining(selection: Selection, symbols: tuple[Pair, ...]) -> Selection | None:
-    """What is left of a selection when these `symbols` are served; None: nothing. All stay all."""
+    """What is left of a selection after a change of the served `symbols`; None: nothing. All stays all."""
     if selection.is_all:
         return select((), symbols)
     pairs = both_ways(symbols)
@@ -363,9 +363,9 @@ def remaining(selection: Selection, symbols: tuple[Pair, ...]) -> Selection | No
     return select(left, symbols) if left else None
 
 
-# A cursor also says for which selection it is good: a client that comes back asking for more
-# symbols must get the new ones in full. The mark rides in the high digits of the sequence, so that
-# a cursor stays two rising numbers, and is the very id of the stream where everything is selected.
+# A cursor also says for which selection it is valid: a client that returns with more symbols must get the new
+# ones in full. The mark is in the high digits of the sequence, so that a cursor stays two rising numbers, and
+# equals the stream's id if everything is selected.
 _TAG_SHIFT = 40
 
 
@@ -380,9 +380,9 @@ def stamp(cursor: Cursor, selection: Selection) -> str:
 
 def read_cursor(text: str, selection: Selection) -> Cursor | None:
     """
-    The place that a client has reached; None if its cursor is unusable for this selection.
+    The position that a client has reached; None if its cursor is unusable for this selection.
 
-    A cursor of everything is good for every selection of configured symbols; any other only for its own.
+    A cursor of everything is valid for every selection of configured symbols; any other only for its own.
     """
     place = read_place(text)
     good = (selection.tag,) if selection.has_reversed else (0, selection.tag)
@@ -392,7 +392,7 @@ def read_cursor(text: str, selection: Selection) -> Cursor | None:
 
 
 def read_place(text: str) -> Cursor | None:
-    """The place in the stream that a client has reached with whatever selection; None: that is no cursor."""
+    """The position in the stream that a client has reached with any selection; None: not a cursor."""
     try:
         cursor = Cursor.parse(text)
     except ValueError:

@@ -14,7 +14,7 @@ from ticker.rates.model import Quote
 Direction = Literal["up", "down", "flat", ""]
 
 LEAST_DECIMALS, LEAST_SIGNIFICANT = 5, 4
-"""Of a price below one."""
+"""The fewest decimals of a price below one."""
 FEWEST_DECIMALS, MOST_DECIMALS = 2, 4
 """Of a price from one on."""
 MOST_DIGITS = 12
@@ -29,7 +29,7 @@ _FROM_THE_RIGHT = frozenset(("ar", "arc", "ckb", "dv", "fa", "he", "iw", "ks", "
 _SCRIPTS_FROM_THE_RIGHT = frozenset(("adlm", "arab", "aran", "hebr", "nkoo", "rohg", "syrc", "thaa"))
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-# What the widget has no bytes for.
+# Words that the widget leaves out to stay small.
 _WORDS = {
     "en": ("waiting for rates…", "another source", "corrected"),
     "ru": ("ждём курсы…", "другой источник", "исправлен"),
@@ -43,19 +43,19 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Locale:
-    """How somebody reads: in a language of the widget's, and from the right or the left."""
+    """A reader's language, out of the widget's, and writing direction."""
 
     language: str = "en"
     rtl: bool = False
 
     @property
     def is_russian(self) -> bool:
-        """Whether figures and days are written as in Russian, as in all our languages but English."""
+        """Whether figures and days are written as in Russian: in all our languages except English."""
         return self.language != "en"
 
     @property
     def labels(self) -> dict[str, str]:
-        """The widget's words, and ours for what it has none."""
+        """The widget's words, and ours where the widget has none."""
         ours = zip(("waiting", "fallback", "corrected"), _WORDS.get(self.language, _WORDS["en"]), strict=True)
         return {**dict(ours), **assets.labels(self.language)}
 
@@ -65,9 +65,9 @@ ENGLISH = Locale()
 
 def locale(tag: str) -> Locale:
     """
-    The locale of a language tag; English where the widget has no words, or where it is no tag.
+    The locale of a language tag; English if the widget lacks the language, or if it is not a tag.
 
-    `ru_RU` is `ru-RU`. The words of `uz-Cyrl` are those of `uz`, as we have no others.
+    `ru_RU` is `ru-RU`. The words of `uz-Cyrl` are those of `uz`, because there are no others.
     """
     match = _TAG.fullmatch(tag.replace("_", "-"))
     if not match:
@@ -80,9 +80,9 @@ def locale(tag: str) -> Locale:
 
 def price(number: Decimal, *, digits: int | None = None, locale: Locale = ENGLISH) -> str:
     """
-    With exactly `digits` decimals; not given, with 2 to 4.
+    A price with exactly `digits` decimals; by default with 2 to 4.
 
-    A price below 1 has five then, or as many as make four significant digits.
+    A price below 1 has five by default, or as many as make four significant digits.
     """
     if digits is not None:
         least = most = digits
@@ -94,12 +94,12 @@ def price(number: Decimal, *, digits: int | None = None, locale: Locale = ENGLIS
 
 
 def exactly(number: Decimal, locale: Locale) -> str:
-    """Every digit."""
+    """Every digit of a price."""
     return _written(format(number, ",f"), locale)
 
 
 def percent(number: Decimal | None, locale: Locale = ENGLISH) -> str:
-    """At most two decimals, no trailing zeros, signed, never -0%; nothing if it is unknown."""
+    """At most two decimals, no trailing zeros, signed, never -0%; empty if it is unknown."""
     if number is None:
         return ""
     rounded = _rounded(number, 2)
@@ -108,14 +108,14 @@ def percent(number: Decimal | None, locale: Locale = ENGLISH) -> str:
 
 
 def direction(text: str) -> Direction:
-    """Which way the text of a percentage points, so that an arrow never contradicts the number beside it."""
+    """The direction of a percentage's text, so that an arrow never contradicts the number beside it."""
     if not text:
         return ""
     return "up" if text[0] == "+" else "down" if text[0] == "-" else "flat"
 
 
 def day(at: date, locale: Locale) -> str:
-    """A day of validity, or a moment, in UTC: nobody here knows where the reader is."""
+    """A day or a moment in UTC, because the reader's time zone is unknown."""
     if isinstance(at, datetime):
         moment = at.astimezone(UTC)
         return f"{_day(moment, locale)}, {_time(moment, locale)} UTC"
@@ -128,7 +128,7 @@ def currency(code: str, locale: Locale) -> str:
 
 
 def credit(quote: Quote) -> str:
-    """A quote's source as its terms want it named: with its site, if they require that."""
+    """A quote's source as its terms require: with its site, if they require that."""
     return f"{quote.source_name} ({quote.source_site})" if quote.source_site else quote.source_name
 
 
@@ -137,10 +137,10 @@ def _rounded(number: Decimal, places: int) -> Decimal:
 
 
 def _short(number: Decimal, least: int, *, signed: bool = False) -> str:
-    """Without zeros at the end of the decimals beyond `least` of them."""
+    """Without trailing zeros of the decimals beyond `least` of them."""
     whole, _, decimals = format(number, "+,f" if signed else ",f").partition(".")
     decimals = decimals[:least] + decimals[least:].rstrip("0")
-    # Nought has no sign.
+    # Zero has no sign.
     return (whole if number else whole.lstrip("-")) + (f".{decimals}" if decimals else "")
 
 

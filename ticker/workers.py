@@ -1,10 +1,10 @@
 """
-Edge processes beside the one that polls: they share its port, and one that dies is started again.
+Edge processes beside the polling one: they share its port, and one that dies is started again.
 
-The parent keeps every listening socket open itself, so connections that the kernel has queued for a dead
-worker wait for its successor; where that one dies, too, its share goes to the others meanwhile. A worker
-is told everything on its standard input, a line at its start and one for every reload, whose end means that
-the parent is gone; it says on its standard output when it serves.
+The parent keeps every listening socket open, so connections that the kernel has queued for a dead worker wait
+for its successor. If that dies as well, its share goes to the others meanwhile. A worker gets one line on its
+standard input at its start, and one for every reload. The end of its input means that the parent is gone. It
+writes to its standard output when it serves.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from ticker.store import Store
 log = logging.getLogger(__name__)
 
 LOADING_SECONDS = 5.0
-"""How long a process waits for Redis before it serves without quotes."""
+"""Seconds that a process waits for Redis before it serves without quotes."""
 START_SECONDS = 30.0
-"""How long a worker may take until it serves."""
+"""Seconds that a worker may take until it serves."""
 ENDING_SECONDS = 0.8
-"""How long the tasks may take to end before they are cancelled again."""
+"""Seconds that tasks may take to end before they are cancelled again."""
 LAST_SECONDS = 3.0
-"""What a worker is given at its end beyond `server.lame_seconds` and `server.drain_seconds`."""
+"""Seconds that a worker gets at its end, beyond `server.lame_seconds` and `server.drain_seconds`."""
 STEADY_SECONDS = 10.0
-"""How long a worker must last for its next death to be a single one again."""
+"""Seconds that a worker must run before its next death counts as the first one again."""
 LONGEST_LINE = 1 << 24
-"""Bytes of what a worker is told at a time."""
+"""Bytes of a worker's input that are read at a time."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 5.0
 SERVES = b"serves\n"
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -52,21 +52,21 @@ Jobs = Iterable[Coroutine[Any, Any, None]]
 
 
 class WorkerFailed(Exception):
-    """A worker could not be started. Says which, and how it ended."""
+    """A worker could not be started. Says which one, and how it ended."""
 
 
-# What every process that serves does.
+# Common to every process that serves.
 
 
 async def attended(
     front: Jobs, others: Jobs, port: AsyncExitStack, loaded: Callable[[], Awaitable[None]]
 ) -> None:
     """
-    Run the jobs of who answers on the port, and the others, until cancelled; `loaded` is awaited first.
+    Run the jobs of the serving part, and the others, until cancelled; `loaded` is awaited first.
 
-    At the end the others stop while the port is being closed: banks, Redis and clients may each take as
-    long as they are given. The front's jobs go on until the last client has been told goodbye, so that
-    whoever waits for it still gets every update.
+    At the end the others stop while the port is being closed: banks, Redis and clients may each use their
+    whole time. The jobs of the serving part continue until the last client got its close frame, so that
+    waiting clients still get every update.
     """
     async with asyncio.TaskGroup() as group:
         serving = {group.create_task(job) for job in front}
@@ -83,8 +83,8 @@ async def _end(work: set[asyncio.Task[None]]) -> None:
     """
     Cancel the tasks until they have ended.
 
-    A library may swallow a cancellation: wait_for() of Python 3.11 does, when it comes just as the
-    thing waited for is done, and with it a shutdown hung for ever (in redis-py, seen 2026-11-24).
+    A library may swallow a cancellation: wait_for() of Python 3.11 does so just when its awaitable is done. A
+    shutdown then hung for ever (in redis-py, seen 2026-11-24).
     """
     while work:
         for task in work:
@@ -93,25 +93,28 @@ async def _end(work: set[asyncio.Task[None]]) -> None:
 
 
 async def load(edge: Edge, tally: Tally) -> None:
-    """Wait until the edge has quotes, if Redis is there, and count this process among those that serve."""
+    """Wait until the edge has quotes, if Redis is there, and count this process among the serving ones."""
     tally.add(Count.STARTS)
     await edge.until_loaded(LOADING_SECONDS)
     tally.set(Count.SERVING, 1)
 
 
-# What a worker is told.
+# The input of a worker.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """Everything that a worker has to know, as one line of JSON: a Redis URL may hold a password."""
+    """
+    Everything that a worker must know, as one line of JSON. It is not an argument: a Redis URL may hold a
+    password.
+    """
 
     number: int
     """From 1; its row of the memory is one less."""
     workers: int
     settings: dict[str, Any]
     url: str
-    """That of Redis, also where the settings say `embedded`."""
+    """The address of Redis, also if the settings say `embedded`."""
     enabled: list[str]
     notice: str
     listening: list[int]
@@ -128,7 +131,7 @@ class Assignment:
 
 
 def document_of(settings: Settings) -> dict[str, Any]:
-    """The settings as `Settings.model_validate` reads them, keys of sources left out."""
+    """The settings as `Settings.model_validate` reads them, without the keys of sources."""
     document: dict[str, Any] = settings.model_dump(mode="json")
     document["redis"]["sentinel_password"] = settings.redis.sentinel_password.get_secret_value()
     return document | {"symbols": [str(symbol) for symbol in settings.symbols]}
@@ -138,7 +141,7 @@ def document_of(settings: Settings) -> dict[str, Any]:
 
 
 class Workers:
-    """The processes that answer on the port, in place of an edge of our own."""
+    """The processes that answer on the port, in place of an edge in this process."""
 
     def __init__(
         self, settings: Settings, url: str, *, enabled: Iterable[str], notice: str, memory: int, tally: Tally
@@ -167,9 +170,9 @@ class Workers:
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[str]:
         """
-        Every worker serves; gives the address.
+        Start every worker; gives the address.
 
-        At the end each worker says goodbye to its subscribers, and who has not ended a little after
+        At the end each worker closes its subscribers. A worker that has not ended a little after
         `server.lame_seconds` and `server.drain_seconds` is killed. Raises PortBusy or WorkerFailed.
         """
         sets = listeners(self._server, len(self._workers))
@@ -183,7 +186,7 @@ class Workers:
             )
             yield address_of(self._server.host, sets[0])
         finally:
-            # Nobody may be started any more.
+            # No worker may be started any more.
             if self._keeper and not self._keeper.done():
                 self._keeper.cancel()
                 await asyncio.wait({self._keeper})
@@ -192,12 +195,12 @@ class Workers:
             await self._ended(self._server.lame_seconds + self._server.drain_seconds + LAST_SECONDS)
 
     def serve(self, settings: Settings, enabled: Iterable[str]) -> None:
-        """Let every worker go on with the symbols, limits and sources of other settings."""
+        """Send every worker the symbols, limits and sources of other settings."""
         for worker in self._workers:
             worker.tell(document_of(settings), sorted(enabled))
 
     async def keep(self) -> None:
-        """Start every worker anew that dies; until cancelled, or until `serving` is left."""
+        """Restart every worker that dies; until cancelled, or until `serving` is left."""
         self._keeper = asyncio.current_task()
         async with asyncio.TaskGroup() as group:
             for worker in self._workers:
@@ -226,10 +229,10 @@ class Workers:
                 log.warning("worker %d is back as pid %d", worker.number, worker.pid)
 
     async def _ended(self, seconds: float) -> None:
-        """Tell every worker to end, and kill who has not in time."""
+        """End every worker, and kill those that have not ended in time."""
         for worker in self._workers:
             worker.send(signal.SIGTERM)
-            # One that somebody stopped could not hear it.
+            # A stopped worker does not receive the signal.
             worker.send(signal.SIGCONT)
         ends = [asyncio.ensure_future(worker.end()) for worker in self._workers]
         _, late = await asyncio.wait(ends, timeout=seconds)
@@ -241,13 +244,13 @@ class Workers:
 
 
 class _Worker:
-    """One place among the workers; its process may be another one tomorrow."""
+    """One place among the workers. Its process may be replaced."""
 
     def __init__(self, assignment: Assignment) -> None:
         self.number = assignment.number
         self._assignment = assignment
         self._told = assignment
-        """What its process knows."""
+        """The data for its process."""
         self._serves = False
         self.listening: tuple[socket.socket, ...] = ()
         self._places: list[tuple[socket.AddressFamily, Any]] = []
@@ -258,7 +261,7 @@ class _Worker:
         return self._process.pid if self._process else 0
 
     def tell(self, settings: dict[str, Any], enabled: list[str]) -> None:
-        """Give it other settings, now if it serves, and to whoever takes its place."""
+        """Send it other settings: at once if it serves, and to every successor."""
         self._assignment = replace(self._assignment, settings=settings, enabled=enabled)
         told = replace(self._told, settings=settings, enabled=enabled)
         if self._serves and told != self._told:
@@ -267,7 +270,7 @@ class _Worker:
 
     def _write(self) -> None:
         if self._process and self._process.stdin:
-            # uvloop raises it if the process has ended already, which its keeper finds out.
+            # uvloop raises this if the process has already ended, which its keeper notices.
             with suppress(RuntimeError, ConnectionError):
                 self._process.stdin.write(self._told.line())
 
@@ -280,13 +283,13 @@ class _Worker:
         self._serves = False
         try:
             self._process = await asyncio.create_subprocess_exec(
-                # Modules are looked for where this process found its own, and not in the working directory.
+                # Modules are searched where this process found its own, not in the working directory.
                 *(sys.executable, "-P", "-m", "ticker", *logs.arguments(), "worker", str(self.number)),
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
                 stdin=PIPE,
                 stdout=PIPE,
                 pass_fds=(*descriptors, self._told.memory),
-                # Ctrl-C goes to the whole process group, and it is the parent that decides.
+                # Ctrl-C goes to the whole process group, but the parent decides when workers end.
                 start_new_session=True,
             )
         except OSError as error:
@@ -294,7 +297,7 @@ class _Worker:
         self._write()
 
     async def until_it_serves(self) -> None:
-        """Wait for its word. Raises WorkerFailed, with the process ended."""
+        """Wait until it reports that it serves. Raises WorkerFailed, with the process ended."""
         if not self._process or not self._process.stdout:
             return
         line, how = b"", f"did not serve within {START_SECONDS:.0f} s"
@@ -308,7 +311,7 @@ class _Worker:
             await self.end()
             raise WorkerFailed(f"worker {self.number} {how}")
         self._serves = True
-        # It may have been told of others while it started.
+        # Other settings may have been set while it started.
         self.tell(self._assignment.settings, self._assignment.enabled)
 
     def step_aside(self) -> None:
@@ -319,7 +322,7 @@ class _Worker:
             self.listening = ()
 
     async def started_again(self) -> str:
-        """Start it anew on its place; gives how that failed, in words, or nothing."""
+        """Restart it on its place; returns in words how that failed, or nothing."""
         try:
             await self.spawn(self.listening or rebound(self._places))
             await self.until_it_serves()
@@ -330,7 +333,7 @@ class _Worker:
         return ""
 
     async def end(self) -> str:
-        """Wait until its process has ended; gives how, in words."""
+        """Wait until its process has ended; returns how, in words."""
         if not self._process:
             return "was not started"
         code = await self._process.wait()
@@ -348,7 +351,7 @@ def _name(number: int) -> str:
 
 
 def _say(number: int, how: str, failures: int) -> None:
-    """The first death, and that it is not the only one; those after that are the same again."""
+    """Log the first death, and that it was not the only one. Later ones only repeat that."""
     if failures == 1:
         log.error("worker %d %s; it is started again, and its clients reconnect", number, how)
     elif failures == 2:
@@ -358,7 +361,7 @@ def _say(number: int, how: str, failures: int) -> None:
 
 
 def _pause(failures: int) -> float:
-    """Seconds before a start: none after a single death, then more and more."""
+    """Seconds before a restart: none after a single death, then more and more."""
     if failures == 1:
         return 0
     return float(min(FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 2, 10), LONGEST_PAUSE_SECONDS))
@@ -368,33 +371,33 @@ def _pause(failures: int) -> float:
 
 
 async def work() -> None:
-    """Serve as told on standard input until SIGTERM, or until the parent is gone: the input ends."""
+    """Serve by the standard input until SIGTERM, or until the input ends because the parent is gone."""
     task = asyncio.current_task()
     loop = asyncio.get_running_loop()
     asked = False
 
     def end() -> None:
         nonlocal asked
-        # Asked twice, it goes on saying goodbye: an init system asks every process, and so does the parent.
+        # A second SIGTERM changes nothing: an init system sends it to every process, and so does the parent.
         if not asked and task:
             task.cancel()
         asked = True
 
     def orphaned() -> None:
         if asked:
-            # Whoever ended the parent while it was ending is in a hurry.
+            # The parent was killed while it was ending: end at once.
             os._exit(1)
         log.error("the service has ended, this worker ends too")
         end()
 
     for each in SIGNALS:
         loop.add_signal_handler(each, end)
-    # It is the parent that a hang-up is meant for.
+    # SIGHUP is meant for the parent.
     loop.add_signal_handler(signal.SIGHUP, lambda: None)
     orders = asyncio.StreamReader(limit=LONGEST_LINE)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
     try:
-        # Nothing comes if the parent has gone already.
+        # Nothing arrives if the parent has already gone.
         if line := await orders.readline():
             await _serve(Assignment.read(line), orders, orphaned)
     except asyncio.CancelledError:
@@ -421,9 +424,9 @@ async def _serve(assignment: Assignment, orders: asyncio.StreamReader, orphaned:
 
         async def loaded() -> None:
             await load(edge, tally)
-            # Not before: whoever waits for the successor of a dead worker would be turned away.
+            # Not earlier: a client that waits for the successor of a dead worker would be refused.
             await port.enter_async_context(edge.serving(listening))
-            with suppress(BrokenPipeError):  # a parent that is gone is noticed elsewhere
+            with suppress(BrokenPipeError):  # a missing parent is noticed elsewhere
                 os.write(sys.stdout.fileno(), SERVES)
 
         async def obey() -> None:
@@ -437,9 +440,9 @@ async def _serve(assignment: Assignment, orders: asyncio.StreamReader, orphaned:
 
 def store_of(settings: Settings, url: str, *, reads: bool = False) -> Store:
     """
-    The store as the settings say, at this address. Raises Refused if it is none.
+    The store of the settings, at this address. Raises Refused if the address is wrong.
 
-    One that an edge `reads` is read at `redis.read_url`, if there is one.
+    A store that an edge `reads` is read at `redis.read_url`, if there is one.
     """
     redis = settings.redis
     sentinels = {"username": redis.sentinel_username, "password": redis.sentinel_password.get_secret_value()}
