@@ -105,8 +105,9 @@ async def load(edge: Edge, tally: Tally) -> None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
     """
-    Everything that a worker must know, as one line of JSON. It is not an argument: a Redis URL may hold a
-    password.
+    Everything that a worker must know, as one line of JSON.
+
+    It is not an argument, because a Redis URL may hold a password.
     """
 
     number: int

@@ -120,8 +120,9 @@ class Operators:
 
     async def _lag(self) -> int:
         """
-        The number of publications that Redis had LAG_SECONDS ago and the mirror has not. If there are none,
-        the answer is immediate.
+        The number of publications that Redis had LAG_SECONDS ago and the mirror has not.
+
+        If there are none, the answer is immediate.
         """
         newest, mirror = (await self._store.snapshot()).cursor, self._broadcast.mirror
         with suppress(TimeoutError):

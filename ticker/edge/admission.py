@@ -25,8 +25,9 @@ class Refused(Exception):
 
 class Admission:
     """
-    Counts the subscribers. An address stands for one client or household: a whole IPv4 address, or a /64 of
-    IPv6.
+    Counts the subscribers.
+
+    An address stands for one client or household: a whole IPv4 address, or a /64 of IPv6.
     """
 
     def __init__(self, server: ServerSettings, limits: LimitSettings, tally: Tally) -> None:
@@ -71,8 +72,9 @@ class Admission:
 
     def check_origin(self, origin: str | None) -> None:
         """
-        Raise Refused for a script of a site that is not allowed. A request without an Origin is not from a
-        script.
+        Raise Refused for a script of a site that is not allowed.
+
+        A request without an Origin is not from a script.
         """
         if self._server.origins and origin is not None and origin not in self._server.origins:
             self._tally.add(Count.REFUSED_ORIGIN)

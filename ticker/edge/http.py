@@ -329,8 +329,9 @@ class Routes:
 
     async def preflight(self, request: web.Request) -> web.Response:
         """
-        The CORS permission to send the headers of a client that catches up. `_share` names the permitted
-        site.
+        The CORS permission to send the headers of a client that catches up.
+
+        `_share` names the permitted site.
         """
         return web.Response(status=204, headers=PREFLIGHT)
 

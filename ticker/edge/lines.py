@@ -77,8 +77,9 @@ class Lines:
 
 def _rules(policy: str) -> dict[str, str]:
     """
-    The headers that limit what the line may do. An isolated page frames only documents that are isolated,
-    too.
+    The headers that limit what the line may do.
+
+    An isolated page frames only documents that are isolated, too.
     """
     return {"Content-Security-Policy": policy, "Cross-Origin-Embedder-Policy": "require-corp"}
 

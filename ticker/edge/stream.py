@@ -609,8 +609,9 @@ class Subscriber:
 
     def write(self, data: bytes) -> None:
         """
-        Write bytes that belong together. If the kernel does not take all of them, the rest is kept, and the
-        reader is slow.
+        Write bytes that belong together.
+
+        If the kernel does not take all of them, the rest is kept, and the reader is slow.
         """
         if self._unsent is not None:
             self._unsent += data
@@ -627,8 +628,9 @@ class Subscriber:
 
     def failed(self, error: OSError, before: Cursor) -> None:
         """
-        A delivery could not be sent. Either the client stays at `before` for now, or the connection has
-        ended.
+        A delivery could not be sent.
+
+        Either the client stays at `before` for now, or the connection has ended.
         """
         if isinstance(error, BlockingIOError):
             self.block(NOTHING, before)

@@ -186,10 +186,7 @@ class Book:
     # The history.
 
     def drain(self) -> tuple[list[Fixing], list[Fixing]]:
-        """
-        The publications that are new or changed since the last call, and those that are no longer
-        publications.
-        """
+        """The publications that are new, changed or withdrawn since the last call."""
         changes = [change for series in self.series.values() for change in series.drain()]
         gone = [change.before for change in changes if change.now is None and change.before]
         return [change.now for change in changes if change.now], gone
