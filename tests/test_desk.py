@@ -42,7 +42,7 @@ from ticker.rates.desk import Desk, News
 from ticker.rates.events import Entry, Order
 from ticker.rates.model import Announcement, Fixing, Pair, Quote, Rate
 from ticker.rates.policy import Rule
-from ticker.rates.tables import Table, published, tables_of
+from ticker.rates.tables import Table, shown_price, tables_of
 from ticker.sources import SOURCES
 
 # A quote
@@ -253,7 +253,7 @@ def test_a_table_stamped_anew_on_a_weekend_is_no_publication() -> None:
     assert one.post([som("87.6000", MON)], now=noon(MON)) == []
 
     quote = of(one.post([som("87.7000", TUE)], now=noon(TUE)))
-    assert quote.previous == published(Fixing(symbol=KGS, legs=(som("87.6000", SAT),)))
+    assert quote.previous == shown_price(Fixing(symbol=KGS, legs=(som("87.6000", SAT),)))
 
 
 def test_a_new_rate_on_a_weekend_is_a_publication() -> None:
@@ -653,7 +653,7 @@ def test_who_serves_what_can_be_asked() -> None:
     assert one.currencies("cbr") == {"KGS", "USD"}
     assert [one.is_authority(source, KGS) for source in ("nbkr", "cbr")] == [True, False]
     assert [one.announced("nbkr", now=noon(day)) for day in (WED, THU)] == [True, False]
-    assert (one.published("nbkr"), one.published("cbr")) == (THU, None)
+    assert (one.newest_publication("nbkr"), one.newest_publication("cbr")) == (THU, None)
     assert (one.dues("nbkr"), one.dues("cbr")) == ([late(FRI)], [])
 
 
@@ -661,11 +661,11 @@ def test_the_day_of_the_newest_publication_is_not_that_of_a_repeat_and_that_of_w
     one = desk(ALONE)
     one.post(table("87.4500", SAT), now=noon(SAT))
     one.post(table("87.4500", MON), now=noon(MON))
-    assert one.published("nbkr") == SAT
+    assert one.newest_publication("nbkr") == SAT
 
     one.post(table("97.4500", TUE), now=noon(TUE))
 
-    assert one.published("nbkr") == TUE
+    assert one.newest_publication("nbkr") == TUE
 
 
 def test_an_archive_contradicts_what_its_source_said_if_it_is_further_off_than_the_tolerance() -> None:

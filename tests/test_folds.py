@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ticker.rates.choice import Basis
 from ticker.rates.model import Fixing, Pair, Quote, Rate
 from ticker.rates.policy import Rule
-from ticker.rates.tables import fixing_of, published, tables_of
+from ticker.rates.tables import fixing_of, shown_price, tables_of
 
 EURO = Rule(symbol=Pair("EUR", "KGS"), chain=("nbkr",), authorities=frozenset({"nbkr"}))
 RULES = (RULE, EURO, PEGGED)
@@ -197,7 +197,7 @@ def test_whatever_happens_a_quote_is_its_source_s_word_and_its_change_that_of_on
 
 def holds_true(quote: Quote, said: dict[tuple[str, date], set[Fixing]]) -> None:
     """The price was said by its source for its day, and the change is that of two words of one source."""
-    own = [each for each in said[quote.source, quote.as_of] if published(each) == quote.price]
+    own = [each for each in said[quote.source, quote.as_of] if shown_price(each) == quote.price]
     assert own
     if quote.previous is None:
         assert quote.change_percent is None
@@ -207,7 +207,7 @@ def holds_true(quote: Quote, said: dict[tuple[str, date], set[Fixing]]) -> None:
         for (source, day), fixings in said.items()
         if source == quote.source and day < quote.as_of
         for each in fixings
-        if published(each) == quote.previous
+        if shown_price(each) == quote.previous
     ]
     assert earlier
     assert quote.change_percent in set(percents(own, earlier))

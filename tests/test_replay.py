@@ -27,7 +27,7 @@ import pytest
 from ticker.config import Settings
 from ticker.demo import aggregators, formats
 from ticker.demo.habits import HABITS, Table
-from ticker.demo.replay import as_published, held, recording
+from ticker.demo.replay import as_recorded, held, recording
 from ticker.fetch import Refused, check_currency, check_dates
 from ticker.poll.plan import due_polls, first_day, next_day
 from ticker.rates.desk import Desk
@@ -976,7 +976,7 @@ def test_the_aggregators_glitches_of_the_manat_are_never_on_the_line() -> None:
     weeks = Replay(start=at("09-03 06:00"), end=at("09-29 12:00"), every=8).run()
 
     assert weeks.line(TMT) == ["Thu 03.09 11:00:00 peg pegged 3.5 of 01.01 +0.00"]
-    assert as_published()[on("09-05")]["TMT"] == Decimal("3.57464515")
+    assert as_recorded()[on("09-05")]["TMT"] == Decimal("3.57464515")
     told = weeks.market_words["fawazahmed0", TMT, on("09-26")]
     assert told == {"3.42905208"}
 

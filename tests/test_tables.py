@@ -10,7 +10,7 @@ import pytest
 from desks import KGS, THU, WED, market, noon, som, table
 
 from ticker.rates.model import Fixing, Pair, Rate
-from ticker.rates.tables import Table, change, change_percent, fixing_of, in_words, published, tables_of
+from ticker.rates.tables import Table, change, change_percent, fixing_of, in_words, shown_price, tables_of
 
 
 def one_table(rates: list[Rate]) -> Table:
@@ -33,22 +33,22 @@ def test_a_percentage_is_rounded_half_up_and_last(price: str, previous: str, per
 def test_a_change_has_the_places_of_the_price_and_is_never_minus_nought() -> None:
     one, two = (Fixing(symbol=KGS, legs=(som(value, WED),)) for value in ("87.4500", "87.8303"))
 
-    assert change(two.price, one.price, published(two)) == Decimal("-0.00004951333")
-    assert str(change(one.price, one.price, published(one))) == "0"
+    assert change(two.price, one.price, shown_price(two)) == Decimal("-0.00004951333")
+    assert str(change(one.price, one.price, shown_price(one))) == "0"
 
 
 def test_a_pair_that_the_bank_lists_itself_keeps_the_bank_s_digits() -> None:
     fixing = fixing_of(Pair("EUR", "KGS"), one_table(table("87.4500", WED)))
 
     assert fixing is not None
-    assert str(published(fixing)) == "101.5076"
+    assert str(shown_price(fixing)) == "101.5076"
 
 
 def test_a_cross_of_two_foreign_currencies_is_taken_over_the_bank_s_own() -> None:
     fixing = fixing_of(Pair("EUR", "USD"), one_table(table("87.4500", WED)))
 
     assert fixing is not None
-    assert published(fixing) == Decimal("1.160750143")
+    assert shown_price(fixing) == Decimal("1.160750143")
 
 
 def test_an_aggregator_s_cross_is_taken_over_the_dollar() -> None:
@@ -57,7 +57,7 @@ def test_an_aggregator_s_cross_is_taken_over_the_dollar() -> None:
     fixing = fixing_of(Pair("EUR", "KGS"), one_table([euro, market("floatrates", "87.45", WED)]))
 
     assert fixing is not None
-    assert published(fixing) == Decimal("102.1134984")
+    assert shown_price(fixing) == Decimal("102.1134984")
 
 
 def test_a_table_without_the_currency_gives_nothing() -> None:

@@ -16,7 +16,7 @@ from ticker.rates import guard
 from ticker.rates.model import Fixing, Pair
 from ticker.rates.policy import Rule
 from ticker.rates.source import Source
-from ticker.rates.tables import fixing_of, published, tables_of
+from ticker.rates.tables import fixing_of, shown_price, tables_of
 from ticker.rates.witnesses import FOLLOWER, WITNESS
 
 
@@ -114,4 +114,4 @@ def _value(said: Fixing | None, median: Decimal | None) -> str:
     inverse = said.price < 1
     distance = guard.share(said.inverse, 1 / median) if inverse else guard.share(said.price, median)
     percent = round(distance * 100, 2) + 0  # never -0
-    return f"{published(said, inverse=inverse):f} ({percent:+.2f} %)"
+    return f"{shown_price(said, inverse=inverse):f} ({percent:+.2f} %)"

@@ -14,7 +14,7 @@ from aiohttp import ETag, web
 
 from ticker.demo import aggregators, formats
 from ticker.demo.habits import HABITS, Bank
-from ticker.demo.replay import as_published
+from ticker.demo.replay import as_recorded
 from ticker.rates.calendar import ONE_DAY
 
 XML_1251 = "application/xml; charset=windows-1251"
@@ -151,7 +151,7 @@ def _fawazahmed0(street: Street, request: web.Request) -> web.Response:
     newest = aggregators.fawazahmed0_newest(street.now())
     version = request.match_info.get("version", "latest")
     day = newest if version == "latest" else _day(version, "%Y-%m-%d")
-    if day is None or day not in as_published() or day > newest:
+    if day is None or day not in as_recorded() or day > newest:
         return _not_recorded()
     return _answer(aggregators.fawazahmed0(day), JSON_UTF8)
 

@@ -15,14 +15,14 @@ from typing import NamedTuple
 
 from ticker.demo.formats import trimmed
 from ticker.demo.habits import Bank
-from ticker.demo.replay import TMT_PER_USD, as_published, held
+from ticker.demo.replay import TMT_PER_USD, as_recorded, held
 from ticker.rates.calendar import ONE_DAY
 from ticker.rates.model import EXACT
 
 
 def _figures(day: date) -> list[tuple[str, Decimal]]:
     """Every figure of a recorded day's file, the dollar's own among them, by code."""
-    return sorted(as_published()[day].items())
+    return sorted(as_recorded()[day].items())
 
 
 # fawazahmed0: one file a day

@@ -28,7 +28,7 @@ TMT_PER_USD = Decimal("3.5")
 
 
 @functools.cache
-def as_published() -> dict[date, Figures]:
+def as_recorded() -> dict[date, Figures]:
     """The recorded days in order, without a gap, digit for digit; TMT as the aggregator said it."""
     text = resources.files("ticker").joinpath("demo_days.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
@@ -42,7 +42,7 @@ def _figures(row: Mapping[str, str]) -> Figures:
 @functools.cache
 def recording() -> dict[date, Figures]:
     """The same days as banks would have them: TMT at its peg."""
-    return {day: {**figures, "TMT": TMT_PER_USD} for day, figures in as_published().items()}
+    return {day: {**figures, "TMT": TMT_PER_USD} for day, figures in as_recorded().items()}
 
 
 def held(day: date) -> date:

@@ -19,7 +19,7 @@ from ticker.edge.problems import Problem, away, parameters, symbol_of
 from ticker.edge.stream import Broadcast
 from ticker.rates.model import Fixing, Pair, both_ways
 from ticker.rates.source import Source
-from ticker.rates.tables import published
+from ticker.rates.tables import shown_price
 from ticker.store import UNAVAILABLE, Store
 
 CACHE = "public, no-cache"
@@ -123,8 +123,8 @@ def _row(fixing: Fixing, today: date | None) -> FixingAnswer:
     leg = fixing.legs[0] if len(fixing.legs) == 1 else None
     return FixingAnswer(
         as_of=fixing.as_of.isoformat(),
-        price=wire.plain(published(fixing)),
-        inverse=wire.plain(published(fixing, inverse=True)),
+        price=wire.plain(shown_price(fixing)),
+        inverse=wire.plain(shown_price(fixing, inverse=True)),
         value=wire.plain(leg.value) if leg else None,
         nominal=leg.nominal if leg else None,
         direction=str(leg.pair) if leg else None,

@@ -106,13 +106,13 @@ class Feed:
     def note_state(self, desk: Desk) -> None:
         """Record how the desk judges the source. The rate of another source may have changed that."""
         key, now, was_missed = self.source.key, self._clock.now(), self.outcome.missed
-        published, doubts = desk.published(key), desk.unconfirmed(key)
+        newest, doubts = desk.newest_publication(key), desk.unconfirmed(key)
         self._log_doubts(doubts)
         self.note(
             held=_words(doubts) + self._on_hold(desk),
             missed=desk.missed(key, now=now),
             repeats=desk.repeats(key, now=now),
-            published=published.isoformat() if published else "",
+            published=newest.isoformat() if newest else "",
         )
         if self.outcome.missed and not was_missed:
             log.warning("%s: %s", key, self.outcome.frozen)

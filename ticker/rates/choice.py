@@ -19,7 +19,7 @@ from ticker.rates.model import Announcement, Fixing, Quote, Status
 from ticker.rates.policy import Rule
 from ticker.rates.series import STALE_REPEATS, Row, Series
 from ticker.rates.source import Source
-from ticker.rates.tables import change, change_percent, published
+from ticker.rates.tables import change, change_percent, shown_price
 
 _ALARM = Decimal("0.005")
 """How far a bank's rate may be from a peg, as a share, before it counts against the peg."""
@@ -227,12 +227,12 @@ def consensus(said: Sequence[_Candidate]) -> list[_Candidate]:
 def quote_of(basis: Basis, *, label: str, now: datetime) -> Quote:
     """The quote of a basis, with every number rounded for publication."""
     fixing, previous = basis.fixing, basis.previous
-    price, leg = published(fixing), fixing.legs[0] if len(fixing.legs) == 1 else None
+    price, leg = shown_price(fixing), fixing.legs[0] if len(fixing.legs) == 1 else None
     return Quote(
         symbol=fixing.symbol,
         price=price,
-        inverse=published(fixing, inverse=True),
-        previous=published(previous) if previous else None,
+        inverse=shown_price(fixing, inverse=True),
+        previous=shown_price(previous) if previous else None,
         change=change(fixing.price, previous.price, price) if previous else None,
         change_percent=change_percent(fixing.price, previous.price) if previous else None,
         as_of=fixing.as_of,
@@ -263,4 +263,6 @@ def credited(quote: Quote, sources: Mapping[str, Source], *, label: str) -> Quot
 
 
 def _announcement(fixing: Fixing) -> Announcement:
-    return Announcement(price=published(fixing), inverse=published(fixing, inverse=True), as_of=fixing.as_of)
+    return Announcement(
+        price=shown_price(fixing), inverse=shown_price(fixing, inverse=True), as_of=fixing.as_of
+    )

@@ -101,7 +101,7 @@ class Enquiries:
         told = (series.newest for series in self._usable(source) or self.book.settled(source))
         return any(row.day > today for row in told if row)
 
-    def published(self, source: str) -> date | None:
+    def newest_publication(self, source: str) -> date | None:
         """The day of a source's newest publication, or of a newer doubted answer."""
         days = []
         for series in self._usable(source):

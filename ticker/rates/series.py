@@ -25,7 +25,7 @@ Proof = Literal["none", "archive", "full"]
 """What confirms a series: nothing yet, its own archive, or more: witnesses, three moves, an operator."""
 
 
-class Published(NamedTuple):
+class DayPublication(NamedTuple):
     """A word that is a publication."""
 
     word: Word
@@ -67,7 +67,7 @@ class Series(Kinds):
         self.serves = serves
         self.proof: Proof = "none"
         self.waited = False
-        self._published: dict[date, Published] = {}
+        self._drained: dict[date, DayPublication] = {}
         """The publications, as they were at the last `drain`."""
         self._dirty: tuple[date, date] | None = None
         self._pending: set[date] = set()
@@ -126,7 +126,7 @@ class Series(Kinds):
         gone, self.days, self.in_order = self.days[:count], self.days[count:], self.in_order[count:]
         for each in gone:
             del self.rows[each]
-            self._published.pop(each, None)
+            self._drained.pop(each, None)
         self._pending.difference_update(gone)
         if gone and self.days:
             self.touch(self.days[0])
@@ -138,13 +138,13 @@ class Series(Kinds):
         self.settle()
         pending, self._pending = sorted(self._pending), set()
         for day in pending:
-            before, now = self._published.get(day), self._publication(day)
+            before, now = self._drained.get(day), self._publication(day)
             if before == now:
                 continue
             if now:
-                self._published[day] = now
+                self._drained[day] = now
             else:
-                del self._published[day]
+                del self._drained[day]
             change = Change(before and before.fixing, now and now.fixing)
             if change.before != change.now:
                 yield change
@@ -154,7 +154,7 @@ class Series(Kinds):
         self.settle()
         self._pending = set()
         found = ((row.day, _publication(row)) for row in self.in_order if self.visible)
-        self._published = {day: published for day, published in found if published}
+        self._drained = {day: publication for day, publication in found if publication}
 
     @property
     def visible(self) -> bool:
@@ -163,10 +163,10 @@ class Series(Kinds):
 
     def fixing(self, day: date) -> Fixing | None:
         """The publication of a day in the history, or None."""
-        published = self._publication(day)
-        return published.fixing if published else None
+        publication = self._publication(day)
+        return publication.fixing if publication else None
 
-    def _publication(self, day: date) -> Published | None:
+    def _publication(self, day: date) -> DayPublication | None:
         row = self.rows.get(day)
         return _publication(row) if row and self.visible else None
 
@@ -267,5 +267,5 @@ class Series(Kinds):
         return found[::-1]
 
 
-def _publication(row: Row) -> Published | None:
-    return None if row.repeat or row.chosen is None else Published(row.chosen, row.corrected)
+def _publication(row: Row) -> DayPublication | None:
+    return None if row.repeat or row.chosen is None else DayPublication(row.chosen, row.corrected)

@@ -138,8 +138,8 @@ def _cross(symbol: Pair, neighbours: _Neighbours) -> tuple[Pair, Pair] | None:
     return bases[third := min(shared)], quotes[third]
 
 
-def published(fixing: Fixing, *, inverse: bool = False) -> Decimal:
-    """The price (or its inverse) as it is published: the bank's own digits, else ten significant ones."""
+def shown_price(fixing: Fixing, *, inverse: bool = False) -> Decimal:
+    """The price (or its inverse) as readers get it: the bank's own digits, else ten significant ones."""
     leg, symbol = fixing.legs[0], fixing.symbol.inverse if inverse else fixing.symbol
     if len(fixing.legs) == 1 and leg.pair == symbol and leg.nominal == 1:
         return leg.value
@@ -152,14 +152,14 @@ def change_percent(price: Decimal, previous: Decimal) -> Decimal:
     return share.scaleb(2).quantize(_CENT, rounding=ROUND_HALF_UP) + Decimal("0.00")
 
 
-def change(price: Decimal, previous: Decimal, published: Decimal) -> Decimal:
-    """Price - previous, rounded to the places of the price as it is published."""
+def change(price: Decimal, previous: Decimal, shown: Decimal) -> Decimal:
+    """Price - previous, rounded to the places of the price as readers get it."""
     exact = EXACT.subtract(price, previous)
-    places = Decimal((0, (1,), min(0, int(published.as_tuple().exponent))))
+    places = Decimal((0, (1,), min(0, int(shown.as_tuple().exponent))))
     return exact.quantize(places, rounding=ROUND_HALF_UP) if exact else Decimal(0)
 
 
 def in_words(fixing: Fixing) -> str:
     """`97.7254 KGS per USD as of 2026-02-26`."""
-    symbol, figure = fixing.symbol, format(published(fixing, inverse=True), "f")
+    symbol, figure = fixing.symbol, format(shown_price(fixing, inverse=True), "f")
     return f"{figure} {symbol.base} per {symbol.quote} as of {fixing.as_of}"
