@@ -808,6 +808,17 @@ async def test_a_chart_shows_the_last_days(
         await nothing_was_wrong(page)
 
 
+async def test_until_its_words_come_the_line_is_as_high_as_later(room: Newsroom, open_page: OpenPage) -> None:
+    async with room.front("/v1/labels/ru.json", swallows=True) as front, open_page("chromium") as page:
+        await page.open(room.page(article("locale=ru", line=LINE), server=front.url))
+        await look(page, "await until(() => ticker().shadowRoot)")
+
+        assert await look(page, "return [part('bar').offsetHeight, items().length]") == [40, 0]
+        # Without an answer it takes the English ones.
+        await shown(page)
+        assert await look(page, "return part('bar').offsetHeight") == 40
+
+
 async def test_a_chart_that_could_not_be_had_is_asked_for_again(room: Newsroom, open_page: OpenPage) -> None:
     await room.say(*five(), fixings=fixings("KGS", "87.1", "87.2", "87.3", "87.4", "87.45"))
     drawn = """

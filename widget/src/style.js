@@ -56,7 +56,7 @@ div:dir(rtl) { direction: rtl; --sign: 1; }
 }
 .group, .copy { flex: none; width: var(--loop, auto); }
 ul { display: flex; width: max-content; margin: 0; padding: 0; list-style: none; }
-:is(ul, .change):empty, p { display: none; width: inherit; max-width: inherit; }
+:is(ul, .change):empty, p { display: none; max-width: inherit; width: inherit; }
 li, li > * { display: flex; gap: 0 .4em; }
 li > * { flex-wrap: wrap; }
 li { flex: none; direction: ltr; unicode-bidi: isolate; --tint: var(--muted); }
@@ -80,8 +80,8 @@ li[data-status="pegged"] { --warn: var(--muted); --status: ${LOOK.marks.pegged};
 /* Chromium lays out a flex item with all that is around it, but not what is positioned. */
 .value {
   position: absolute;
-  left: 0;
   top: 0;
+  left: 0;
   text-align: left;
   width: calc(100% / var(--squeeze));
   height: 100%;

@@ -158,7 +158,7 @@ function makeTicker(host) {
   });
   /** It inherits what the page says of the element's width, which is not to be overruled. */
   const probe = element("p", "");
-  const message = element("div", "message");
+  const message = element("div", "message", "…");
   const status = element("span", "status");
   const button = element("button", "pause");
   const credits = element("slot", "");
