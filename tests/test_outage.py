@@ -683,11 +683,11 @@ async def test_the_board_shows_what_the_line_above_it_shows(
     async with open_page("chromium", height=900) as page:
         await page.preload(CLOCK % ahead)
         await page.open(f"{newsroom.server.url}/")
-        await until(partial(row_says, page, "live"))
+        await until(partial(row_says, page, "up to date"))
         due_at = soon(10)
         await newsroom.say(quote_of("KGS", "87.45", due_at=due_at))
         await until(partial(row_has, page, "0.01144"))
-        assert await row_says(page, "live")
+        assert await row_says(page, "up to date")
         await newsroom.server.kill()
         assert datetime.now(UTC) < due_at
 

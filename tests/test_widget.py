@@ -808,6 +808,32 @@ async def test_a_chart_shows_the_last_days(
         await nothing_was_wrong(page)
 
 
+LATECOMER = """<script>
+window.WebSocket = class extends WebSocket {
+  constructor(...address) {
+    super(...address);
+    if (WebSocket.taken) return;
+    WebSocket.taken = true;
+    // Before the script hears the snapshot.
+    const late = "<currency-ticker symbols=KZT></currency-ticker>";
+    const act = () => document.body.insertAdjacentHTML("beforeend", late);
+    this.addEventListener("message", act, { once: true });
+  }
+};
+</script>"""
+
+
+async def test_a_snapshot_for_others_does_not_say_that_a_pair_is_not_served(
+    room: Newsroom, open_page: OpenPage
+) -> None:
+    async with open_page("chromium") as page:
+        await page.open(room.page(article("symbols=KGS", line=LATECOMER + LINE)))
+
+        assert await shown(page, 1, index=1) == FIVE_TEXTS[1:2]
+        assert await shown(page, 1) == FIVE_TEXTS[:1]
+        await nothing_was_wrong(page)
+
+
 async def test_until_its_words_come_the_line_is_as_high_as_later(room: Newsroom, open_page: OpenPage) -> None:
     async with room.front("/v1/labels/ru.json", swallows=True) as front, open_page("chromium") as page:
         await page.open(room.page(article("locale=ru", line=LINE), server=front.url))
@@ -1073,7 +1099,7 @@ async def test_the_script_runs_with_its_hash_and_with_no_other(
 async def test_importing_the_element_as_a_module_does_nothing_by_itself(
     room: Newsroom, open_page: OpenPage, engine: str
 ) -> None:
-    for source in (WIDGET / "src").iterdir():
+    for source in filter(Path.is_file, (WIDGET / "src").iterdir()):
         kind = "application/json" if source.suffix == ".json" else "text/javascript"
         room.site.put(f"/src/{source.name}", File(source.read_bytes(), kind))
     async with open_page(engine) as page:

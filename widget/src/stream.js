@@ -165,7 +165,11 @@ function connect(server) {
     if (!covers(subscriber.symbols)) {
       unordered = true;
       awaited = null;
-      if (close) openIn(0);
+      // What the connection of before still says is not about this reader's symbols.
+      if (close) {
+        drop();
+        openIn(0);
+      }
     }
     if (!listening) start();
     subscriber.status(state, "");

@@ -48,8 +48,8 @@ const FORMS = /** @type {Record<string, { test: (value: string) => unknown } | t
   format: /^(line|compact|names)$/,
   invert: true,
   sparkline: true,
-  paused: true,
   static: true,
+  paused: true,
 });
 const OBSERVED = Object.keys(FORMS);
 
