@@ -1187,7 +1187,7 @@ async def test_what_another_process_was_told_by_an_operator_holds_when_the_first
             await until(lambda: is_now(store, "live"))
             assert other
         caplog.clear()
-        await until(lambda: said(caplog, "polls 1 sources"))
+        await until(lambda: said(caplog, "polling 1 sources"))
         await bank.asked_again(3)
         await asyncio.sleep(0.1)
         now = await quote(store)
