@@ -196,8 +196,7 @@ async def _end(process: Process) -> None:
 async def _chromium() -> AsyncIterator[Engine]:
     async with async_playwright() as playwright:
         program = await playwright.chromium.launch(
-            # Without its windows it is the same engine, and a page takes a third of the time.
-            executable_path=_program(os.environ.get("CHROMIUM", "chromium-headless-shell"), "chromium"),
+            executable_path=_program(os.environ.get("CHROMIUM", "chromium"), "chromium"),
             # Readers have it.
             ignore_default_args=["--disable-back-forward-cache"],
             args=[

@@ -465,6 +465,7 @@ async def test_where_a_websocket_is_swallowed_the_other_way_is_tried_after_the_f
 # Readers who go elsewhere.
 
 
+@pytest.mark.slow
 async def test_a_reader_who_comes_back_to_a_kept_page_finds_it_live(
     newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf
 ) -> None:
