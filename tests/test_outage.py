@@ -444,6 +444,7 @@ async def test_where_no_stream_gets_through_the_line_lives_by_asking(
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.slow
 async def test_where_a_websocket_is_swallowed_the_other_way_is_tried_after_the_first(
     newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf
 ) -> None:
@@ -636,6 +637,7 @@ async def test_a_line_follows_the_clock_of_its_server_forwards_and_back(
         await until_status(page, "live")
 
 
+@pytest.mark.slow
 @WRONG
 async def test_a_line_that_lives_by_asking_goes_by_the_date_of_the_answers(
     newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf, ahead: int
