@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest_asyncio
 from browsers import Engines, Page
 from newsroom import Newsroom
 from reader import look, opener
@@ -77,9 +78,9 @@ async def subscribed(room: Newsroom, count: int) -> None:
     await until(so, 15)
 
 
-@asynccontextmanager
-async def visitor(engines: Engines) -> AsyncIterator[Any]:
-    """What opens pages as `reader.opener` does, and leaves each at the end: then it has no stream."""
+@pytest_asyncio.fixture(scope="module", loop_scope="session", name="open_page")
+async def visits(engines: Engines) -> AsyncIterator[Any]:
+    """The fixture `open_page` by `reader.opener`; each page is left at the end, so that it has no stream."""
     async with opener(engines) as open_page:
 
         @asynccontextmanager

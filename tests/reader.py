@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+import pytest_asyncio
 from browsers import BrowserError, ChromiumPage, Engines, FirefoxPage, Page, WebkitPage
 from newsroom import File, Newsroom, newsroom, patiently
 from playwright.async_api import Error
@@ -125,6 +126,20 @@ async def staffed(redis_server: EmbeddedServer, database: int = 0, **options: An
         async with newsroom(desk, url, **options) as room:
             room.site.put("/watch.js", File(WATCH.encode(), "text/javascript"))
             yield room
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session", name="room")
+async def staffed_room(redis_server: EmbeddedServer) -> AsyncIterator[Newsroom]:
+    """One newsroom for all tests of a file that imports this."""
+    async with staffed(redis_server) as room:
+        yield room
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session", name="open_page")
+async def few_pages(engines: Engines) -> AsyncIterator[Any]:
+    """The fixture `open_page` by `opener`, in a file that imports this."""
+    async with opener(engines) as open_page:
+        yield open_page
 
 
 FIVE_TEXTS = [

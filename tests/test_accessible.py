@@ -28,13 +28,14 @@ from reader import (
     hover,
     look,
     nothing_was_wrong,
-    opener,
     press,
     quote,
     saying,
     shown,
     staffed,
 )
+from reader import few_pages as few_pages
+from reader import staffed_room as staffed_room
 from services import running
 from stage import site
 
@@ -108,18 +109,6 @@ STATES: dict[str, tuple[str, dict[str, Any]]] = {
     "compact": ('format="compact"', {}),
     "attribution elsewhere": ('attribution="credits"', {}),
 }
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session", name="room")
-async def _room(redis_server: EmbeddedServer) -> AsyncIterator[Newsroom]:
-    async with staffed(redis_server) as room:
-        yield room
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session", name="open_page")
-async def _open_page(engines: Engines) -> AsyncIterator[OpenPage]:
-    async with opener(engines) as open_page:
-        yield open_page
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True, name="outage")

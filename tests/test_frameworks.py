@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
-from browsers import EACH_ENGINE, Engines, Page
-from hosts import ALL, KGS, KZT, MODULE, at, host, placed, subscribed, tag, visitor
+from browsers import EACH_ENGINE, Page
+from hosts import ALL, KGS, KZT, MODULE, at, host, placed, subscribed, tag
+from hosts import visits as visits
 from newsroom import File, Newsroom
-from reader import look, nothing_was_wrong, staffed
+from reader import look, nothing_was_wrong
+from reader import staffed_room as staffed_room
 
 from ticker import assets
-from ticker.embedded import EmbeddedServer
 
 if TYPE_CHECKING:
     from tests.conftest import OpenPage
@@ -25,12 +25,11 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240
 BUILD = Path(__file__).parent / "pages/build.mjs"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session", name="room")
-async def _room(redis_server: EmbeddedServer, bundles: dict[str, bytes]) -> AsyncIterator[Newsroom]:
-    async with staffed(redis_server) as room:
-        for name, script in bundles.items():
-            room.site.put(f"/fw/{name}", File(script, "text/javascript"))
-        yield room
+@pytest.fixture(scope="module", autouse=True)
+def _programs(room: Newsroom, bundles: dict[str, bytes]) -> None:
+    """The site of the newsroom has them all."""
+    for name, script in bundles.items():
+        room.site.put(f"/fw/{name}", File(script, "text/javascript"))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", name="bundles")
@@ -40,12 +39,6 @@ async def _bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]
     process = await asyncio.create_subprocess_exec("node", BUILD, folder)
     assert await process.wait() == 0
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session", name="open_page")
-async def _open_page(engines: Engines) -> AsyncIterator[OpenPage]:
-    async with visitor(engines) as open_page:
-        yield open_page
 
 
 def program(name: str, how: str = "") -> str:

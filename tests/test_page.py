@@ -90,11 +90,18 @@ AUDIT = """async () => {
 }"""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session", name="room")
-async def _room(redis_server: EmbeddedServer) -> AsyncIterator[Newsroom]:
+@asynccontextmanager
+async def charted(redis_server: EmbeddedServer) -> AsyncIterator[Newsroom]:
+    """A newsroom whose five quotes have their last thirty days."""
     async with staffed(redis_server, database=2) as room:
         for each in five():
             await room.say(fixings=course(str(each.symbol.base), each.inverse, each.source))
+        yield room
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session", name="room")
+async def _room(redis_server: EmbeddedServer) -> AsyncIterator[Newsroom]:
+    async with charted(redis_server) as room:
         yield room
 
 

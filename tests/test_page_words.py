@@ -16,8 +16,8 @@ import pytest_asyncio
 from browsers import ChromiumPage
 from newsroom import Newsroom
 from playwright.async_api import Page
-from reader import five, quote, staffed
-from test_page import AUDIT, AXE, MISFITS, PLACES, course, opened, row, until
+from reader import quote
+from test_page import AUDIT, AXE, MISFITS, PLACES, charted, opened, row, until
 
 from ticker import assets
 from ticker.embedded import EmbeddedServer
@@ -150,9 +150,7 @@ browser = pytest.mark.asyncio(loop_scope="session")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", name="room")
 async def _room(redis_server: EmbeddedServer) -> AsyncIterator[Newsroom]:
-    async with staffed(redis_server, database=2) as room:
-        for each in five():
-            await room.say(fixings=course(str(each.symbol.base), each.inverse, each.source))
+    async with charted(redis_server) as room:
         tomorrow = Announcement(
             price=1 / Decimal("525.91"), inverse=Decimal("525.91"), as_of=date(2026, 5, 23)
         )

@@ -7,13 +7,11 @@ A line must stand inside the element that a test expects, with the symbols that 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import pytest_asyncio
-from browsers import EACH_ENGINE, Engines
+from browsers import EACH_ENGINE
 from hosts import (
     ALL,
     BLOCKED,
@@ -29,13 +27,13 @@ from hosts import (
     placed,
     subscribed,
     tag,
-    visitor,
 )
+from hosts import visits as visits
 from newsroom import Newsroom
-from reader import FIVE_TEXTS, look, nothing_was_wrong, staffed
+from reader import FIVE_TEXTS, look, nothing_was_wrong
+from reader import staffed_room as staffed_room
 
 from ticker import assets
-from ticker.embedded import EmbeddedServer
 
 if TYPE_CHECKING:
     from tests.conftest import OpenPage
@@ -45,18 +43,6 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120
 LABELS = json.loads((Path(__file__).parents[1] / "widget/src/labels.json").read_text())
 HASHED = assets.address(assets.fingerprint(assets.built("ticker.js")))
 """`ticker.HASH.js`"""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session", name="room")
-async def _room(redis_server: EmbeddedServer) -> AsyncIterator[Newsroom]:
-    async with staffed(redis_server) as room:
-        yield room
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session", name="open_page")
-async def _open_page(engines: Engines) -> AsyncIterator[OpenPage]:
-    async with visitor(engines) as open_page:
-        yield open_page
 
 
 # One run of the script serves one tag.

@@ -8,7 +8,6 @@ import hashlib
 import json
 import random
 import re
-from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -17,8 +16,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import brotli
 import pytest
-import pytest_asyncio
-from browsers import EACH_ENGINE, ENGINES, ChromiumPage, Engines, Page
+from browsers import EACH_ENGINE, ENGINES, ChromiumPage, Page
 from newsroom import File, Newsroom
 from playwright.async_api import WebSocket
 from reader import (
@@ -32,13 +30,14 @@ from reader import (
     hover,
     look,
     nothing_was_wrong,
-    opener,
     press,
     quote,
     saying,
     shown,
     staffed,
 )
+from reader import few_pages as few_pages
+from reader import staffed_room as staffed_room
 
 from ticker.embedded import EmbeddedServer
 from ticker.rates.model import Announcement, Fixing, Pair, Rate
@@ -53,18 +52,6 @@ SCRIPT = WIDGET / "dist/ticker.js"
 TEXTS = ("symbols", "src", "speed", "direction", "theme", "locale", "digits", "format", "link", "attribution")
 SWITCHES = ("invert", "sparkline", "paused", "static")
 LANGUAGES = ("en", "ru", "ky", "kk", "tg", "uz", "tk")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session", name="room")
-async def _room(redis_server: EmbeddedServer) -> AsyncIterator[Newsroom]:
-    async with staffed(redis_server) as room:
-        yield room
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session", name="open_page")
-async def _open_page(engines: Engines) -> AsyncIterator[OpenPage]:
-    async with opener(engines) as open_page:
-        yield open_page
 
 
 async def test_the_script_is_at_most_eight_and_a_half_kilobytes_on_the_wire() -> None:

@@ -36,6 +36,7 @@ const flags = {
 };
 const common = { bundle: true, nodePaths: [modules], jsx: "automatic", logLevel: "error", define: flags };
 const react = (version) => ({
+  hooks: join(modules, `react${version}`),
   react: join(modules, `react${version}`),
   "react-dom": join(modules, `react-dom${version}`),
 });
@@ -44,7 +45,7 @@ const react = (version) => ({
 const FRAMEWORKS = {
   "react-18": { file: "react", alias: react("-18") },
   "react-19": { file: "react", alias: react("") },
-  preact: { file: "preact", jsxImportSource: "preact" },
+  preact: { file: "preact", jsxImportSource: "preact", alias: { hooks: "preact/hooks" } },
   vue: { file: "vue", alias: { vue: "vue/dist/vue.esm-bundler.js" }, server: {} },
   svelte: { file: "svelte" },
 };

@@ -2,6 +2,6 @@ import "preact/debug";
 
 import { hydrate, render } from "preact";
 
-import { App } from "./preact-app.jsx";
+import { Page } from "./page.jsx";
 
-window.begin = (isRendered) => (isRendered ? hydrate : render)(<App />, document.querySelector("#root"));
+window.begin = (isRendered) => (isRendered ? hydrate : render)(<Page />, document.querySelector("#root"));

@@ -1,5 +1,5 @@
 import { render } from "preact-render-to-string";
 
-import { App } from "./preact-app.jsx";
+import { Page } from "./page.jsx";
 
-export const html = render(<App />);
+export const html = render(<Page />);

@@ -1,24 +1,6 @@
-import { StrictMode, useEffect, useRef, useState } from "react";
+import { StrictMode } from "react";
 
-import { mount, routes } from "./app.jsx";
-
-function Embed() {
-  const place = useRef(null);
-  useEffect(() => mount(place.current), []);
-  return <div ref={place} />;
-}
-
-function Page() {
-  const [route, go] = useState("home");
-  const [paused, pause] = useState(false);
-  useEffect(() => void Object.assign(window, { go, pause }), []);
-  return (
-    <>
-      <header>My bank</header>
-      <main id="route">{routes({ paused, Embed })[route]()}</main>
-    </>
-  );
-}
+import { Page } from "./page.jsx";
 
 export const App = () => (
   <StrictMode>

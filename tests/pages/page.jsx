@@ -1,4 +1,6 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+// The page of the frameworks with hooks: "hooks" is React's or Preact's, by build.mjs.
+
+import { useEffect, useRef, useState } from "hooks";
 
 import { mount, routes } from "./app.jsx";
 
@@ -8,7 +10,7 @@ function Embed() {
   return <div ref={place} />;
 }
 
-export function App() {
+export function Page() {
   const [route, go] = useState("home");
   const [paused, pause] = useState(false);
   useEffect(() => void Object.assign(window, { go, pause }), []);
