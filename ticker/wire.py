@@ -56,7 +56,7 @@ Awaited = Annotated[
 Time = Annotated[
     str,
     Field(
-        description="The time of the server, in milliseconds. Compare `due_at` with it.",
+        description="The time of the server in UTC, to the millisecond. Compare `due_at` with it.",
         json_schema_extra={"format": "date-time"},
         examples=["2026-09-29T10:02:11.250Z"],
     ),

@@ -356,7 +356,7 @@ def _pack_quote(text: str) -> Packed:
 def _language(request: web.Request) -> str:
     language, served = request.match_info["language"], sorted(assets.languages())
     if language not in served:
-        raise Problem(404, f"there are no names in {language:.40}; the languages are {', '.join(served)}")
+        raise Problem(404, f"unknown language {language:.40}; the languages are {', '.join(served)}")
     return language
 
 
