@@ -102,6 +102,14 @@ def test_every_name_for_pages_is_in_the_docs(after: str, name: str, pattern: str
     assert set(re.findall(name, listed, re.MULTILINE)) == {found[1] for found in known}
 
 
+def test_every_part_is_in_the_docs() -> None:
+    source = "".join((ROOT / "widget/src" / name).read_text() for name in ("ticker.js", "line.js", "item.js"))
+    made = re.findall(r"""(?:element\("\w+",|group\(|"absent" :) ?"(\w+)\"""", source)
+    text = text_of("ticker/docs/embedding.md").partition("- **Parts** for `::part()`:")[2]
+
+    assert set(made) | {"absent", "link"} == set(re.findall(r"`([a-z]+)`", text.partition("\n- ")[0]))
+
+
 def test_every_status_is_in_the_docs() -> None:
     rows = rows_of("sources.md", "status")
 

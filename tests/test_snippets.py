@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -35,7 +36,8 @@ from test_protocol import free_port
 from test_protocol import nginx_binary as nginx_binary
 from websockets.asyncio.client import connect
 
-from ticker import assets, cli
+from ticker import assets, cli, wire
+from ticker.answers import HistoryAnswer
 from ticker.config import load
 from ticker.sources import SOURCES
 
@@ -96,6 +98,7 @@ def test_every_snippet_has_a_language_that_is_run() -> None:
     assert {each.language for each in ALL if not each.reason} - NO_CODE == {
         "html",
         "js",
+        "json",
         "nginx",
         "python",
         "sh",
@@ -313,6 +316,14 @@ def test_a_configuration_is_understood(snippet: Snippet, tmp_path: Path) -> None
     (tmp_path / "config.toml").write_text(snippet.code)
 
     assert load(tmp_path / "config.toml", environment={}) != load(None, environment={})
+
+
+@of("json")
+def test_a_sample_is_what_the_service_sends(snippet: Snippet) -> None:
+    sample = json.loads(snippet.code)
+    model = HistoryAnswer if "fixings" in sample else wire.SnapshotMessage
+
+    assert model.model_validate_json(snippet.code).model_dump(mode="json", exclude_unset=True) == sample
 
 
 NGINX = """
