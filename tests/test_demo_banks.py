@@ -937,7 +937,7 @@ async def test_the_banks_close_with_their_context(street: Street) -> None:
 
 def test_the_notice_says_that_it_is_a_demo_and_that_no_bank_said_it() -> None:
     assert demo.NOTICE.startswith("Demo: ")
-    assert "No bank said these numbers" in demo.NOTICE
+    assert "No bank published them" in demo.NOTICE
 
 
 def test_the_clock_goes_on_where_an_earlier_run_stopped() -> None:

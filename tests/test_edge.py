@@ -85,7 +85,7 @@ async def running(
     store: Store,
     symbols: tuple[Pair, ...] = FIVE,
     *,
-    notice: str = "",
+    demo: bool = False,
     label: str = "",
     clock: Callable[[], datetime] = utc_now,
     alone: bool = True,
@@ -104,7 +104,7 @@ async def running(
         limits=LimitSettings(**{"messages_per_second": 1000, **limits}),
     )
     enabled = frozenset({"nbkr", "nbk"})
-    edge = Edge(store, settings, dict(SOURCES), enabled=enabled, notice=notice, clock=clock)
+    edge = Edge(store, settings, dict(SOURCES), enabled=enabled, demo=demo, clock=clock)
     async with AsyncExitStack() as port:
         address = await port.enter_async_context(edge.serving())
         site = Site(edge, urlsplit(address).port or 0, port.aclose)
@@ -1866,8 +1866,8 @@ async def test_a_debugger_finds_the_sources_of_the_scripts(web: Web) -> None:
 
 
 async def test_the_page_escapes_what_it_did_not_write(store: Store) -> None:
-    async with running(store, notice='A <b>demo</b> & "quotes"') as site:
-        for host in ('x"><script>alert(1)</script>', "x' onload='y", "{{origin}}", "<!--notice-->"):
+    async with running(store, demo=True) as site:
+        for host in ('x"><script>alert(1)</script>', "x' onload='y", "{{origin}}", "{{script}}"):
             reader = await Client.dial(site)
             reader.writer.write(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
             answer = (await reader.reader.read()).decode()
@@ -1875,7 +1875,7 @@ async def test_the_page_escapes_what_it_did_not_write(store: Store) -> None:
             if answer.startswith("HTTP/1.1 400 "):
                 continue
             assert answer.startswith("HTTP/1.1 200 ")
-            assert "A &lt;b&gt;demo&lt;/b&gt; &amp; &quot;quotes&quot;" in answer
+            assert '<p class="notice"' in answer
             assert "<script>alert" not in answer
             assert "onload='" not in answer
         async with aiohttp.ClientSession(site.url) as session, session.get("/") as page:

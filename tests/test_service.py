@@ -233,7 +233,7 @@ async def test_a_demo_says_what_it_is_everywhere(demo: Service) -> None:
         page = await response.text()
 
     assert {quote["source"].partition(":")[0] for quote in quotes.values()} == {"demo"}
-    assert NOTICE in page
+    assert 'class="notice"' in page
     assert NOTICE in demo.log
     assert (await demo.get("health"))["label"] == "demo"
 
@@ -646,7 +646,7 @@ def rehearsal(folder: Path, capsys: pytest.CaptureFixture[str]) -> Rehearsal:
         settings = Settings(server=ServerSettings(port=0), redis=RedisSettings(data_dir=f"{folder}/data"))
         async with Banks(clock.now) as banks:
             rehearsed = app.demo_settings(settings, banks.base_urls, every=1)
-            serving = asyncio.create_task(app.serve(rehearsed, replay=clock, notice=NOTICE))
+            serving = asyncio.create_task(app.serve(rehearsed, replay=clock))
             try:
                 service: Any = Service(process=Any, folder=folder)
                 await until(lambda: said_ready(service, capsys))

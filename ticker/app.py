@@ -113,14 +113,14 @@ async def serve(
     settings: Settings,
     *,
     replay: DemoClock | None = None,
-    notice: str = "",
     reload: Reload | None = None,
 ) -> None:
     """
     Run the whole service until cancelled; prints `ready http://HOST:PORT/` when it answers.
 
-    `replay` is another clock, with the days of a recording, which starts again at its end. `reload` brings
-    new settings. Raises ConfigError, EmbeddedServerError, PortBusy, WorkerFailed or TooFewFiles in words.
+    `replay` is the clock of a demo, with the days of a recording, which starts again at its end. `reload`
+    brings new settings. Raises ConfigError, EmbeddedServerError, PortBusy, WorkerFailed or TooFewFiles in
+    words.
     """
     refuse_too_few_files()
     _warn(settings)
@@ -133,7 +133,9 @@ async def serve(
         if replay:
             await _resume(replay, store)
         _record_version(settings)
-        front = _Front(settings, edge_store, url, notice, replay.told if replay else WallClock().now)
+        front = _Front(
+            settings, edge_store, url, replay.told if replay else WallClock().now, demo=replay is not None
+        )
         board, clock = front.tally.board, replay or WallClock()
         polling = _Polling(
             lambda settings: _poller(settings, store, enabled_sources(settings), clock, board), settings
@@ -203,14 +205,15 @@ class _Front:
         settings: Settings,
         store: Store,
         url: str,
-        notice: str,
         clock: Callable[[], datetime],
+        *,
+        demo: bool,
     ) -> None:
         self._settings = settings
         self._store = store
         self._url = url
         self._enabled = frozenset(each.key for each in enabled_sources(settings))
-        self._notice = notice
+        self._demo = demo
         self._clock = clock
         self._alone = settings.server.workers == 1
         self._workers: workers.Workers | None = None
@@ -226,7 +229,7 @@ class _Front:
             self._settings,
             dict(SOURCES),
             enabled=self._enabled,
-            notice=self._notice,
+            demo=self._demo,
             tally=self.tally,
             clock=self._clock,
         )
@@ -244,7 +247,7 @@ class _Front:
             self._settings,
             self._url,
             enabled=self._enabled,
-            notice=self._notice,
+            demo=self._demo,
             memory=self._memory,
             tally=self.tally,
         )
@@ -293,7 +296,7 @@ async def demo(settings: Settings, *, every: float) -> None:
     clock = DemoClock(every)
     async with Banks(clock.now) as banks:
         log.warning("%s", NOTICE)
-        await serve(demo_settings(settings, banks.base_urls, every), replay=clock, notice=NOTICE)
+        await serve(demo_settings(settings, banks.base_urls, every), replay=clock)
 
 
 def demo_settings(settings: Settings, base_urls: Mapping[str, str], every: float) -> Settings:

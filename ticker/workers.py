@@ -117,7 +117,7 @@ class Assignment:
     url: str
     """The address of Redis, also if the settings say `embedded`."""
     enabled: list[str]
-    notice: str
+    demo: bool
     listening: list[int]
     """Descriptors of its listening sockets."""
     memory: int
@@ -145,7 +145,7 @@ class Workers:
     """The processes that answer on the port, in place of an edge in this process."""
 
     def __init__(
-        self, settings: Settings, url: str, *, enabled: Iterable[str], notice: str, memory: int, tally: Tally
+        self, settings: Settings, url: str, *, enabled: Iterable[str], demo: bool, memory: int, tally: Tally
     ) -> None:
         """`memory` has a row for each of `server.workers`, and `tally` reads it."""
         self._server = settings.server
@@ -159,7 +159,7 @@ class Workers:
                     settings=document_of(settings),
                     url=url,
                     enabled=sorted(enabled),
-                    notice=notice,
+                    demo=demo,
                     listening=[],
                     memory=memory,
                 )
@@ -419,7 +419,7 @@ async def _serve(assignment: Assignment, orders: asyncio.StreamReader, orphaned:
             settings,
             dict(SOURCES),
             enabled=frozenset(assignment.enabled),
-            notice=assignment.notice,
+            demo=assignment.demo,
             tally=tally,
         )
 

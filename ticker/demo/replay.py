@@ -15,10 +15,10 @@ from time import monotonic
 from ticker.rates.calendar import ONE_DAY
 
 NOTICE = (
-    "Demo: recorded days of an aggregator (August and September 2026), "
-    "replayed as the banks would publish them. No bank said these numbers."
+    "Demo: these figures were recorded in August and September 2026 from an aggregator. "
+    "Stand-ins for the banks replay them. No bank published them."
 )
-"""What the page and the log of a demo say."""
+"""What the log of a demo says."""
 
 Figures = Mapping[str, Decimal]
 """Units of each currency for one US dollar."""

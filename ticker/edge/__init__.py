@@ -80,7 +80,7 @@ class Edge:
         sources: dict[str, Source],
         *,
         enabled: frozenset[str],
-        notice: str = "",
+        demo: bool = False,
         tally: Tally | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
@@ -93,7 +93,7 @@ class Edge:
         self._loaded = asyncio.Event()
         self._moved = asyncio.Event()
         self._routes = Routes(
-            self._broadcast, store, settings, sources, port=self._port, enabled=enabled, notice=notice
+            self._broadcast, store, settings, sources, port=self._port, enabled=enabled, demo=demo
         )
 
     @asynccontextmanager

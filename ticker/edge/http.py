@@ -67,7 +67,7 @@ DOCUMENTS = {"/openapi.json": schemas.openapi, "/asyncapi.json": schemas.asyncap
 
 class Routes:
     """
-    Every answer of the port. `notice` is shown on the page (the demo says what it is).
+    Every answer of the port. `demo`: the page says that its figures are recorded.
 
     It is long because every address is here.
     """
@@ -81,7 +81,7 @@ class Routes:
         *,
         port: Port,
         enabled: frozenset[str],
-        notice: str = "",
+        demo: bool = False,
     ) -> None:
         self._broadcast = broadcast
         self._port = port
@@ -98,7 +98,7 @@ class Routes:
         self._pages = Pages(
             self.scripts.fingerprint,
             assets.integrity(script),
-            notice=notice,
+            demo=demo,
             public_url=settings.server.public_url,
             is_trusted=broadcast.admission.is_trusted,
         )

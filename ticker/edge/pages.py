@@ -14,7 +14,9 @@ from ticker.edge.packed import Packed, Shelf, digest
 from ticker.rates.model import NOWHERE
 
 KEPT_BYTES = 1 << 20
-_PLACEHOLDER = re.compile(r"<!--notice-->|\{\{(?:origin|script|integrity)\}\}")
+_PLACEHOLDER = re.compile(r"\{\{(?:origin|script|integrity)\}\}")
+_NOTICE = re.compile(r'<p class="notice".*?</p>\n', re.DOTALL)
+"""What only the page of a demo has."""
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?|\[[0-9A-Fa-f:.]+\](:[0-9]+)?")
 
 
@@ -23,25 +25,24 @@ _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)*/?")
 
 
 class Pages:
-    """Fills in the page for the address of the request. `notice` is shown on the page."""
+    """Fills in the page for the address of the request. `demo`: it says that its figures are recorded."""
 
     def __init__(
         self,
         fingerprint: str,
         integrity: str,
         *,
-        notice: str,
+        demo: bool,
         public_url: str,
         is_trusted: Callable[[str], bool],
     ) -> None:
         """`is_trusted` says whether an address is a proxy that may name our public address."""
         self._public_url = public_url
         self._is_trusted = is_trusted
-        self._page = assets.page()
+        self._page = assets.page() if demo else _NOTICE.sub("", assets.page())
         self._styles = assets.style_sources(self._page)
         self.shelf = Shelf(KEPT_BYTES)
         self._values = {
-            "<!--notice-->": f'<p class="notice" role="note">{html.escape(notice)}</p>' if notice else "",
             "{{script}}": assets.address(fingerprint),
             "{{integrity}}": integrity,
         }
