@@ -27,7 +27,7 @@ from ticker.rates.source import Outcome
 from ticker.store import Store
 
 KGS = Pair("KGS", "USD")
-PATIENCE = 20.0
+PATIENCE = 45.0
 """Seconds for which a test waits. Usual are some ms; what takes longer, a test says."""
 LONG = 60.0
 """Seconds that the service is given for a wait that is not to happen: a test loses its patience before."""

@@ -590,7 +590,7 @@ async def short_of_files(url: str, log: Path) -> AsyncIterator[tuple[int, Callab
     assert process.stdout
     toggle = partial(process.stdin.write, b"!")
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             ready = (await process.stdout.readline()).decode()
         assert ready.startswith("ready"), said(log)
         yield int(ready.rstrip("/\n").rpartition(":")[2]), toggle

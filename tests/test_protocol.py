@@ -761,7 +761,7 @@ async def test_an_event_source_that_reads_slowly_gets_the_newest_at_once(
     async with running(store, MANY) as site, listening(site, receive_buffer=4096) as slow:
         await until(lambda: site.broadcast.size)
         (subscriber,) = site.broadcast.subscribers
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while subscriber._unsent is None:
                 await flood(publisher, quote_of, 10)
         await flood(publisher, quote_of, 30)
