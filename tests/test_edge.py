@@ -89,12 +89,14 @@ async def running(
     label: str = "",
     clock: Callable[[], datetime] = utc_now,
     alone: bool = True,
+    loads: bool = True,
     **server: Any,
 ) -> AsyncIterator[Site]:
     """
     An edge that serves and follows; `server` may name settings of both sections, `server` and `limits`.
 
     `alone`: no other server is on its loop, so that every fault that the loop reports is this edge's.
+    `loads`: Redis is there.
     """
     limits = {name: server.pop(name) for name in tuple(server) if name in LimitSettings.model_fields}
     settings = Settings(
@@ -112,7 +114,7 @@ async def running(
             asyncio.get_running_loop().set_exception_handler(lambda _, context: site.faults.append(context))
         work = [asyncio.create_task(edge.follow()), asyncio.create_task(edge.beat())]
         try:
-            await edge.until_loaded(0.5)
+            await edge.until_loaded(PATIENCE if loads else 0)
             yield site
         finally:
             for task in work:
@@ -896,7 +898,7 @@ async def test_before_redis_answers_nobody_is_connected_but_silent(
     data = short_path / "data"
     async with (
         open_store(f"unix://{data}/redis.sock") as store,
-        running(store) as site,
+        running(store, loads=False) as site,
         aiohttp.ClientSession(site.url) as session,
     ):
         for path in ("/v1/stream", "/v1/quotes", "/v1/quotes/KGS", "/v1/history/KGS"):
@@ -1085,7 +1087,7 @@ async def blocked(
     async with client(site, target, receive_buffer=4096) as slow:
         await until(lambda: len(site.broadcast.subscribers) > len(before))
         (subscriber,) = site.broadcast.subscribers - before
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while subscriber._unsent is None:
                 await flood(publisher, quote_of, 10)
         yield slow, subscriber
@@ -1727,8 +1729,8 @@ async def test_history_of_a_demo_is_asked_for_by_the_name_that_its_quotes_have(
     fixing = fixing_of("KGS", "87.4", date(2026, 5, 22))
     await publisher.say(quote_of("KGS", "87.4", source="demo:nbkr"), fixings=[fixing])
     async with running(store, label="demo") as site, aiohttp.ClientSession(site.url) as session:
-        for path in ("/v1/history/KGS", "/v1/history/KGS?source=demo:nbkr"):
-            answer = await Web(session).json(path)
+        for asked in ("", "?source=demo:nbkr", "?source=nbkr"):
+            answer = await Web(session).json(f"/v1/history/KGS{asked}")
             assert answer["source"] == "demo:nbkr"
             assert len(answer["fixings"]) == 1
 

@@ -76,7 +76,7 @@ class Histories:
         if source and self._key(source) not in (PEG, *self._sources):
             there = ", ".join(self._sources)
             raise Problem(404, f"unknown source {source[: query.LONGEST_NAME]!r}; the sources are {there}")
-        source = source or self._quote(symbol).get("source", "")
+        source = f"{self._label}{self._key(source)}" if source else self._quote(symbol).get("source", "")
         known = self._sources.get(self._key(source))
         today = self._broadcast.clock().astimezone(ZoneInfo(known.timezone)).date() if known else None
         return Part(symbol, source, first, last, today)
