@@ -173,11 +173,23 @@ def test_where_no_version_is_known_that_is_said_with_all_that_are_new(
     new_keys: None, file: Path, own_state: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file.write_text("")
+    own_state.mkdir(parents=True)
 
     first, *others = said_of(file, capsys)
 
     assert first == f"new keys: the version that ran last is unknown: {own_state}/version does not exist"
     assert len(others) == 3
+    assert list(own_state.iterdir()) == []
+
+
+def test_before_the_first_start_no_key_is_new(
+    new_keys: None, file: Path, own_state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text("")
+
+    said = said_of(file, capsys)
+
+    assert said == ["new keys: none, because no version has run on this data yet", f"{file}: no error"]
     assert not own_state.exists()
 
 

@@ -382,12 +382,13 @@ async def backfill(settings: Settings, days: int) -> str:
 
 async def last_version(settings: Settings) -> str:
     """
-    The version that ran last on the data of these settings.
+    The version that ran last on the data of these settings; empty if the embedded Redis has none yet.
 
     Raises VersionUnknown, or ConfigError for a Redis that is not the intended one.
     """
     if settings.redis.url == "embedded":
-        return _recorded_version(_data_dir(settings) / "version")
+        data = _data_dir(settings)
+        return _recorded_version(data / "version") if data.exists() else ""
     url = settings.redis.url
     async with _store(url, settings) as store, _edge_store(url, settings, store):
         try:

@@ -186,6 +186,8 @@ def _news(settings: Settings) -> list[str]:
         version = app.run(app.last_version(settings))
     except app.VersionUnknown as unknown:
         return [f"new keys: the version that ran last is unknown: {unknown}", *_listed(new_since("0"))]
+    if not version:
+        return ["new keys: none, because no version has run on this data yet"]
     return _listed(new_since(version)) or [f"new keys: none since {version}, which ran last on this data"]
 
 
