@@ -27,7 +27,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 import services
-from browsers import ChromiumPage
+from browsers import ChromiumPage, Page
 from newsroom import File, NewsSite
 from services import Service
 from stage import until
@@ -96,6 +96,7 @@ def test_every_snippet_has_a_language_that_is_run() -> None:
 
     assert fences == 2 * len(ALL)
     assert {each.language for each in ALL if not each.reason} - NO_CODE == {
+        "css",
         "html",
         "js",
         "json",
@@ -103,6 +104,7 @@ def test_every_snippet_has_a_language_that_is_run() -> None:
         "python",
         "sh",
         "toml",
+        "ts",
     }
 
 
@@ -308,7 +310,59 @@ async def test_a_snippet_of_html_shows_quotes(
         assert page.complaints == []
 
 
+STRICT = (
+    "default-src 'none'; style-src 'self'; script-src {host}; connect-src {host} {socket}; frame-src {host}"
+)
+HEIGHTS = """
+return [...document.querySelectorAll("currency-ticker, iframe")].map((each) => {
+  const { width, height } = each.getBoundingClientRect();
+  return [each.localName, Math.round(width) === document.body.clientWidth, Math.round(height)];
+});
+"""
+
+
+@of("css")
+@pytest.mark.redis
+@together
+async def test_a_style_sheet_does_what_a_strict_policy_forbids_the_snippets(
+    snippet: Snippet, demo: Service, site: NewsSite, open_page: OpenPage
+) -> None:
+    frame = next(each for each in ALL if each.language == "html" and each.code.startswith("<iframe"))
+    element = "<currency-ticker></currency-ticker><script async src='https://HOST/ticker.js'></script>"
+    host = demo.url.rstrip("/")
+    policy = STRICT.format(host=host, socket=host.replace("http", "ws", 1))
+    site.put("/style.css", File(snippet.code.encode(), "text/css"))
+    body = here(f"{HEAD}<link rel=stylesheet href=/style.css><body>{element}{frame.code}", demo)
+    address = site.put("/strict", File(body.encode(), headers={"Content-Security-Policy": policy}))
+    async with open_page("chromium") as page:
+        await page.open(address)
+        await until(lambda: shown(page))
+
+        assert await page.run(HEIGHTS) == [["currency-ticker", True, 62], ["iframe", True, 62]]
+
+
+async def shown(page: Page) -> bool:
+    return any(await page.run(LINES))
+
+
 # Files.
+
+
+@of("ts")
+def test_a_declaration_is_understood_by_the_compiler(snippet: Snippet, tmp_path: Path) -> None:
+    modules = ROOT / "widget/node_modules"
+    (tmp_path / "node_modules").symlink_to(modules)
+    (tmp_path / "currency-ticker.d.ts").write_text(snippet.code)
+    use = tmp_path / "use.tsx"
+    use.write_text('export const rates = <currency-ticker symbols="KGS" speed={60} paused />;\n')
+    options = ("--noEmit", "--strict", "--jsx", "react-jsx", "--module", "nodenext", "--target", "esnext")
+
+    def faults(*files: Path) -> str:
+        command = (modules / ".bin/tsc", *options, *files)
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
+
+    assert "currency-ticker" in faults(use)
+    assert faults(use, tmp_path / "currency-ticker.d.ts") == ""
 
 
 @of("toml")

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ticker.health import Verdict
+from ticker.health import HealthStatus
 from ticker.rates.model import Pair, Status
 from ticker.wire import Awaited, Positive, QuoteMessage, Symbol, encode_awaited
 
@@ -154,7 +154,7 @@ class PollerHealth(_Answer):
 class HealthAnswer(_Answer):
     """The health of the sources, of Redis and of the quotes."""
 
-    status: Verdict
+    status: HealthStatus
     """`fail`: the quotes can't be trusted. `warn`: something needs an operator. `pass`: all is well."""
     version: str
     label: str | None
@@ -177,10 +177,10 @@ class HealthAnswer(_Answer):
     """The enabled sources, by key."""
 
 
-class VerdictAnswer(_Answer):
+class PublicHealthAnswer(_Answer):
     """The health in one word. The public gets only this if `server.admin` is set."""
 
-    status: Verdict
+    status: HealthStatus
     """`fail`: the quotes can't be trusted. `warn`: something needs an operator. `pass`: all is well."""
 
 

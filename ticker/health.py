@@ -13,7 +13,7 @@ from ticker.rates.late import is_late
 from ticker.rates.model import Quote
 from ticker.rates.source import Outcome
 
-Verdict = Literal["pass", "warn", "fail"]
+HealthStatus = Literal["pass", "warn", "fail"]
 
 
 LEASES = 2
@@ -41,9 +41,9 @@ def judge(
     outcomes: Iterable[Outcome],
     lag: int = 0,
     writing: Writing | None = None,
-) -> tuple[Verdict, list[str]]:
+) -> tuple[HealthStatus, list[str]]:
     """
-    The verdict and its reasons. `fail` only if the quotes can't be trusted: no valid rate of any bank.
+    The status and its reasons. `fail` only if the quotes can't be trusted: no valid rate of any bank.
 
     A lost Redis or a failing source is a warning: the shown rates were true when they were published. A peg
     alone says nothing about the banks. `lag` counts publications that are in Redis and have not reached the

@@ -196,7 +196,8 @@ METRICS = (
     ),
     Metric(
         name="ticker_refused_total",
-        help="Refused clients: server full, too many from one address or at once, or a foreign site.",
+        help="Refused clients. full: the server is full; address: too many from one address; "
+        "rate: too many at once; origin: a site that is not allowed.",
         labels=("reason",),
         counts={
             "full": Count.REFUSED_FULL,
@@ -227,7 +228,8 @@ METRICS = (
     ),
     Metric(
         name="ticker_closed_total",
-        help="Disconnected subscribers: they did not read or answer pings, or broke the protocol.",
+        help="Disconnected subscribers. slow: did not read; silent: answered no ping; "
+        "bad: broke the protocol.",
         labels=("reason",),
         counts={"slow": Count.CLOSED_SLOW, "silent": Count.CLOSED_SILENT, "bad": Count.CLOSED_BAD},
     ),
@@ -253,7 +255,8 @@ METRICS = (
     ),
     Metric(
         name="ticker_last_write_age_seconds",
-        help="Seconds since that write. More than 2 x redis.lease_seconds: nothing polls or can write.",
+        help="Seconds since that write. More than 2 x redis.lease_seconds: nothing polls or can write. "
+        "Missing while Redis is away.",
     ),
     Metric(name="ticker_build_info", help="1 for the running version.", labels=("version",)),
     Metric(

@@ -21,10 +21,10 @@ from ticker.answers import (
     HealthAnswer,
     HistoryAnswer,
     ProblemAnswer,
+    PublicHealthAnswer,
     QuotesAnswer,
     ReadyAnswer,
     SourcesAnswer,
-    VerdictAnswer,
 )
 from ticker.assets import FINGERPRINT, languages
 from ticker.line import NARROWEST, WIDEST
@@ -57,7 +57,7 @@ _ANSWERS = (
     AliveAnswer,
     ReadyAnswer,
     HealthAnswer,
-    VerdictAnswer,
+    PublicHealthAnswer,
     ProblemAnswer,
 )
 _LIMITS: dict[str, Document] = {
@@ -87,7 +87,7 @@ it gets every publication once and in order. A subscriber that reads slowly gets
 symbol instead.
 
 The server sends a heartbeat with the cursor when nothing else was sent for a while. To continue after a lost
-connection, send the last cursor: you get exactly what you missed.
+connection, send the last cursor: you get the newest quote of each symbol that changed meanwhile.
 
 A quote that becomes late is sent as an update with an unchanged cursor. It may be sent again at the next
 connection. `awaited` names the symbols that have no quote yet. A new reason is sent as an update without

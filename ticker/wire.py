@@ -89,13 +89,16 @@ class QuoteMessage(_Message):
     inverse: Positive
     """Units of the symbol's first currency for one unit of its second: som for one dollar."""
     previous: Positive | None
-    """The price in the previous publication of the same source, in the units of `price`. Null if unknown."""
+    """The price before the last change of the same source, in the units of `price`. Null if unknown."""
     change: Number | None
     """`price` minus `previous`, in units of the symbol's second currency."""
     change_percent: Number | None
     """`change` in percent of `previous`; positive when the first currency rose."""
     as_of: str
-    """The day from which the price is valid, `2026-09-29`. For an intraday price: its time in UTC."""
+    """
+    The day, in the country of the source, from which the price is valid: `2026-09-29`. For an intraday price
+    its time in UTC: `2026-09-29T12:00:00Z`.
+    """
     source: Annotated[str, StringConstraints(min_length=1, max_length=60)]
     """The key of the source of the price."""
     source_name: Annotated[str, StringConstraints(max_length=60)] = ""
@@ -109,7 +112,7 @@ class QuoteMessage(_Message):
     `stale`: the quote is late. The server sends `stale` from `due_at` on.
     """
     published_at: str
-    """When this service published the quote, in UTC."""
+    """When this service last published the quote, in UTC. Becoming stale does not change it."""
     value: Positive | None = None
     """The published figure, digit for digit. Null if the rate is calculated from two figures."""
     nominal: Annotated[int, Field(ge=1)] | None = None
@@ -124,8 +127,8 @@ class QuoteMessage(_Message):
     """
     When the quote becomes late if no newer one arrives, in UTC (RFC 3339).
 
-    Treat the quote as `stale` from then on, by the time of the server. Null if no newer quote is due: the
-    quote is pegged, unconfirmed or on hold.
+    Treat the quote as `stale` from then on, by the time of the server. Null if no newer quote is due:
+    `status` is `pegged` or `unconfirmed`.
     """
     source_site: Annotated[
         str, StringConstraints(max_length=100), Field(exclude_if=lambda site: not site)

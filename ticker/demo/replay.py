@@ -16,7 +16,7 @@ from ticker.rates.calendar import ONE_DAY
 
 NOTICE = (
     "Demo: these figures were recorded in August and September 2026 from an aggregator. "
-    "Stand-ins for the banks replay them. No bank published them."
+    "Demo banks replay them. No bank published them."
 )
 """What the log of a demo says."""
 

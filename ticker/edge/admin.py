@@ -15,14 +15,14 @@ from ticker.answers import (
     AliveAnswer,
     HealthAnswer,
     PollerHealth,
+    PublicHealthAnswer,
     ReadyAnswer,
     SourceHealth,
-    VerdictAnswer,
 )
 from ticker.config import Settings
 from ticker.edge.listening import PortBusy
 from ticker.edge.stream import Broadcast
-from ticker.health import Verdict, Writing, judge
+from ticker.health import HealthStatus, Writing, judge
 from ticker.metrics import Count, Facts
 from ticker.rates.source import Outcome
 from ticker.store import UNAVAILABLE, Store, public
@@ -56,10 +56,10 @@ class Operators:
     async def health(self, request: web.Request) -> web.Response:
         """Every source, Redis and the quotes; 503 only when the quotes can't be trusted."""
         facts = await self._facts()
-        verdict, reasons = self._judge(facts)
+        status, reasons = self._judge(facts)
         return json_answer(
             HealthAnswer(
-                status=verdict,
+                status=status,
                 version=__version__,
                 label=self._settings.label or None,
                 notes=reasons,
@@ -76,17 +76,17 @@ class Operators:
                     for each in facts.outcomes
                 },
             ),
-            status=503 if verdict == "fail" else 200,
+            status=503 if status == "fail" else 200,
             cache="no-store",
             content_type="application/health+json",
         )
 
-    async def verdict(self, request: web.Request) -> web.Response:
-        """Only the verdict of the health check, for the public port if operators have a separate address."""
-        verdict, _ = self._judge(await self._facts())
+    async def public_health(self, request: web.Request) -> web.Response:
+        """Only the status of the health check, for the public port if operators have a separate address."""
+        status, _ = self._judge(await self._facts())
         return json_answer(
-            VerdictAnswer(status=verdict),
-            status=503 if verdict == "fail" else 200,
+            PublicHealthAnswer(status=status),
+            status=503 if status == "fail" else 200,
             cache="no-store",
             content_type="application/health+json",
         )
@@ -131,7 +131,7 @@ class Operators:
                     await asyncio.sleep(0.05)
         return metrics.lag(mirror.cursor, newest)
 
-    def _judge(self, facts: Facts) -> tuple[Verdict, list[str]]:
+    def _judge(self, facts: Facts) -> tuple[HealthStatus, list[str]]:
         return judge(
             now=facts.now,
             redis_error=facts.redis_error,

@@ -122,7 +122,7 @@ class Routes:
         app.router.add_get("/healthz", self._operators.alive)
         app.router.add_get("/readyz", self._operators.ready)
         if self._settings.server.admin:
-            app.router.add_get("/health", self._operators.verdict)
+            app.router.add_get("/health", self._operators.public_health)
         else:
             app.router.add_get("/health", self._operators.health)
             app.router.add_get("/metrics", self._operators.metrics)
