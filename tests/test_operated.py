@@ -109,6 +109,24 @@ async def test_a_redis_that_refuses_writes_is_no_secret(
         assert "redis accepts writes again" in service.log
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_redis_that_refuses_the_login_is_not_called_away(
+    workers: int, short_path: Path, server: EmbeddedServer
+) -> None:
+    async with serving(short_path, server, workers=workers) as service, Redis.from_url(server.url) as redis:
+        await until(lambda: is_well(service))
+
+        await redis.execute_command("ACL", "SETUSER", "default", "resetpass", ">secret")
+        await redis.execute_command("CLIENT", "KILL", "TYPE", "normal")
+        await until(lambda: says(service, "redis: it refuses the login"))
+        for who, what in (("", "quotes wait in memory"), ("stream: ", "subscribers keep their last quotes")):
+            await until(lambda: f"{who}redis refuses the login, {what}: " in service.log)  # noqa: B023
+
+        await redis.execute_command("ACL", "SETUSER", "default", "nopass")
+        await until(lambda: is_well(service))
+        assert "redis is back" in service.log
+
+
 async def age(service: Service) -> float:
     """Seconds since the last write, as /metrics tells."""
     _, text = await service.text(f"{service.url}metrics")

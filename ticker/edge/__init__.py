@@ -31,7 +31,7 @@ from ticker.metrics import Tally
 from ticker.rates.late import status_at
 from ticker.rates.model import NOWHERE, Cursor, Quote
 from ticker.rates.source import Source
-from ticker.store import UNAVAILABLE, Store
+from ticker.store import UNAVAILABLE, Store, condition
 
 log = logging.getLogger(__name__)
 
@@ -177,13 +177,13 @@ class Edge:
         After a loss of Redis the snapshot is read again, and everything that was missed becomes one
         publication. If Redis then has less than this process has seen, it waits until Redis is repaired.
         """
-        away = False
+        away = ""
         while True:
             try:
                 snapshot = await self._store.snapshot()
                 if away:
                     log.info("stream: redis is back")
-                away = False
+                away = ""
                 self._apply(snapshot.cursor, snapshot.rows)
                 if not self._broadcast.loaded and self._broadcast.mirror.awaited:
                     await self._reasons.read()
@@ -197,12 +197,12 @@ class Edge:
                         # A burst of publications must not keep everything else waiting.
                         await asyncio.sleep(0)
             except UNAVAILABLE as error:
-                if not away:
+                if away != (away := condition(error, "reads")):
                     log.error(
-                        "stream: redis is unreachable, subscribers keep their last quotes: %s",
+                        "stream: redis %s, subscribers keep their last quotes: %s",
+                        away,
                         str(error) or "timed out",
                     )
-                away = True
                 await asyncio.sleep(0.2)
 
     async def until_loaded(self, seconds: float) -> None:

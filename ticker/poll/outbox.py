@@ -25,7 +25,7 @@ from ticker.rates.events import Entry
 from ticker.rates.model import NOWHERE, Cursor, Fixing, Pair, Quote
 from ticker.rates.source import Outcome
 from ticker.records import Document
-from ticker.store import UNAVAILABLE, Batch, Behind, Done, LeaseLost, Store, is_refusal, public
+from ticker.store import UNAVAILABLE, Batch, Behind, Done, LeaseLost, Store, condition, is_refusal, public
 
 log = logging.getLogger(__name__)
 
@@ -238,7 +238,7 @@ class Outbox:
         try:
             yield
         except UNAVAILABLE as error:
-            what = "refuses writes" if is_refusal(error) else "is unreachable"
+            what = condition(error, "writes")
             if self.away != what:
                 log.error("redis %s, quotes wait in memory: %s", what, in_words(error))
             self.away = what

@@ -14,7 +14,7 @@ from typing import Literal
 from ticker.rates.model import Cursor
 from ticker.store import lua
 from ticker.store.batch import Batch, as_order, written_keys
-from ticker.store.errors import UNAVAILABLE, Behind, LeaseLost, Refused, is_refusal, public
+from ticker.store.errors import UNAVAILABLE, Behind, LeaseLost, Refused, condition, is_refusal, public
 from ticker.store.leases import Leases
 from ticker.store.ledger import Ledger
 from ticker.store.orders import Done, Order, Orders
@@ -32,6 +32,7 @@ __all__ = [
     "Refused",
     "Snapshot",
     "Store",
+    "condition",
     "is_refusal",
     "public",
 ]

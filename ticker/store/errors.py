@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from typing import Literal
 
 from redis.exceptions import (
     AuthenticationError,
@@ -30,6 +31,8 @@ def public(error: BaseException) -> str:
     """The error in words that anybody may read: without the address of Redis."""
     if isinstance(error, TimeoutError | RedisTimeout):
         return "timed out"
+    if _is_refused_login(error):
+        return "it refuses the login"
     if isinstance(error, ResponseError):
         return _PLACE.sub("...", str(error))[:200]
     causes = (each for each in (error, error.__cause__, error.__context__) if isinstance(each, OSError))
@@ -40,6 +43,20 @@ def public(error: BaseException) -> str:
 def is_refusal(error: Exception) -> bool:
     """Whether Redis answered and refused: it is full, can't save, lacks a replica, or forbids it."""
     return isinstance(error, ResponseError)
+
+
+def _is_refused_login(error: BaseException | None) -> bool:
+    """Whether Redis refused the user or the password. redis-py wraps that in an error of the connection."""
+    if error is None or isinstance(error, AuthenticationError):
+        return error is not None
+    return _is_refused_login(error.__cause__ or error.__context__)
+
+
+def condition(error: Exception, what: Literal["reads", "writes"]) -> str:
+    """How Redis is, for the log: `is unreachable`, `refuses the login`, or refuses `what` was tried."""
+    if _is_refused_login(error):
+        return "refuses the login"
+    return f"refuses {what}" if is_refusal(error) else "is unreachable"
 
 
 class LeaseLost(Exception):
