@@ -292,7 +292,7 @@ def _poller(
 
 
 async def demo(settings: Settings, *, every: float) -> None:
-    """Run the whole service with stand-in banks that replay recorded days, one every `every` seconds."""
+    """Run the whole service with demo banks that replay recorded days, one every `every` seconds."""
     clock = DemoClock(every)
     async with Banks(clock.now) as banks:
         log.warning("%s", NOTICE)
@@ -300,7 +300,7 @@ async def demo(settings: Settings, *, every: float) -> None:
 
 
 def demo_settings(settings: Settings, base_urls: Mapping[str, str], every: float) -> Settings:
-    """The settings with every source at its stand-in, polled often, and every quote labelled `demo`."""
+    """The settings with every source at its demo bank, polled often, and every quote labelled `demo`."""
     interval = max(1, int(every / 4))
     rehearsed = {
         key: SourceSettings(

@@ -1,7 +1,7 @@
 """
-Stand-in banks on loopback: recorded days, replayed in the banks' own formats and at their hours.
+Demo banks on loopback: recorded days, replayed in the banks' own formats and at their hours.
 
-The service does not know: it asks its usual paths at another `base_url` and is given another clock.
+The service runs as usual: it asks its usual paths at another `base_url`, and its clock is the recording's.
 """
 
 from ticker.demo.addresses import Banks

@@ -1,4 +1,4 @@
-"""The stand-ins' addresses: one HTTP server, each publisher under a path of its own."""
+"""The demo banks' addresses: one HTTP server, each publisher under its own path."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _not_recorded() -> web.Response:
 
 
 def _day(text: str, layout: str) -> date | None:
-    """The day written in exactly this layout, else None."""
+    """The day, if it is written in exactly this layout; else None."""
     try:
         day = datetime.strptime(text, layout).date()  # noqa: DTZ007 - a calendar day has no zone
     except ValueError:
@@ -53,7 +53,7 @@ def _nbkr_daily(bank: Bank, request: web.Request) -> web.Response:
 
 def _knows(request: web.Request, tag: ETag, modified: datetime) -> bool:
     """
-    Whether the client holds this very table.
+    Whether the client already has this table.
 
     The times must be equal, not just later: in a new loop of the recording the bank's time goes back.
     """
@@ -89,7 +89,7 @@ def _nbt_of_day(bank: Bank, request: web.Request) -> web.Response:
     if "export" not in request.query:
         return web.Response(text="<html><body>export_xml.php?date=YYYY-MM-DD&amp;export=xmlout</body></html>")
     asked = _day(request.query.get("date", ""), "%Y-%m-%d")
-    # A date out of range gets today's table, without a word.
+    # A date out of range is answered with today's table, and no error.
     in_range = asked if asked and bank.has(asked) else None
     return _answer(formats.nbt(bank.table(in_range)), "text/xml;charset=UTF-8")
 
@@ -179,7 +179,7 @@ def _frankfurter(street: Street, request: web.Request) -> web.Response:
 
 
 def _frankfurter_fault(words: Mapping[str, str], days: Mapping[str, date | None]) -> str:
-    """What frankfurter finds wrong with a request, in the words of its public code, or nothing."""
+    """What frankfurter finds wrong with a request, in the words of its public code; empty if nothing."""
     known = ("base", "quotes", "providers", "date", "from", "to", "group", "expand")
     if unknown := [name for name in words if name not in known]:
         return f"unknown parameter: {', '.join(unknown)}"
@@ -201,7 +201,7 @@ ROUTES: tuple[tuple[str, str, Callable[[Bank, web.Request], web.Response]], ...]
 )
 AGGREGATOR_ROUTES: tuple[tuple[str, str, Callable[[Street, web.Request], web.Response]], ...] = (
     ("fawazahmed0", "/npm/@fawazahmed0/currency-api@{version}/v1/currencies/usd.min.json", _fawazahmed0),
-    # On its other host the version is in the host's name, which a `base_url` replaces: the newest one.
+    # On its other host the host's name has the version. A `base_url` replaces it, so it is the newest one.
     ("fawazahmed0", "/v1/currencies/usd.min.json", _fawazahmed0),
     ("frankfurter", "/v2/rates", _frankfurter),
     ("floatrates", "/daily/usd.json", _floatrates),
@@ -210,7 +210,7 @@ AGGREGATOR_ROUTES: tuple[tuple[str, str, Callable[[Street, web.Request], web.Res
 
 class Banks:
     """
-    The stand-in banks and aggregators as one HTTP server on 127.0.0.1, each under a path of its own.
+    The demo banks and aggregators as one HTTP server on 127.0.0.1, each under its own path.
 
     `now` says the moment of the recording: `DemoClock.now`. The system picks the port.
     """
@@ -232,7 +232,7 @@ class Banks:
 
     @property
     def base_urls(self) -> dict[str, str]:
-        """Source key -> what its `base_url` must be."""
+        """The `base_url` of each source, by its key."""
         keys = dict.fromkeys(key for key, *_ in (*ROUTES, *AGGREGATOR_ROUTES))
         return {key: f"http://127.0.0.1:{self._port}/{key}" for key in keys}
 

@@ -1,8 +1,8 @@
 """
-Three aggregators in their own formats: pure, the recording and a moment in, bytes out.
+Three aggregators in their own formats. Pure: the recording and a moment in, bytes out.
 
-fawazahmed0 says the recorded day itself, digit for digit. floatrates says the day before, so that
-the two are not one copy; frankfurter follows the stand-in banks, as the real one follows the banks.
+fawazahmed0 has the recorded day itself, digit for digit. floatrates has the day before, so that
+the two differ. frankfurter follows the demo banks, as the real one follows the banks.
 No figure was made up; the real tables have many more currencies.
 """
 
@@ -40,7 +40,7 @@ def fawazahmed0(day: date) -> bytes:
     """
     usd.min.json of a recorded day: units for one dollar, codes in small letters, no blank.
 
-    TMT is as the aggregator said it, noise around the peg and three glitches (5, 26 and 27 September).
+    TMT is as the aggregator had it: noise around the peg, and three glitches (5, 26 and 27 September).
     """
     figures = ",".join(f'"{code.lower()}":{figure}' for code, figure in _figures(day))
     return f'{{"date":"{day}","usd":{{{figures}}}}}'.encode("ascii")
@@ -62,7 +62,7 @@ def floatrates_newest(now: datetime) -> datetime:
 
 def floatrates(moment: datetime) -> bytes:
     """
-    daily/usd.json as of a moment: units for one dollar as numbers, the dollar itself not among them.
+    daily/usd.json as of a moment: units for one dollar as numbers, without the dollar itself.
 
     Its days have one digit where they can. Answers of 2021 to 2024 have numbers; that it writes
     strings since 2026 was reported, not recorded. Numeric codes and names are left out.
@@ -106,7 +106,7 @@ ROUNDED = ((5000, 0), (80, 2), (20, 3), (1, 4), (0, 5))
 
 
 class Row(NamedTuple):
-    """What frankfurter says of one currency: units for one dollar."""
+    """One row of frankfurter: units of a currency for one dollar."""
 
     day: date
     quote: str
@@ -126,7 +126,7 @@ def frankfurter_day(banks: Mapping[str, Bank], day: date) -> list[Row]:
     """
     The row of each currency that holds on `day`, by currency.
 
-    The days differ per row. The peg bears the newest day of them.
+    Each row has its own day. The peg has the newest of them.
     """
     rows = [row for code in FOLLOWED for row in _followed(banks, code, date.min, day)[-1:]]
     return sorted(rows + _constant(max(row.day for row in rows)), key=lambda row: row.quote) if rows else []

@@ -1,4 +1,4 @@
-"""The banks' formats: pure, a table in and bytes out."""
+"""The banks' formats. Pure: a table in, bytes out."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def nbkr_history(tables: Iterable[Table], code: str) -> bytes:
     """
     NBKR's page index1.jsp?item=1562: the days of one currency, newest first.
 
-    Of the page only the table was ever recorded, and no range without a day: here that is a table
+    Only the table of the page was ever recorded, and no range without a day. Such a range is a table
     without a row.
     """
     rows = "".join(
@@ -57,13 +57,13 @@ NBK_ROWS = (
 
 
 def nbk(table: Table) -> bytes:
-    """NBK's get_rates.cfm: tenge with a decimal point, two places, trailing zeros gone (`179.5`, `3`)."""
+    """NBK's get_rates.cfm: tenge with a decimal point, two places, without trailing zeros (`179.5`, `3`)."""
     return _nbk_page(table.stamp, "".join(_nbk_item(table, *row) for row in NBK_ROWS))
 
 
 def nbk_none(day: date) -> bytes:
     """
-    The same of a day without a table: its date, no item, and an <info>, as one reader saw.
+    The same for a day without a table: its date, no item, and an <info>, as one reader reported.
 
     The text of the <info> was never recorded.
     """

@@ -1,4 +1,4 @@
-"""Which table of a bank is out at which moment, and what it says."""
+"""Which table of a bank is out at which moment, and what it contains."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ticker.sources import SOURCES
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Habits:
     """
-    When a bank publishes what.
+    When a bank publishes which table.
 
     It sets rates on working days. Such a table is dated the next calendar day and holds from then on.
     """

@@ -29,7 +29,7 @@ TMT_PER_USD = Decimal("3.5")
 
 @functools.cache
 def as_recorded() -> dict[date, Figures]:
-    """The recorded days in order, without a gap, digit for digit; TMT as the aggregator said it."""
+    """The recorded days in order, without a gap, digit for digit; TMT as the aggregator had it."""
     text = resources.files("ticker").joinpath("demo_days.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
     return {date.fromisoformat(row.pop("date")): _figures(row) for row in rows}
@@ -81,7 +81,7 @@ class DemoClock:
 
     @contextmanager
     def at_the_start(self) -> Iterator[None]:
-        """Go back to the start, stand still there meanwhile, and then play the next loop."""
+        """Go back to the start and stand still there; after the block, play the next loop."""
         self._began = None
         try:
             yield
@@ -89,7 +89,7 @@ class DemoClock:
             self.restart()
 
     def resume(self, at: datetime) -> None:
-        """Go on from a virtual time of an earlier run; from one that is not in the recording, start anew."""
+        """Continue at a virtual time of an earlier run. A time outside the recording starts it again."""
         played = (at - self.start) / ONE_DAY * self._every
         self._began = self._monotonic() - (played if 0 <= played < self.loop_seconds else 0)
 

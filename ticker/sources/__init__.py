@@ -1,4 +1,4 @@
-"""The sources that we know, by key. A new one is a file beside this one and a line below."""
+"""All sources, by key. A new one is a file beside this one and a line below."""
 
 from __future__ import annotations
 

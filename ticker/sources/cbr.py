@@ -105,7 +105,7 @@ SOURCE = Source(
     ),
     coverage="About 54 currencies in roubles, all of ours; they follow other banks' earlier fixings.",
     authority_for="RUB",
-    # Half a voice: its som, tenge, somoni and sum are the other banks' own fixings of the day before.
+    # No witness: its som, tenge, somoni and sum are the other banks' own fixings of the day before.
     follows_banks=True,
     # Tuesday to Saturday: Friday's setting is dated Saturday and holds until Monday.
     calendar=Calendar(country="RU"),

@@ -34,7 +34,7 @@ def _rate(row: Any) -> Rate:
         source=KEY,
         pair=Pair(read.code(_text(row, "Ccy")), "UZS"),
         value=read.decimal(_text(row, "Rate")),
-        # 10 for IDR, IRR and VND: readers that take it for 1 are wrong tenfold.
+        # 10 for IDR, IRR and VND.
         nominal=read.nominal(_text(row, "Nominal")),
         as_of=read.day(_text(row, "Date"), style="dd.mm.yyyy"),
     )
@@ -54,7 +54,7 @@ SOURCE = Source(
     short="CBU",
     site="cbu.uz",
     kind="fixing",
-    # The whole table, 26 kB a day: it tells the crosses, and whether a move is the sum's or one
+    # The whole table, 26 kB a day: it has the crosses, and shows whether a move is the sum's or one
     # currency's. The server has no http (403, no redirect).
     url="https://cbu.uz/en/arkhiv-kursov-valyut/json/all/{day:%Y-%m-%d}/",
     parse=parse,

@@ -21,7 +21,7 @@ def parse(body: bytes) -> tuple[Rate, ...]:
     Read /v6/latest/USD: units of a currency for one dollar, as of `time_last_update_unix` (UTC).
 
     An error may come with status 200. `time_eol_unix`, the day on which the endpoint is shut down
-    (0 while none is set), says nothing of the rates and is not read. Raises MalformedFeed.
+    (0 while none is set), has nothing to do with the rates and is not read. Raises MalformedFeed.
     """
     answer = read.json(body)
     if not isinstance(answer, dict):

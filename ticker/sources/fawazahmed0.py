@@ -12,7 +12,7 @@ from ticker.rates.source import Schedule, Source
 KEY = "fawazahmed0"
 read = Reader(KEY)
 
-# Half of its 340 entries are coins, metals and money of the past, some of three letters (ADA, DEM).
+# Half of its 340 entries are coins, metals and former currencies, some with three letters (ADA, DEM).
 # These are the currencies in use, by the name that they have in the file.
 _CURRENCIES = {
     code.lower(): code
@@ -32,7 +32,7 @@ def parse(body: bytes) -> tuple[Rate, ...]:
     """
     Read usd.min.json of one day: units of a currency for one dollar.
 
-    An entry that is no currency in use is left out, whatever it says. Raises MalformedFeed, as for
+    Entries that are no currency in use are left out unread. Raises MalformedFeed, also for
     a table without one of our five currencies.
     """
     answer = read.json(body)
@@ -52,7 +52,7 @@ SOURCE = Source(
     short="fawazahmed0",
     site="github.com/fawazahmed0/exchange-api",
     kind="market",
-    # `latest` may lag a day or two at jsDelivr, so the day is asked for by name first.
+    # `latest` may be a day or two old at jsDelivr, so the day is asked for by its date first.
     url="https://cdn.jsdelivr.net/npm/@fawazahmed0/currency-api@{day:%Y-%m-%d}/" + _FILE,
     alternatives=(
         "https://cdn.jsdelivr.net/npm/@fawazahmed0/currency-api@latest/" + _FILE,

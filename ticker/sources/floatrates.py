@@ -24,7 +24,7 @@ def parse(body: bytes) -> tuple[Rate, ...]:
     Read daily/usd.json: units of a currency for one dollar, each with its own moment (UTC).
 
     The answer does not name its base; the table of another currency has an entry for the dollar.
-    Raises MalformedFeed, as for a table without one of our five currencies.
+    Raises MalformedFeed, also for a table without one of our five currencies.
     """
     entries = read.json(body)
     if not isinstance(entries, dict) or "usd" in entries:
@@ -34,7 +34,7 @@ def parse(body: bytes) -> tuple[Rate, ...]:
 
 
 def _rate(name: str, row: Any) -> Rate:
-    """One entry. Its rate was a number from 2021 to 2024 and is reported to be a text in 2026."""
+    """One entry. Its rate was a number from 2021 to 2024, and is reported to be a string in 2026."""
     if not isinstance(row, dict) or row.get("code") != name.upper():
         raise read.malformed(f"{name} is not the entry of its own currency: {row!r:.60}")
     return Rate(
@@ -68,7 +68,7 @@ SOURCE = Source(
     schedule=Schedule(hour="12", minute="5,35", day_of_week="mon-sun"),
     interval_seconds=6 * 3600,
     terms="No terms of use are known to us; it asks for no key.",
-    # As recorded on 28 June 2021, less three that are money of the past now.
+    # As recorded on 28 June 2021, without three that are no longer in use.
     lists=(
         "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BND BOB BRL BSD BWP BYN BZD CAD "
         "CDF CHF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD GBP GEL GHS GIP GMD GNF "

@@ -21,9 +21,9 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 
 def parse(body: bytes) -> tuple[Rate, ...]:
     """
-    Read /v2/rates: units of a currency for one dollar, each with a day of its own, maybe tomorrow.
+    Read /v2/rates: units of a currency for one dollar, each with its own day, which may be tomorrow.
 
-    Raises MalformedFeed, as for an error's {"message": ...}, for a table without one of our five
+    Raises MalformedFeed, also for an error's {"message": ...}, for a table without one of our five
     currencies, and for more than one day of a currency, which is a history.
     """
     rates = read.table(_rates(body), quoted=OURS)

@@ -16,8 +16,8 @@ def parse(body: bytes) -> tuple[Rate, ...]:
     Read get_rates.cfm of one day: tenge for `nominal` units of a foreign currency.
 
     The figure stands in <description>, the nominal in <quant> (the som per 1, the sum per 100).
-    Raises MalformedFeed, as for an answer that does not say its date; NoTable for a date without rates,
-    which has no item (and an <info>, as one reader saw).
+    Raises MalformedFeed, also for an answer without its date. Raises NoTable for a date without rates,
+    which has no item (and an <info>, as one reader reported).
     """
     root = read.xml(body, root="rates")
     as_of = read.day(read.text(root, "date"), style="dd.mm.yyyy")

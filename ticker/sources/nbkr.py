@@ -24,7 +24,7 @@ def parse(body: bytes) -> tuple[Rate, ...]:
     Read daily.xml or weekly.xml: som for `nominal` units of a foreign currency.
 
     `as_of` is the day the table is valid for: from about 10:00 UTC on it is tomorrow's.
-    The weekly table has the currencies that the daily one has not, and so no dollar.
+    The weekly table has only currencies that the daily one lacks, so it has no dollar.
     Raises MalformedFeed.
     """
     root = read.xml(body, root="CurrencyRates")
@@ -47,7 +47,7 @@ def parse_history(body: bytes, base: str = "USD") -> tuple[Rate, ...]:
     """
     Read the page index1.jsp?item=1562: som for one unit of the currency that was asked for, newest first.
 
-    The page names neither a currency nor a nominal, so `base` is the caller's word, and only for
+    The page names neither a currency nor a nominal, so the caller must know `base`. It is used only for
     currencies that the bank quotes per unit (as it does USD and EUR). Raises MalformedFeed. A page
     without a row is an empty range only if it has the archive's form (none is recorded): any other
     may be a page of something else.
@@ -66,7 +66,7 @@ def parse_history(body: bytes, base: str = "USD") -> tuple[Rate, ...]:
 
 
 def _dated_figures(page: str) -> Iterator[tuple[str, str]]:
-    """The texts between the page's marks. Raises MalformedFeed if the page or its table is not whole."""
+    """The texts between the marks of the page. Raises MalformedFeed if the page or its table is not whole."""
     if _is_empty_archive(page.lower()):
         return iter(())
     before, *parts = _MARK.split(page)

@@ -18,7 +18,7 @@ def parse(body: bytes) -> tuple[Rate, ...]:
     Read export_xml.php of one day: somoni for `nominal` units of a foreign currency.
 
     A day out of range is answered with today's table, so compare `as_of` with the day asked for.
-    Valute@ID is not read: it is no reliable code of the currency. Raises MalformedFeed.
+    Valute@ID is not read: it is not a reliable code of the currency. Raises MalformedFeed.
     """
     root = read.xml(body, root="ValCurs")
     as_of = read.day(root.get("Date"), style="yyyy-mm-dd")
@@ -39,8 +39,8 @@ def parse_history(body: bytes, base: str | None = None) -> tuple[Rate, ...]:
     """
     Read export_xml_dynamic.php: the days of one currency, which is `base` if that is given, oldest first.
 
-    Weekends and holidays are there too, with the last business day's figure; so an answer without
-    a row is none of the bank's. It is windows-1251, unlike the table of one day, and a figure may
+    Weekends and holidays have rows, too, with the last business day's figure. So an answer without
+    a row does not come from the bank. It is windows-1251, unlike the table of one day, and a figure may
     have a point or (as is reported) a comma. Raises MalformedFeed.
     """
     root = read.xml(body, root="ValCurs")

@@ -1,4 +1,4 @@
-"""Open Exchange Rates: indicative rates of the dollar, every hour, with a key of one's own."""
+"""Open Exchange Rates: indicative rates of the dollar, every hour. It requires a key."""
 
 from __future__ import annotations
 
