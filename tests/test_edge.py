@@ -1735,6 +1735,17 @@ async def test_history_of_a_demo_is_asked_for_by_the_name_that_its_quotes_have(
             assert len(answer["fixings"]) == 1
 
 
+async def test_the_time_of_an_intraday_rate_is_in_utc(
+    publisher: Publisher, fixing_of: FixingOf, web: Web
+) -> None:
+    at = datetime(2026, 9, 2, 23, 55, 1, tzinfo=UTC)
+    await publisher.say(fixings=[fixing_of("KGS", "87.4", at, source="floatrates")])
+
+    answer = await web.json("/v1/history/KGS?source=floatrates")
+
+    assert [row["as_of"] for row in answer["fixings"]] == ["2026-09-02T23:55:01Z"]
+
+
 async def test_sources_are_told_with_their_terms_and_how_they_do(publisher: Publisher, web: Web) -> None:
     now = datetime.now(UTC)
     await publisher.say(

@@ -115,7 +115,7 @@ def test_the_channel_says_what_the_address_may_ask_and_how_it_ends() -> None:
     assert channel["address"] == "/v1/stream"
     assert set(channel["bindings"]["ws"]["query"]["properties"]) == {*query.KNOWN["/v1/stream"]}
     assert {each["code"] for each in channel["x-close-codes"]} == set(CloseCode)
-    back = {each["code"] for each in channel["x-close-codes"] if each["come_back"]}
+    back = {each["code"] for each in channel["x-close-codes"] if each["reconnect"]}
     assert back == {1001, 1013, 4408}
     for code in CloseCode:
         assert f"- {code:d}: " in channel["description"]

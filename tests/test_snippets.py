@@ -331,7 +331,7 @@ async def test_a_style_sheet_does_what_a_strict_policy_forbids_the_snippets(
     element = "<currency-ticker></currency-ticker><script async src='https://HOST/ticker.js'></script>"
     host = demo.url.rstrip("/")
     policy = STRICT.format(host=host, socket=host.replace("http", "ws", 1))
-    site.put("/style.css", File(snippet.code.encode(), "text/css"))
+    site.put("/style.css", File(here(snippet.code, demo).encode(), "text/css"))
     body = here(f"{HEAD}<link rel=stylesheet href=/style.css><body>{element}{frame.code}", demo)
     address = site.put("/strict", File(body.encode(), headers={"Content-Security-Policy": policy}))
     async with open_page("chromium") as page:

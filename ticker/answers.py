@@ -13,7 +13,7 @@ from ticker.rates.model import Pair, Status
 from ticker.wire import Awaited, Positive, QuoteMessage, Symbol, encode_awaited
 
 Day = Annotated[str, Field(examples=["2026-09-29"])]
-"""A date. For an intraday price: its time, with the offset from UTC."""
+"""A date. For an intraday price: its time in UTC."""
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-09-29T10:02:11Z"])]
 """A time in UTC, in whole seconds."""
 Whole = Annotated[int, Field(ge=0)]
@@ -39,7 +39,10 @@ class FixingAnswer(_Answer):
     """The rate of one source for one day."""
 
     as_of: Day
-    """The day from which the rate is valid, in the country of its source."""
+    """
+    The day, in the country of the source, from which the rate is valid. For an intraday price: its time in
+    UTC.
+    """
     price: Positive
     """Units of the symbol's second currency for one unit of its first. For `KGS/USD`: dollars for one som."""
     inverse: Positive
@@ -69,7 +72,7 @@ class SourceAnswer(_Answer):
     """A source, its terms, and the result of its last poll."""
 
     key: str
-    """The key of the source in quotes and histories."""
+    """The key of the source. Quotes and histories put the label before it, if there is one: `demo:nbkr`."""
     name: str
     short: str
     """The short name, `NBKR`. Quotes have it as `source_name`."""
@@ -84,9 +87,9 @@ class SourceAnswer(_Answer):
     timezone: str
     """The time zone of the source (IANA)."""
     due_by: Annotated[str, Field(examples=["11:30"])]
-    """The time of day by which the source has published the table of a day, in its time zone."""
+    """The time, on the second working day after a table was set, by which the next one is expected."""
     grace_seconds: Whole
-    """Seconds after `due_by` until a quote of the source is late."""
+    """Seconds after `due_by` until a quote of the source is late: its `due_at`."""
     status: Literal["ok", "failing", "waiting", "disabled"]
     message: str
     """What is wrong. Empty if nothing is."""
@@ -95,9 +98,9 @@ class SourceAnswer(_Answer):
     missed: Whole
     """The number of publications that are missing by the calendar of the source."""
     repeats: Whole
-    """The number of working days in a row on which the source repeated the same table."""
+    """The number of working days on which a newer table was due and the source repeated its last one."""
     held: list[str]
-    """Its rates that are unconfirmed or on hold, in words."""
+    """The rates of this source that are doubted or on hold, in words."""
     history: str
     """The progress of the requests for earlier days. Empty if none are under way."""
     gaps: Whole

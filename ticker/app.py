@@ -25,6 +25,7 @@ from ticker.embedded import embedded, running
 from ticker.fetch import in_words
 from ticker.metrics import Tally, shared_memory
 from ticker.poll import Clock, NobodyAnswered, Poller, WallClock
+from ticker.rates.model import NOWHERE
 from ticker.rates.source import Source
 from ticker.reload import Reload, has_terminal
 from ticker.rules import enabled_sources, new_desk, rule, without_source
@@ -382,7 +383,7 @@ async def backfill(settings: Settings, days: int) -> str:
 
 async def last_version(settings: Settings) -> str:
     """
-    The version that ran last on the data of these settings; empty if the embedded Redis has none yet.
+    The version that ran last on the data of these settings; empty if there is no data yet.
 
     Raises VersionUnknown, or ConfigError for a Redis that is not the intended one.
     """
@@ -392,10 +393,10 @@ async def last_version(settings: Settings) -> str:
     url = settings.redis.url
     async with _store(url, settings) as store, _edge_store(url, settings, store):
         try:
-            version = await store.version()
+            version, snapshot = await store.version(), await store.snapshot()
         except UNAVAILABLE as error:
             raise VersionUnknown(f"redis is unreachable: {in_words(error)}") from None
-    if not version:
+    if not version and snapshot.cursor != NOWHERE:
         raise VersionUnknown("this Redis has no record of a version")
     return version
 

@@ -86,7 +86,7 @@ A new subscriber gets a snapshot. If it sends a cursor that is still known, it g
 it gets every publication once and in order. A subscriber that reads slowly gets the newest quote of each
 symbol instead.
 
-The server sends a heartbeat with the cursor when nothing else was sent for a while. To continue after a lost
+The server regularly sends a heartbeat with the cursor. To continue after a lost
 connection, send the last cursor: you get the newest quote of each symbol that changed meanwhile.
 
 A quote that becomes late is sent as an update with an unchanged cursor. It may be sent again at the next
@@ -161,7 +161,7 @@ def _closes() -> str:
     """The close codes as a Markdown list."""
     back, final = "Reconnect after a random delay.", "Do not reconnect."
     lines = [f"- {code:d}: {words} {back if code in COME_BACK else final}" for code, words in CLOSES.items()]
-    return "\n".join([*lines, "- 1002: A frame violates RFC 6455. Do not reconnect."])
+    return "\n".join(lines)
 
 
 def _message(kind: str, model: type[BaseModel]) -> Document:
@@ -193,7 +193,7 @@ def asyncapi() -> Document:
     channel["messages"] = {kind: _ref("messages", kind) for kind in SENT | TAKEN}
     channel["bindings"]["ws"]["query"]["properties"] = _query()
     channel["x-close-codes"] = [
-        {"code": int(code), "description": words, "come_back": code in COME_BACK}
+        {"code": int(code), "description": words, "reconnect": code in COME_BACK}
         for code, words in CLOSES.items()
     ]
     document["components"] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import IntEnum
@@ -20,6 +20,7 @@ class CloseCode(IntEnum):
     """Why the server ends a stream. `CLOSES` has the words; after those in `COME_BACK`, clients reconnect."""
 
     GOING_AWAY = 1001
+    PROTOCOL_ERROR = 1002
     INVALID_DATA = 1007
     TOO_BIG = 1009
     TRY_AGAIN_LATER = 1013
@@ -29,6 +30,7 @@ class CloseCode(IntEnum):
 
 CLOSES = {
     CloseCode.GOING_AWAY: "The server is stopping.",
+    CloseCode.PROTOCOL_ERROR: "A frame violates RFC 6455.",
     CloseCode.INVALID_DATA: "A text message is not UTF-8.",
     CloseCode.TOO_BIG: "A message is too long.",
     CloseCode.TRY_AGAIN_LATER: "The client read too slowly, or sent too many messages.",
@@ -37,6 +39,23 @@ CLOSES = {
 }
 COME_BACK = (CloseCode.GOING_AWAY, CloseCode.TRY_AGAIN_LATER, CloseCode.SILENT)
 """Clients reconnect after a random delay. All others are final."""
+
+
+STATUSES: Mapping[Status, str] = {
+    "live": "The authority's rate that holds today. On Sunday this is the rate that the bank set on Friday.",
+    "pegged": "A rate that the country has fixed.",
+    "unconfirmed": "A newer rate is doubted or refused, no witness has confirmed this one, or an operator "
+    "put the quote on hold.",
+    "fallback": "The rate of another source, because the authority has none or a late one.",
+    "stale": "The rate is late, and no other source has a newer one; or the authority has repeated it for "
+    "five working days. Sent from `due_at` on.",
+}
+"""What each status means."""
+
+
+def _statuses() -> str:
+    meanings = (f"`{status}`: {words}" for status, words in STATUSES.items())
+    return f"How far the quote can be trusted. {' '.join(meanings)}"
 
 
 class BadFrame(ValueError):
@@ -89,7 +108,7 @@ class QuoteMessage(_Message):
     inverse: Positive
     """Units of the symbol's first currency for one unit of its second: som for one dollar."""
     previous: Positive | None
-    """The price before the last change of the same source, in the units of `price`. Null if unknown."""
+    """The price in the publication before, of the same source, in the units of `price`. Null if unknown."""
     change: Number | None
     """`price` minus `previous`, in units of the symbol's second currency."""
     change_percent: Number | None
@@ -103,18 +122,14 @@ class QuoteMessage(_Message):
     """The key of the source of the price."""
     source_name: Annotated[str, StringConstraints(max_length=60)] = ""
     """The short name of the source, for readers: `NBKR`."""
-    status: Status
-    """
-    How far the quote can be trusted.
-
-    `live`: the authority's current rate. `pegged`: the official fixed rate. `unconfirmed`: a newer rate is
-    doubted, or an operator keeps the quote on hold. `fallback`: another source replaces the authority.
-    `stale`: the quote is late. The server sends `stale` from `due_at` on.
-    """
+    status: Annotated[Status, Field(description=_statuses())]
     published_at: str
     """When this service last published the quote, in UTC. Becoming stale does not change it."""
     value: Positive | None = None
-    """The published figure, digit for digit. Null if the rate is calculated from two figures."""
+    """
+    The published figure, digit for digit. Null, as are `nominal` and `direction`, if the rate is calculated
+    from two figures.
+    """
     nominal: Annotated[int, Field(ge=1)] | None = None
     """The number of units of the first currency of `direction` that cost `value`."""
     direction: Symbol | None = None

@@ -16,7 +16,7 @@ from ticker.config.keys import ROOT, SINCE, Leaf, Table
 from ticker.config.show import toml
 from ticker.edge.query import EVERYWHERE
 from ticker.metrics import METRICS
-from ticker.wire import CLOSES, COME_BACK, AnnouncementMessage, QuoteMessage
+from ticker.wire import CLOSES, COME_BACK, STATUSES, AnnouncementMessage, QuoteMessage
 
 DOCS = Path(__file__).parents[2] / "ticker" / "docs"
 _PLACE = re.compile(r"(?<=<!-- table: )(\w+)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
@@ -41,9 +41,15 @@ def keys() -> Iterator[Row]:
 def closes() -> Iterator[Row]:
     """Every close code of the stream."""
     yield "code", "means", "reconnect"
-    yield "1002", "A frame that RFC 6455 does not allow.", "no"
     for code, words in CLOSES.items():
         yield f"{code:d}", words, "yes" if code in COME_BACK else "no"
+
+
+def statuses() -> Iterator[Row]:
+    """Every status of a quote."""
+    yield "status", "means"
+    for status, words in STATUSES.items():
+        yield f"`{status}`", words
 
 
 def quote() -> Iterator[Row]:
@@ -68,7 +74,7 @@ def paths() -> Iterator[Row]:
 
 
 TABLES: Mapping[str, Callable[[], Iterable[Row]]] = {
-    each.__name__: each for each in (metrics, keys, closes, quote, paths)
+    each.__name__: each for each in (metrics, keys, closes, statuses, quote, paths)
 }
 
 

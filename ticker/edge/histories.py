@@ -122,7 +122,7 @@ class Histories:
 def _row(fixing: Fixing, today: date | None) -> FixingAnswer:
     leg = fixing.legs[0] if len(fixing.legs) == 1 else None
     return FixingAnswer(
-        as_of=fixing.as_of.isoformat(),
+        as_of=wire.encode_time(fixing.as_of),
         price=wire.plain(shown_price(fixing)),
         inverse=wire.plain(shown_price(fixing, inverse=True)),
         value=wire.plain(leg.value) if leg else None,
