@@ -13,6 +13,7 @@ from zipfile import ZipFile
 import pytest
 
 from tests.tools import pictures, tables
+from tests.tools.bench.widget import MOST_BYTES
 from ticker import wire
 from ticker.rates.model import Status
 
@@ -72,6 +73,16 @@ def test_every_attribute_is_in_the_docs() -> None:
         words = re.fullmatch(r"/\^\(([a-z|]+)\)\$/", form)
         for word in words[1].split("|") if words else ():
             assert f"`{word}`" in rows[name][1]
+
+
+def test_the_limit_of_the_script_is_in_the_docs() -> None:
+    assert f"at most {MOST_BYTES:,} bytes" in " ".join(text_of("ticker/docs/contributing.md").split())
+
+
+def test_the_switches_are_named_in_the_docs() -> None:
+    rows = [row[0] for row in rows_of("embedding.md", "attribute") if row[2] == "off"]
+
+    assert f"- {', '.join(rows[:-1])} and {rows[-1]} are switches." in text_of("ticker/docs/embedding.md")
 
 
 def test_the_default_speed_is_in_the_docs() -> None:

@@ -47,7 +47,8 @@ def spoken(code: str, language: str) -> str | None:
 
 def name(code: str, language: str) -> str:
     """The name that is shown. Raises LookupError if nobody knows the currency."""
-    ways = (reviewed()[language].get(code), spoken(code, language), spoken(code, "ru"), spoken(code, "en"))
+    own: str | None = reviewed()[language].get(code)
+    ways = (own, spoken(code, language), spoken(code, "ru"), spoken(code, "en"))
     for found in filter(None, ways):
         return found
     raise LookupError(f"names.toml: CLDR has no {code}, give it a name in every language")

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from tests import services
-from tests.browsers import ChromiumPage, engine
+from tests.browsers import Chromium, engine
 
 DOCS = Path(__file__).parents[2] / "ticker" / "docs"
 PICTURES = {"line.png": "#line", "board.png": "table:has(#quotes)"}
@@ -33,18 +33,18 @@ async def take(folder: Path) -> None:
             asyncio.timeout(SECONDS),
             services.running(Path(path), "demo", *data) as service,
             engine("chromium") as chromium,
-            chromium.page(width=WIDTH, height=900, device_scale_factor=SCALE) as page,
         ):
-            assert isinstance(page, ChromiumPage)
-            await page.tab.emulate_media(color_scheme="light")
-            await page.preload(AT_ITS_START)
-            await page.open(service.url)
-            for fact in (SHOWS, DRAWN):
-                while not await page.tab.evaluate(fact):
-                    await asyncio.sleep(0.1)
-            await asyncio.sleep(1)  # the line is at rest only when its texts have their widths
-            for name, selector in PICTURES.items():
-                await page.tab.locator(selector).screenshot(path=folder / name)
+            assert isinstance(chromium, Chromium)
+            async with chromium.page(width=WIDTH, height=900, device_scale_factor=SCALE) as page:
+                await page.tab.emulate_media(color_scheme="light")
+                await page.preload(AT_ITS_START)
+                await page.open(service.url)
+                for fact in (SHOWS, DRAWN):
+                    while not await page.tab.evaluate(fact):
+                        await asyncio.sleep(0.1)
+                await asyncio.sleep(1)  # the line is at rest only when its texts have their widths
+                for name, selector in PICTURES.items():
+                    await page.tab.locator(selector).screenshot(path=folder / name)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
 
-import brotli  # type: ignore[import-untyped]
+import brotli
 from aiohttp import web
 
 Coding = Literal["br", "gzip", "identity"]

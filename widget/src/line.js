@@ -32,7 +32,7 @@ const WIDEN_EVERY_MS = 500;
 const MARGIN_PX = 16;
 
 /**
- * A closure and no class: private fields would be a hundred of the 8,704 bytes.
+ * A closure and no class: private fields would cost a hundred bytes.
  *
  * @param {(width: number) => void} needs is told the px that the widest item takes
  */

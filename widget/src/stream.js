@@ -118,7 +118,7 @@ export function subscribe(server, subscriber) {
 /**
  * The connection of a page to a server; it lives as long as it has subscribers.
  *
- * A closure and no class: private fields would be a hundred of the 8,704 bytes.
+ * A closure and no class: private fields would cost a hundred bytes.
  *
  * @param {string} server
  */

@@ -101,7 +101,8 @@ class Load:
         readers, first, median, p99, last, size = await self._answer("done", seconds)
         if readers != self._armed or not readers:
             raise BenchError(f"{readers} of {self._armed} readers were left to get an update")
-        return Delivered(readers, *((each - made_ns) / 1e9 for each in (first, median, p99, last)), size)
+        first_s, median_s, p99_s, last_s = ((each - made_ns) / 1e9 for each in (first, median, p99, last))
+        return Delivered(readers, first_s, median_s, p99_s, last_s, size)
 
     async def deliver(
         self, update: Callable[[], Awaitable[None]], seconds: float = ANSWER_SECONDS

@@ -161,7 +161,7 @@ class Peers:
     ) -> AsyncIterator[Server]:
         """Run a server whose updates are of so many symbols; the settings are ours alone."""
         if name == OURS:
-            running = self._ours(settings, symbols)
+            running: AbstractAsyncContextManager[Server] = self._ours(settings, symbols)
         else:
             running = self._starts[name](await self.payload(symbols))
         async with running as server:

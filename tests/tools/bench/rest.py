@@ -9,7 +9,7 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -94,7 +94,7 @@ async def tables(*, quick: bool) -> list[Table]:
     """The benchmark's table; `quick`: of a shorter time."""
     seconds = 10 if quick else 100
     found = {count: await share(count, seconds) for count in (5, 200)}
-    rows = [
+    rows: list[Sequence[str]] = [
         (str(count), f"{service_share:.3f}", f"{redis:.3f}")
         for count, (service_share, redis) in found.items()
     ]

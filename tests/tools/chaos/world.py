@@ -290,7 +290,7 @@ async def _serving(settings: Settings, count: int) -> AsyncIterator[tuple[int, W
             settings,
             settings.redis.url,
             enabled=(),
-            notice="",
+            demo=False,
             memory=memory,
             tally=tally,
         )
