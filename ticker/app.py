@@ -8,20 +8,22 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ticker import __version__, check, streams, workers
+from ticker import backup as backups
+from ticker.backup import BackupFailed
 from ticker.board import Board
 from ticker.config import ConfigError, Settings, SourceSettings
 from ticker.demo import NOTICE, Banks, DemoClock
 from ticker.edge import Edge, refuse_too_few_files
 from ticker.edge.admin import administering
-from ticker.embedded import embedded, running
+from ticker.embedded import embedded, has_data, running
 from ticker.fetch import in_words
 from ticker.metrics import Tally, shared_memory
 from ticker.poll import Clock, NobodyAnswered, Poller, WallClock
@@ -133,7 +135,7 @@ async def serve(
     ):
         if replay:
             await _resume(replay, store)
-        _record_version(settings)
+        _record_version(settings, __version__)
         front = _Front(
             settings, edge_store, url, replay.told if replay else WallClock().now, demo=replay is not None
         )
@@ -191,11 +193,11 @@ class _Polling:
             self.poller = self._make(self._settings)
 
 
-def _record_version(settings: Settings) -> None:
-    """Record our version in a file, so that it can be read without the embedded server."""
+def _record_version(settings: Settings, version: str) -> None:
+    """Record the version in a file, so that it can be read without the embedded server."""
     if settings.redis.url == "embedded":
         with suppress(OSError):  # the store reports a full disk
-            (_data_dir(settings) / "version").write_text(f"{__version__}\n")
+            (_data_dir(settings) / "version").write_text(f"{version}\n")
 
 
 class _Front:
@@ -286,10 +288,15 @@ def _poller(
         store,
         new_desk=lambda: new_desk(settings, sources),
         clock=clock or WallClock(),
-        owner=f"{socket.gethostname()}:{os.getpid()}",
+        owner=_owner(),
         alone=settings.redis.url == "embedded",
         board=board,
     )
+
+
+def _owner() -> str:
+    """The name of this process for others."""
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 async def demo(settings: Settings, *, every: float) -> None:
@@ -379,6 +386,60 @@ async def backfill(settings: Settings, days: int) -> str:
         except (LeaseLost, ExceptionGroup) as error:  # another process took the lease, or Redis is gone
             cause = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
             raise OrderFailed(f"stopped early: {cause}; the rates received so far are stored") from None
+
+
+async def backup(settings: Settings, file: Path) -> str:
+    """
+    Write everything that is kept to a file, whether a service runs or not; return what it has.
+
+    Raises BackupFailed, NotWritten, ConfigError or EmbeddedServerError.
+    """
+    async with _redis_with_data(settings) as url, _store(url, settings) as store:
+        with _stoppable():
+            return await backups.backup(store, file)
+
+
+async def restore(settings: Settings, file: Path) -> str:
+    """
+    Write a backup to the Redis of these settings, which must have no data; return what was restored.
+
+    Raises BackupFailed, NotSealed, ConfigError or EmbeddedServerError; then nothing was changed.
+    """
+    seconds, alone = settings.redis.lease_seconds, settings.redis.url == "embedded"
+    with backups.checked(file) as sheet:
+        async with _redis_url(settings) as url, _store(url, settings) as store:
+            with _stoppable():
+                words = await backups.restore(store, sheet, owner=_owner(), seconds=seconds, alone=alone)
+                _record_version(settings, sheet.version)
+                return words
+
+
+@asynccontextmanager
+async def _redis_with_data(settings: Settings) -> AsyncIterator[str]:
+    """The address of Redis; for `embedded`, of the server that runs, or of one that is started here."""
+    directory = _data_dir(settings)
+    if settings.redis.url == "embedded" and (url := await running(directory)):
+        yield url
+        return
+    if settings.redis.url == "embedded" and not has_data(directory):
+        raise BackupFailed(f"{directory} has no data: check redis.data_dir")
+    async with _redis_url(settings) as url:
+        yield url
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C end a command in order. Raises BackupFailed."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    for each in workers.SIGNALS:
+        loop.add_signal_handler(each, task.cancel if task else loop.stop)
+    try:
+        yield
+    except asyncio.CancelledError:
+        raise BackupFailed("it was stopped, and nothing was changed") from None
+    finally:
+        for each in workers.SIGNALS:
+            loop.remove_signal_handler(each)
 
 
 async def last_version(settings: Settings) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ticker import __version__, app, logs, streams, watch, workers
+from ticker.backup import BackupFailed
 from ticker.config import (
     Arguments,
     ConfigError,
@@ -23,6 +24,7 @@ from ticker.config import (
 from ticker.edge import PortBusy, TooFewFiles
 from ticker.embedded import EmbeddedServerError
 from ticker.reload import Reload
+from ticker.sealed import NotSealed, NotWritten
 from ticker.workers import WorkerFailed
 
 log = logging.getLogger(__name__)
@@ -42,8 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options) or 0)
     except (
+        BackupFailed,
         ConfigError,
         EmbeddedServerError,
+        NotSealed,
+        NotWritten,
         PortBusy,
         TooFewFiles,
         WorkerFailed,
@@ -52,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         watch.Unreachable,
     ) as error:
         logs.fail(f"ticker {options.command}: {error}")
-        return MISUSED if isinstance(error, ConfigError) else FAILED
+        return MISUSED if isinstance(error, ConfigError | NotSealed) else FAILED
     except KeyboardInterrupt:
         return FAILED
     except Exception as error:
@@ -82,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_questions(commands)
     _add_orders(commands)
+    _add_backups(commands)
     _add_config(commands)
     _add_logs(parser, form="text", level="info")
     # Hidden from the help: `serve` starts its workers with it.
@@ -145,6 +151,19 @@ def _add_orders(commands: Commands) -> None:
 
     for command in (backfill, confirm, hold):
         command.add_argument("--config", type=Path, metavar="FILE", help=_CONFIG_HELP)
+
+
+def _add_backups(commands: Commands) -> None:
+    backup = commands.add_parser("backup", help="write everything that is kept to a file")
+    backup.set_defaults(run=_backup)
+    restore = commands.add_parser("restore", help="read a backup into a Redis without data")
+    restore.set_defaults(run=_restore)
+    for command in (backup, restore):
+        command.add_argument("file", type=Path, metavar="FILE", help="the file of the backup")
+        command.add_argument("--config", type=Path, metavar="FILE", help=_CONFIG_HELP)
+        command.add_argument(
+            "--data-dir", type=Path, metavar="DIR", help="the folder of an embedded Redis (redis.data_dir)"
+        )
 
 
 def _serve(options: argparse.Namespace) -> None:
@@ -211,6 +230,23 @@ def _backfill(options: argparse.Namespace) -> None:
 
 def _decide(options: argparse.Namespace) -> None:
     streams.tell(app.run(app.order(_settings(options), options.command, options.symbol)))
+
+
+def _backup(options: argparse.Namespace) -> None:
+    streams.tell(app.run(app.backup(_settings_of_data(options), options.file)))
+
+
+def _restore(options: argparse.Namespace) -> None:
+    streams.tell(app.run(app.restore(_settings_of_data(options), options.file)))
+
+
+def _settings_of_data(options: argparse.Namespace) -> Settings:
+    """The settings of the command's file; with `--data-dir`, for the embedded Redis of that folder."""
+    settings = _settings(options)
+    if options.data_dir is None:
+        return settings
+    redis = settings.redis.model_copy(update={"url": "embedded", "data_dir": str(options.data_dir)})
+    return settings.model_copy(update={"redis": redis})
 
 
 def _worker(options: argparse.Namespace) -> None:

@@ -169,6 +169,11 @@ async def running(data_dir: Path) -> str | None:
     return "unix://" + quote(str(socket)) if await _answers(socket) else None
 
 
+def has_data(data_dir: Path) -> bool:
+    """Whether some server wrote its data into this folder."""
+    return any((data_dir / name).exists() for name in ("server.json", *DATA))
+
+
 class EmbeddedServer:
     """
     The running server. Its process may be replaced; its address never changes.

@@ -298,10 +298,12 @@ class Outbox:
         waiting = self.waiting
         documents = _first(waiting.documents.values(), DOCUMENTS_AT_ONCE)
         if len(documents) < len(waiting.documents):
-            return Batch(documents=documents, after=self.written, anew=self._anew)
+            return Batch(documents=documents, after=self.written, anew=self._anew, partial=True)
         entries = _first(sorted(waiting.entries.values(), key=lambda each: each.number), ENTRIES_AT_ONCE)
         if len(entries) < len(waiting.entries):
-            return Batch(documents=documents, entries=entries, after=self.written, anew=self._anew)
+            return Batch(
+                documents=documents, entries=entries, after=self.written, anew=self._anew, partial=True
+            )
         return Batch(
             quotes=tuple(waiting.quotes.values()),
             fixings=tuple(waiting.fixings.values()),

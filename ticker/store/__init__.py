@@ -14,9 +14,9 @@ from typing import Literal
 from ticker.rates.model import Cursor
 from ticker.store import lua
 from ticker.store.batch import Batch, as_order, written_keys
+from ticker.store.copies import Copies
 from ticker.store.errors import UNAVAILABLE, Behind, LeaseLost, Refused, condition, is_refusal, public
 from ticker.store.leases import Leases
-from ticker.store.ledger import Ledger
 from ticker.store.orders import Done, Order, Orders
 from ticker.store.quotes import Publication, Quotes, Snapshot
 from ticker.store.widgets import Scripts
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 
-class Store(Leases, Orders, Scripts, Quotes, Ledger):
+class Store(Leases, Orders, Scripts, Quotes, Copies):
     """Everything that the service reads and writes in Redis. `write` is the poller's only write."""
 
     def __init__(

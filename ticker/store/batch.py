@@ -37,6 +37,8 @@ class Batch:
     """The answers to operators' orders, by rising ids. An order that has an answer keeps it."""
     anew: bool = False
     """Whether the ledger and the documents are emptied first: set in the first part of a rewrite."""
+    partial: bool = False
+    """Whether another step follows, with what belongs to these events: a backup waits for it."""
     took_over: bool = False
     """Whether the ledger now has the data of an earlier version, so that the old data is deleted."""
 
@@ -86,6 +88,7 @@ def as_order(batch: Batch) -> dict[str, Any]:
         "answers_kept": ORDERS_KEPT,
         "outcomes": [outcome.model_dump_json() for outcome in batch.outcomes],
         "anew": batch.anew,
+        "partial": batch.partial,
         "took_over": batch.took_over,
     }
 

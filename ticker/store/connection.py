@@ -81,15 +81,28 @@ class Connected:
         except (AttributeError, TypeError, ValueError, LookupError) as error:
             raise ConnectionError(f"the server there is not a Redis: {error}") from None
 
-    async def _run(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        """Run one of the scripts on the keys of these names. Raises LeaseLost or Behind if it says so."""
+    async def _run(
+        self,
+        script: str,
+        keys: Sequence[str],
+        args: Sequence[Any],
+        *,
+        client: clients.Client | None = None,
+        seconds: float | None = None,
+    ) -> Any:
+        """
+        Run one of the scripts on the keys of these names.
+
+        Without `client`, the answer is text. Raises LeaseLost or Behind if the script says so.
+        """
         told = [len(keys), *(self._key(name) for name in keys), *args]
+        client = client or self._writing.commands
         try:
-            async with self._in_time():
+            async with self._in_time(seconds):
                 try:
-                    return await self._writing.commands.execute_command("EVALSHA", _sha1(script), *told)
+                    return await client.execute_command("EVALSHA", _sha1(script), *told)
                 except NoScriptError:
-                    return await self._writing.commands.execute_command("EVAL", script, *told)
+                    return await client.execute_command("EVAL", script, *told)
         except ResponseError as error:
             text = str(error)
             if "LEASELOST" in text:

@@ -47,12 +47,12 @@ class Ledger(Connected):
         """The number of the last event that was written; 0 if none was."""
         try:
             async with self._in_time():
-                info: Any = await self._writing.commands.xinfo_stream(self._key("ledger"))
+                info: Any = await self._writing.bytes.xinfo_stream(self._key("ledger"))
         except ResponseError as error:
             if "no such key" in str(error):
                 return 0
             raise
-        return Cursor.parse(info["last-generated-id"]).epoch
+        return Cursor.parse(info["last-generated-id"].decode()).epoch
 
     async def documents(self) -> dict[str, Document]:
         """Every document, by its SHA-256. Unreadable ones are skipped."""

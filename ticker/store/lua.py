@@ -22,19 +22,8 @@ local function wrote(poller, lease)
 end
 """
 
-# Checks everything first, then writes: neither MULTI nor Lua rolls back.
-# KEYS: stream, latest, leader, fence, ledger, documents, documents:about, memory, answers, poller, then one
-# history key for each symbol, then one key for each of `outcomes`. ARGV: the JSON object that Store.write
-# builds, then the bytes of each of its `documents`. Returns the cursor of the last publication.
-# A server's replication id is new after each promotion and each start. Then readers may have seen cursors
-# that this server never got. It is noted with each publication, in the hash `poller`.
-WRITE = (
-    HOLDS
-    + """
-local order = cjson.decode(ARGV[1])
-if not holds(KEYS[3], KEYS[4], order.lease) then
-  return redis.error_reply('LEASELOST another poller holds the lease')
-end
+# The last id of a stream, as two numbers, and its length.
+ENDING = """
 local function ending(key)
   local first, second, length = 0, 0, 0
   if redis.call('EXISTS', key) == 1 then
@@ -49,6 +38,22 @@ local function ending(key)
     end
   end
   return first, second, length
+end
+"""
+
+# Checks everything first, then writes: neither MULTI nor Lua rolls back.
+# KEYS: stream, latest, leader, fence, ledger, documents, documents:about, memory, answers, poller, then one
+# history key for each symbol, then one key for each of `outcomes`. ARGV: the JSON object that Store.write
+# builds, then the bytes of each of its `documents`. Returns the cursor of the last publication.
+# A server's replication id is new after each promotion and each start. Then readers may have seen cursors
+# that this server never got. It is noted with each publication, in the hash `poller`.
+WRITE = (
+    HOLDS
+    + ENDING
+    + """
+local order = cjson.decode(ARGV[1])
+if not holds(KEYS[3], KEYS[4], order.lease) then
+  return redis.error_reply('LEASELOST another poller holds the lease')
 end
 local epoch, sequence, length = ending(KEYS[1])
 local behind = epoch < order.seen[1] or (epoch == order.seen[1] and sequence < order.seen[2])
@@ -142,7 +147,32 @@ for _, row in ipairs(order.answers) do
     answered, place = first, second
   end
 end
+redis.call('HSET', KEYS[10], 'partial', order.partial and 1 or 0)
 return string.format('%.0f-%.0f', epoch, sequence)
+"""
+)
+
+# KEYS: ledger, poller, stream, then any others. ARGV: the form of each of these. Returns the last id of the
+# ledger, its length, whether it is partial, the epoch, and the contents of the others.
+MOMENT = (
+    ENDING
+    + """
+local first, second, length = ending(KEYS[1])
+local found = {}
+for i, form in ipairs(ARGV) do
+  local key = KEYS[3 + i]
+  if form == 'stream' then
+    found[i] = redis.call('XRANGE', key, '-', '+')
+  elseif form == 'hash' then
+    found[i] = redis.call('HGETALL', key)
+  elseif form == 'sorted' then
+    found[i] = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
+  else
+    found[i] = redis.call('GET', key)
+  end
+end
+local partial = redis.call('HGET', KEYS[2], 'partial') or '0'
+return {string.format('%.0f-%.0f', first, second), length, partial, (ending(KEYS[3])), found}
 """
 )
 
@@ -189,6 +219,33 @@ RELEASE = (
 if not holds(KEYS[1], KEYS[2], ARGV[1]) then return end
 redis.call('INCR', KEYS[2])
 redis.call('DEL', KEYS[1])
+"""
+)
+
+# Checks everything first, then renames. May be repeated: the second time it finds its own mark.
+# KEYS: leader, fence, poller, then the keys of a restore, then the same keys as staged. ARGV: lease.
+COMMIT = (
+    HOLDS
+    + """
+if redis.call('HGET', KEYS[3], 'restored') == ARGV[1] then return end
+if not holds(KEYS[1], KEYS[2], ARGV[1]) then
+  return redis.error_reply('LEASELOST another poller holds the lease')
+end
+local count = (#KEYS - 3) / 2
+for i = 4, 3 + count do
+  if redis.call('EXISTS', KEYS[i]) == 1 then
+    return redis.error_reply('TAKEN another process wrote ' .. KEYS[i])
+  end
+  if redis.call('EXISTS', KEYS[count + i]) == 0 then
+    return redis.error_reply('GONE another process deleted ' .. KEYS[count + i])
+  end
+end
+for i = 4, 3 + count do
+  redis.call('PERSIST', KEYS[count + i])
+  redis.call('RENAME', KEYS[count + i], KEYS[i])
+end
+local here = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)') or ''
+redis.call('HSET', KEYS[3], 'server', here, 'restored', ARGV[1])
 """
 )
 
