@@ -47,8 +47,8 @@ STATUSES: Mapping[Status, str] = {
     "unconfirmed": "A newer rate is doubted or refused, no witness has confirmed this one, or an operator "
     "put the quote on hold.",
     "fallback": "The rate of another source, because the authority has none or a late one.",
-    "stale": "The rate is late, and no other source has a newer one; or the authority has repeated it for "
-    "five working days. Sent from `due_at` on.",
+    "stale": "The rate is late, and no other source has a newer one: sent from `due_at` on. Or the authority "
+    "has repeated it for five working days.",
 }
 """What each status means."""
 
@@ -108,7 +108,10 @@ class QuoteMessage(_Message):
     inverse: Positive
     """Units of the symbol's first currency for one unit of its second: som for one dollar."""
     previous: Positive | None
-    """The price in the publication before, of the same source, in the units of `price`. Null if unknown."""
+    """
+    The price in the publication before, of the same source, in the units of `price`. Null if unknown. For a
+    peg, the peg itself.
+    """
     change: Number | None
     """`price` minus `previous`, in units of the symbol's second currency."""
     change_percent: Number | None
