@@ -248,7 +248,7 @@ METRICS = (
         help="Starts of these processes. More than server.workers if one died.",
         counts={"": Count.STARTS},
     ),
-    Metric(name="ticker_redis_up", help="1 if Redis answers, otherwise 0."),
+    Metric(name="ticker_redis_up", help="1 if the Redis that this process reads answers, otherwise 0."),
     Metric(
         name="ticker_last_write_timestamp_seconds",
         help="Time of the polling process's last write to Redis, by Redis's clock, in seconds since 1970.",

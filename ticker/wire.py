@@ -47,8 +47,8 @@ STATUSES: Mapping[Status, str] = {
     "unconfirmed": "A newer rate is doubted or refused, no witness has confirmed this one, or an operator "
     "put the quote on hold.",
     "fallback": "The rate of another source, because the authority has none or a late one.",
-    "stale": "The rate is late, and no other source has a newer one: sent from `due_at` on. Or the authority "
-    "has repeated it for five working days.",
+    "stale": "The rate is late, and no other source has a newer one. Or the authority has repeated it for "
+    "five working days.",
 }
 """What each status means."""
 
