@@ -19,8 +19,9 @@ from ticker import __version__, assets, schemas, wire
 from ticker.answers import FixingAnswer, HistoryAnswer, ProblemAnswer, encode
 from ticker.edge import query
 from ticker.line import NARROWEST, WIDEST, Form, Theme
+from ticker.protocol import CloseCode
 from ticker.rates.model import Pair
-from ticker.wire import BadFrame, CloseCode
+from ticker.wire import BadFrame
 from ticker.wording import MOST_DIGITS
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import Any, get_args
 import pytest
 
 from ticker import assets, line, schemas
-from ticker.wire import CloseCode
+from ticker.protocol import CloseCode
 from ticker.wording import Direction
 
 SOURCES = Path(__file__).parent.parent / "widget" / "src"

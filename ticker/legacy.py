@@ -16,7 +16,7 @@ from itertools import groupby
 
 from pydantic import BaseModel, ConfigDict
 
-from ticker import wire
+from ticker.protocol import decode_moment
 from ticker.rates.calendar import ONE_DAY, spans
 from ticker.rates.events import Baseline, Empty, Event, Order, Said, Verdict
 from ticker.rates.model import Fixing, Pair, Quote, Rate
@@ -85,7 +85,7 @@ class _HeldText(_Text):
     def held(self) -> LegacyHeld:
         return LegacyHeld(
             fixing=self.fixing.fixing(),
-            first_seen=wire.decode_moment(self.first_seen),
+            first_seen=decode_moment(self.first_seen),
             earlier=tuple(each.fixing() for each in self.earlier),
         )
 

@@ -21,6 +21,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from ticker import wire
+from ticker.protocol import decode_time
 from ticker.rates.events import (
     Asked,
     Baseline,
@@ -59,7 +60,7 @@ class LegRecord(_Record):
             pair=Pair.parse(self.pair),
             value=Decimal(self.value),
             nominal=self.nominal,
-            as_of=wire.decode_time(self.as_of),
+            as_of=decode_time(self.as_of),
         )
 
 
@@ -128,7 +129,7 @@ def _read_leg(text: str, source: str, day: date) -> Rate:
         pair=Pair(base, quote),
         value=Decimal(value),
         nominal=int(nominal or 1),
-        as_of=wire.decode_time(moment) if moment else day,
+        as_of=decode_time(moment) if moment else day,
     )
 
 

@@ -28,9 +28,8 @@ from ticker.answers import (
 )
 from ticker.assets import FINGERPRINT, languages
 from ticker.line import NARROWEST, WIDEST
+from ticker.protocol import CLOSES, COME_BACK
 from ticker.wire import (
-    CLOSES,
-    COME_BACK,
     ErrorMessage,
     HeartbeatMessage,
     SnapshotMessage,

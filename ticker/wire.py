@@ -1,4 +1,4 @@
-"""Stream protocol 1: the frames and quotes as JSON text, encode and decode, close codes. Pure."""
+"""Stream protocol 1, the server's side: the frames and quotes as JSON text, encode and decode. Pure."""
 
 from __future__ import annotations
 
@@ -7,39 +7,13 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from enum import IntEnum
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from ticker.protocol import read_quote
 from ticker.rates.inverted import inverted
 from ticker.rates.model import Announcement, Cursor, Pair, Quote, Selection, Status, both_ways
-
-
-class CloseCode(IntEnum):
-    """Why the server ends a stream. `CLOSES` has the words; after those in `COME_BACK`, clients reconnect."""
-
-    GOING_AWAY = 1001
-    PROTOCOL_ERROR = 1002
-    INVALID_DATA = 1007
-    TOO_BIG = 1009
-    TRY_AGAIN_LATER = 1013
-    BAD_REQUEST = 4400
-    SILENT = 4408
-
-
-CLOSES = {
-    CloseCode.GOING_AWAY: "The server is stopping.",
-    CloseCode.PROTOCOL_ERROR: "A frame violates RFC 6455.",
-    CloseCode.INVALID_DATA: "A text message is not UTF-8.",
-    CloseCode.TOO_BIG: "A message is too long.",
-    CloseCode.TRY_AGAIN_LATER: "The client read too slowly, or sent too many messages.",
-    CloseCode.BAD_REQUEST: "The address is wrong, a frame is binary, or three frames in a row are wrong.",
-    CloseCode.SILENT: "The client did not answer pings.",
-}
-COME_BACK = (CloseCode.GOING_AWAY, CloseCode.TRY_AGAIN_LATER, CloseCode.SILENT)
-"""Clients reconnect after a random delay. All others are final."""
-
 
 STATUSES: Mapping[Status, str] = {
     "live": "The authority's rate that holds today. On Sunday this is the rate that the bank set on Friday.",
@@ -228,19 +202,6 @@ def encode_moment(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def decode_time(text: str) -> date:
-    """Read a day or an instant. Raises ValueError."""
-    return date.fromisoformat(text) if len(text) == 10 else decode_moment(text)
-
-
-def decode_moment(text: str) -> datetime:
-    """Read an instant. Raises ValueError, also for one without a time zone."""
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        raise ValueError(f"{text!r} has no time zone")
-    return at
-
-
 def encode_quote(quote: Quote) -> str:
     """The JSON object of a quote, compact."""
     return QuoteMessage(
@@ -267,28 +228,8 @@ def encode_quote(quote: Quote) -> str:
 
 def decode_quote(text: str) -> Quote:
     """Read the JSON object of a quote. Raises ValueError if it is not one."""
-    message = QuoteMessage.model_validate_json(text)
-    return Quote(
-        symbol=Pair.parse(message.symbol),
-        price=Decimal(message.price),
-        inverse=Decimal(message.inverse),
-        previous=_decimal(message.previous),
-        change=_decimal(message.change),
-        change_percent=_decimal(message.change_percent),
-        as_of=decode_time(message.as_of),
-        source=message.source,
-        # Earlier versions did not write it.
-        source_name=message.source_name or message.source,
-        status=message.status,
-        published_at=decode_moment(message.published_at),
-        value=_decimal(message.value),
-        nominal=message.nominal,
-        direction=Pair.parse(message.direction) if message.direction else None,
-        next=_decode_announcement(message.next) if message.next else None,
-        corrected=message.corrected,
-        due_at=None if message.due_at is None else decode_moment(message.due_at),
-        source_site=message.source_site,
-    )
+    QuoteMessage.model_validate_json(text)
+    return read_quote(json.loads(text))
 
 
 def encode_inverted(text: str) -> str:
@@ -299,12 +240,6 @@ def encode_inverted(text: str) -> str:
 def _encode_announcement(coming: Announcement) -> AnnouncementMessage:
     return AnnouncementMessage(
         price=plain(coming.price), inverse=plain(coming.inverse), as_of=encode_time(coming.as_of)
-    )
-
-
-def _decode_announcement(message: AnnouncementMessage) -> Announcement:
-    return Announcement(
-        price=Decimal(message.price), inverse=Decimal(message.inverse), as_of=decode_time(message.as_of)
     )
 
 
@@ -431,7 +366,3 @@ def decode_quotes(text: str) -> tuple[Quote, ...]:
 
 def _plain(number: Decimal | None) -> str | None:
     return None if number is None else plain(number)
-
-
-def _decimal(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)

@@ -16,7 +16,8 @@ from ticker.config.keys import ROOT, SINCE, Leaf, Table
 from ticker.config.show import toml
 from ticker.edge.query import EVERYWHERE
 from ticker.metrics import METRICS
-from ticker.wire import CLOSES, COME_BACK, STATUSES, AnnouncementMessage, QuoteMessage
+from ticker.protocol import CLOSES, COME_BACK
+from ticker.wire import STATUSES, AnnouncementMessage, QuoteMessage
 
 DOCS = Path(__file__).parents[2] / "ticker" / "docs"
 _PLACE = re.compile(r"(?<=<!-- table: )(\w+)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)

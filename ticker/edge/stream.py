@@ -28,8 +28,9 @@ from ticker.edge.framing import EVENTS, WEBSOCKET, Framing, frame
 from ticker.edge.mirror import Awaited, Delta, Mirror, Row
 from ticker.edge.sockets import Sockets
 from ticker.metrics import Count, Tally
+from ticker.protocol import CloseCode
 from ticker.rates.model import Cursor, Pair, Selection, both_ways
-from ticker.wire import BadFrame, CloseCode
+from ticker.wire import BadFrame
 
 TICK_SECONDS = 0.1
 """Seconds for one slot of the wheel."""

@@ -15,8 +15,8 @@ from ticker.edge.listening import listeners
 from ticker.edge.port import Port
 from ticker.edge.stream import NOTHING, Broadcast, Subscriber
 from ticker.metrics import Tally
+from ticker.protocol import CloseCode
 from ticker.rates.model import Cursor, Pair
-from ticker.wire import CloseCode
 
 LARGEST = 1 << 24
 """Bytes of the largest message that the suite sends."""

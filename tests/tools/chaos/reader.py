@@ -19,7 +19,7 @@ from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-from ticker.wire import COME_BACK, CloseCode
+from ticker.protocol import COME_BACK, CloseCode
 
 from .judge import Connection, Message, Quote
 
