@@ -102,7 +102,7 @@ async def running(
     settings = Settings(
         symbols=symbols,
         label=label,
-        server=ServerSettings(port=0, **server),
+        server=ServerSettings(**{"port": 0, **server}),
         limits=LimitSettings(**{"messages_per_second": 1000, **limits}),
     )
     enabled = frozenset({"nbkr", "nbk"})

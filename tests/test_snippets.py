@@ -138,6 +138,7 @@ def here(code: str, service: Service) -> str:
     for written, meant in (
         ("https://HOST", service.url.rstrip("/")),
         ("wss://HOST", service.url.rstrip("/").replace("http", "ws", 1)),
+        ("http://127.0.0.1:8080", service.url.rstrip("/")),
         ("ticker.HASH.js", assets.address(assets.fingerprint(script))),
         ("sha384-...", assets.integrity(script)),
     ):
@@ -229,12 +230,15 @@ def test_a_command_in_a_sentence_exists(command: str) -> None:
 @of("python")
 @pytest.mark.redis
 @together
-async def test_a_python_program_prints_quotes(snippet: Snippet, demo: Service, tmp_path: Path) -> None:
+async def test_a_python_program_prints_quotes(
+    snippet: Snippet, demo: Service, tmp_path: Path, short_path: Path
+) -> None:
     program = tmp_path / "program.py"
     program.write_text(here(snippet.code, demo))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-u", "-W", "error", str(program)),
         cwd=tmp_path,
+        env=environment(short_path),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
