@@ -1,16 +1,37 @@
-"""The line as text: the format that the widget has too."""
+"""What a terminal shows of a service: the line, and `ticker watch` in a real pseudo-terminal and in pipes."""
 
 from __future__ import annotations
 
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from stage import answer, site
+import services
+from reader import five
+from services import ROOT
+from stage import answer, frame_holds_to_the_schema, site, until
+from terminal import Terminal, terminal
+from test_edge import Site, running
 
 from ticker import watch, wire
-from ticker.rates.model import Pair, Quote
+from ticker.rates.model import Announcement, Pair, Quote
+from ticker.store import Store
+from ticker.watch import questions, screen
+
+if TYPE_CHECKING:
+    from tests.conftest import FixingOf, Publisher, QuoteOf
 
 
 def quote(code: str, price: str, percent: str | None) -> Quote:
@@ -108,7 +129,7 @@ SERVED = datetime(2026, 11, 27, 18, 5, tzinfo=UTC)
     ],
 )
 def test_the_time_is_read_from_the_answer(headers: dict[str, str], expected: datetime | None) -> None:
-    assert watch.served_at(headers) == expected
+    assert questions.served_at(headers) == expected
 
 
 @pytest.mark.parametrize(
@@ -129,3 +150,319 @@ async def test_a_quote_is_stale_from_its_due_moment_on_by_the_server_s_time(
     headers = {"Content-Type": "application/json", "Date": date, "Age": age}
     async with site(answer(body, **headers)) as url:
         assert [quote.status for quote in await watch.quotes(url)] == statuses
+
+
+# `ticker watch` in a terminal.
+
+CTRL_C = b"\x03"
+SHOW_CURSOR, LEAVE_SCREEN = b"\x1b[?25h", b"\x1b[?1049l"
+HEAD = "Pair          Price  Change  30 days  Status  Age  As of       Source"
+
+
+@pytest.fixture
+async def edge(store: Store, publisher: Publisher) -> AsyncIterator[Site]:
+    """A service with five quotes, which speaks again in five minutes."""
+    await publisher.say(*five())
+    async with running(store, heartbeat_seconds=300) as site:
+        await until(lambda: not site.broadcast.mirror.awaited)
+        yield site
+
+
+def watching(url: str, **options: Any) -> Any:
+    return terminal("ticker", "watch", "--url", url, **options)
+
+
+async def is_left_in_order(shown: Terminal) -> bool:
+    """Press Ctrl-C. It ends with 0, and gives the cursor and the screen back without another word."""
+    shown.press(CTRL_C)
+    code = await shown.ended()
+    await until(lambda: LEAVE_SCREEN in shown.written)
+    return code == 0 and shown.written.endswith(b"^C" + SHOW_CURSOR + LEAVE_SCREEN)
+
+
+@pytest.mark.redis
+async def test_the_table_of_a_demo_lives_through_a_killed_service(short_path: Path) -> None:
+    data = ("--every", "3", "--data-dir", f"{short_path}/data")
+    async with services.running(short_path, "demo", "--port", "0", *data) as first:
+        port, url = first.port, first.url
+        async with watching(url) as shown:
+            await shown.sees("live", "KGS/USD", "TMT/USD", "demo:NBKR", *"▁█")
+            assert shown.lines[0] == f"live  127.0.0.1:{port} demo"
+            assert re.split(r"\s{2,}", shown.lines[1]) == re.split(r"\s{2,}", HEAD)
+            prices = shown.text
+            await until(lambda: shown.text != prices)
+
+            first.process.kill()
+            await shown.sees("not connected", "next attempt", "refused", "KGS/USD")
+            async with services.running(short_path, "demo", "--port", port, *data):
+                await shown.sees("live", without="not connected")
+                days = set(re.findall(r"2026-\d\d-\d\d", shown.text))
+                await until(lambda: set(re.findall(r"2026-\d\d-\d\d", shown.text)) - days)
+
+                assert await is_left_in_order(shown)
+
+
+async def test_changes_have_a_colour_and_a_sign(edge: Site) -> None:
+    async with watching(edge.url) as shown:
+        await shown.sees("live", "+0.44%", "-0.44%", "UZS/USD")
+
+        assert [shown.colour_of(words) for words in ("+0.44%", "-0.44%", "0%", "live")] == [
+            *("green", "red", "default", "green")
+        ]
+        assert await is_left_in_order(shown)
+
+
+async def test_without_colours_the_signs_remain(edge: Site) -> None:
+    async with watching(edge.url, environment={"NO_COLOR": "1"}) as shown:
+        await shown.sees("live", "+0.44%", "-0.44%")
+
+        assert {cell.fg for row in shown.screen.buffer.values() for cell in row.values()} == {"default"}
+        assert b"\x1b[3" not in shown.written
+
+
+async def test_a_quote_that_changes_or_is_late_is_shown_at_once(
+    edge: Site, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=4)
+    async with watching(edge.url) as shown:
+        await shown.sees("live", "0.01144")
+        await publisher.say(quote_of("KGS", "80", due_at=due, status="fallback", source="openexchangerates"))
+        await shown.sees("0.01250", "fallback")
+        await shown.sees("stale")
+
+        assert shown.colour_of("stale") == "brown"
+
+
+async def test_a_narrow_terminal_has_fewer_columns_and_whole_figures(edge: Site) -> None:
+    async with watching(edge.url, columns=100) as shown:
+        heads = []
+        for columns in (100, 66, 56, 46, 36, 30, 24, 20):
+            shown.resize(columns, 24)
+            await until(lambda columns=columns: is_drawn(shown, columns))  # type: ignore[misc]
+            heads.append(re.split(r"\s{2,}", shown.lines[1]))
+            assert "0.00008342" in shown.text
+            assert "nbt.tj" in shown.text or columns < 30
+        shown.resize(12, 24)
+        await until(lambda: "0.00" in shown.text and not any("0.00008342" in line for line in shown.lines))
+        folded = "".join(line.split(" ")[-1] for line in shown.lines)
+
+    assert heads[0] == re.split(r"\s{2,}", HEAD)
+    assert [len(head) for head in heads] == sorted((len(head) for head in heads), reverse=True)
+    assert heads[-1] == ["Pair", "Price"]
+    assert [figure for figure in ("0.01144", "0.00008342", "0.28571") if figure not in folded] == []
+
+
+def is_drawn(shown: Terminal, columns: int) -> bool:
+    """Whether the table was drawn for this width."""
+    return len(shown.lines) > 5 and "TMT/USD" in shown.text and max(map(len, shown.lines)) <= columns
+
+
+async def test_a_low_terminal_says_how_many_pairs_it_lacks(edge: Site) -> None:
+    async with watching(edge.url, lines=6) as shown:
+        await shown.sees("live", "KGS/USD", "KZT/USD", "Not shown, for lack of room: 2")
+        assert "UZS/USD" not in shown.text
+
+        shown.resize(100, 7)
+        await shown.sees("UZS/USD", "TMT/USD", without="Not shown")
+
+
+async def test_a_pair_without_a_quote_is_there_with_the_reason(store: Store) -> None:
+    async with running(store, (Pair("KGS", "USD"),)) as site, watching(site.url) as shown:
+        await shown.sees("live", "waiting for rates", "KGS/USD  No process has polled yet")
+
+
+async def test_a_service_that_is_not_there_yet_is_waited_for() -> None:
+    async with watching("http://127.0.0.1:9", columns=60) as shown:
+        await shown.sees("not connected  127.0.0.1:9  next attempt", "waiting for rates")
+
+        assert await is_left_in_order(shown)
+
+
+async def test_a_terminal_that_is_dumb_gets_lines(edge: Site) -> None:
+    async with watching(edge.url, environment={"TERM": "dumb"}) as shown:
+        await shown.sees("KGS/USD = 0.01144 0%, 2026-05-22, NBKR")
+        shown.press(CTRL_C)
+
+        assert await shown.ended() == 0
+        assert b"\x1b" not in shown.written
+
+
+async def test_a_terminal_without_these_signs_gets_no_sparkline(edge: Site) -> None:
+    async with watching(edge.url, environment={"PYTHONIOENCODING": "latin-1"}) as shown:
+        await shown.sees("live", "KGS/USD", "Pair          Price  Change  Status")
+
+
+async def test_without_rich_it_says_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "rich.py").write_text("raise ModuleNotFoundError(\"No module named 'rich'\", name='rich')")
+    path = os.pathsep.join((str(tmp_path), str(ROOT)))
+
+    async with watching("http://127.0.0.1:9", environment={"PYTHONPATH": path}) as shown:
+        code = await shown.ended()
+        await shown.sees("pip install rich")
+
+    assert code == 1
+    assert " ".join(shown.lines).startswith("ticker watch: the table needs the package `rich`.")
+
+
+async def test_an_address_that_is_no_service_ends_it_in_words() -> None:
+    async with site(answer(b"", 404)) as url, watching(url) as shown:
+        code = await shown.ended()
+        await shown.sees(f"ticker watch: {url} answered 404: is this the address of the service?")
+
+    assert code == 1
+
+
+# In a pipe.
+
+
+@asynccontextmanager
+async def piped(*options: str) -> AsyncIterator[Process]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "ticker", "watch", *options),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.communicate()
+
+
+async def next_line(process: Process) -> str:
+    assert process.stdout
+    async with asyncio.timeout(60):
+        return (await process.stdout.readline()).decode()
+
+
+async def test_json_is_the_frames_each_at_once_and_over_an_outage(
+    store: Store, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    await publisher.say(*five())
+    async with running(store) as site:
+        process = piped("--url", site.url, "--json")
+        async with process as watched:
+            frames = [json.loads(await next_line(watched))]
+            await publisher.say(quote_of("KGS", "80"))
+            frames.append(json.loads(await next_line(watched)))
+            await site.stop()
+            await publisher.say(quote_of("KGS", "81"))
+            async with running(store, port=site.port, alone=False):
+                frames.append(json.loads(await next_line(watched)))
+            watched.terminate()
+            _, told = await watched.communicate()
+
+    for frame in frames:
+        frame_holds_to_the_schema(frame)
+    assert [frame["type"] for frame in frames] == ["snapshot", "update", "update"]
+    assert [[quote["inverse"] for quote in frame["quotes"]] for frame in frames[1:]] == [["80"], ["81"]]
+    assert watched.returncode == 0
+    assert "the server closed it: 1001" in told.decode()
+
+
+@pytest.mark.parametrize("options", [["--json"], []], ids=["json", "lines"])
+async def test_it_ends_when_nobody_reads_it_any_more(edge: Site, options: list[str]) -> None:
+    command = f'"$0" -m ticker watch --url {edge.url} "$@" | head -n 1; echo "${{PIPESTATUS[0]}}"'
+    process = await asyncio.create_subprocess_exec(
+        *("bash", "-c", command, sys.executable, *options),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    # The service says nothing more for five minutes.
+    async with asyncio.timeout(60):
+        out, _ = await process.communicate()
+
+    line, code = out.decode().splitlines()
+    assert "KGS/USD" in line
+    assert code == "0"
+
+
+async def test_a_full_disk_is_said(edge: Site) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", f'exec "$0" -m ticker watch --json --url {edge.url} >/dev/full', sys.executable),
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+    )
+    async with asyncio.timeout(60):
+        _, told = await process.communicate()
+
+    assert (process.returncode, told.decode()) == (
+        1,
+        "ticker watch: the output can't be written: No space left on device\n",
+    )
+
+
+async def test_each_change_is_a_line(store: Store, publisher: Publisher, quote_of: QuoteOf) -> None:
+    coming = Announcement(price=Decimal("0.0115"), inverse=Decimal("86.95"), as_of=date(2026, 5, 23))
+    symbols = (Pair("KGS", "USD"), Pair("TJS", "USD"))
+    await publisher.say(quote_of("KGS", "80", next=coming))
+    async with running(store, symbols) as site, piped("--url", site.url) as watched:
+        lines = [await next_line(watched)]
+        lines += [await next_line(watched)]
+        await publisher.say(quote_of("TJS", "10", source="nbt", change_percent=Decimal("-0.44")))
+        while "TJS/USD =" not in lines[-1]:
+            lines.append(await next_line(watched))
+
+    words = [line.partition("Z ")[2].rstrip("\n") for line in lines]
+    assert words[0] == "KGS/USD = 0.01250, 2026-05-22, 0.01150 from 2026-05-23, NBKR"
+    assert words[1].startswith("TJS/USD: ")
+    assert words[-1] == "TJS/USD = 0.10000 -0.44%, 2026-05-22, NBT (www.nbt.tj)"
+    assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ", line) for line in lines)
+
+
+# Its parts.
+
+
+@pytest.mark.parametrize(
+    ("prices", "bars"),
+    [
+        ([], ""),
+        (["1"], "▄"),
+        (["1", "1"], "▄▄"),
+        (["1", "2"], "▁█"),
+        (["3", "1", "2", "1.4"], "█▁▅▂"),
+        (["0.00008495", "0.00008496", "0.00008499"], "▁▃█"),
+    ],
+)
+def test_a_sparkline_goes_from_the_lowest_to_the_highest(prices: list[str], bars: str) -> None:
+    assert screen.sparkline([Decimal(price) for price in prices]) == bars
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (-5, "0 s"),
+        (0, "0 s"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (7199, "119 min"),
+        (7200, "2 h"),
+        (172800, "2 d"),
+    ],
+)
+def test_an_age_is_short(seconds: int, words: str) -> None:
+    published = MISSION[0].published_at
+
+    assert screen.age(MISSION[0], published + timedelta(seconds=seconds)) == words
+    assert screen.age(MISSION[0], None) == ""
+
+
+async def test_the_last_thirty_days_are_drawn_without_what_is_announced(
+    store: Store, publisher: Publisher, fixing_of: FixingOf, quote_of: QuoteOf
+) -> None:
+    today = datetime.now(UTC).date()
+    days = {-20: "80", -1: "81", 0: "82", 3: "83"}
+    fixings = [fixing_of("KGS", value, today + timedelta(days)) for days, value in days.items()]
+    await publisher.say(quote_of("KGS", "82", as_of=today), fixings=fixings)
+    async with running(store, (Pair("KGS", "USD"),)) as site:
+        histories = questions.Histories(site.url)
+        task = asyncio.ensure_future(histories.fetch())
+        histories.want([quote_of("KGS", "82", as_of=today)], datetime.now(UTC))
+        await until(lambda: histories.series)
+        task.cancel()
+
+    [prices] = histories.series.values()
+    assert [round(1 / price) for price in prices] == [80, 81, 82]

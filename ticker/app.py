@@ -76,19 +76,21 @@ def _new_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def until_stopped(service: Coroutine[Any, Any, None], reload: Reload | None = None) -> None:
+async def until_stopped(
+    service: Coroutine[Any, Any, None], reload: Reload | None = None, *, level: int = logging.INFO
+) -> None:
     """
     Run the service until SIGINT or SIGTERM. A second signal ends the process immediately.
 
     SIGHUP starts a `reload` if the service can do that and its terminal is not gone; otherwise it ends the
-    service. An ignored SIGHUP (nohup) stays ignored.
+    service. An ignored SIGHUP (nohup) stays ignored. The end is logged with this `level`.
     """
     loop, task, asked = asyncio.get_running_loop(), asyncio.current_task(), asyncio.Event()
     is_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     signals = (*workers.SIGNALS, *(() if is_ignored else (signal.SIGHUP,)))
 
     def ask() -> None:
-        log.info("ending")
+        log.log(level, "ending")
         asked.set()
         _forget_signals()
         if task:
@@ -107,7 +109,7 @@ async def until_stopped(service: Coroutine[Any, Any, None], reload: Reload | Non
     except asyncio.CancelledError:
         if not asked.is_set():
             raise
-        log.info("ended")
+        log.log(level, "ended")
     finally:
         _forget_signals()
 

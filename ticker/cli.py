@@ -11,6 +11,8 @@ from typing import Any, TypeAlias
 
 from ticker import __version__, app, logs, streams, watch, workers
 from ticker.backup import BackupFailed
+from ticker.client import Refused
+from ticker.client.connection import service_url
 from ticker.config import (
     Arguments,
     ConfigError,
@@ -51,9 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         NotWritten,
         PortBusy,
         TooFewFiles,
+        Refused,
         WorkerFailed,
         app.OrderFailed,
         streams.Lost,
+        watch.NoTable,
         watch.Unreachable,
     ) as error:
         logs.fail(f"ticker {options.command}: {error}")
@@ -112,12 +116,23 @@ def _add_logs(parser: argparse.ArgumentParser, *, form: str, level: str) -> None
 def _add_questions(commands: Commands) -> None:
     quotes = commands.add_parser("quotes", help="print the quotes of a running service")
     quotes.add_argument(
-        "--url", default="http://127.0.0.1:8080/", help="the address of the service (%(default)s)"
-    )
-    quotes.add_argument(
         "--digits", type=int, choices=range(13), metavar="N", help="print prices with N decimals"
     )
     quotes.set_defaults(run=_quotes)
+
+    watching = commands.add_parser("watch", help="show the quotes of a running service as they change")
+    watching.add_argument(
+        "--json", action="store_true", help="print the frames of the stream, one JSON object a line"
+    )
+    watching.set_defaults(run=_watch)
+
+    for command in (quotes, watching):
+        command.add_argument(
+            "--url",
+            type=_address,
+            default="http://127.0.0.1:8080/",
+            help="the address of the service (%(default)s)",
+        )
 
     check = commands.add_parser("check", help="ask every enabled source once and compare the rates")
     check.add_argument("--config", type=Path, metavar="FILE", help=_CONFIG_HELP)
@@ -185,6 +200,11 @@ def _demo(options: argparse.Namespace) -> None:
 
 def _quotes(options: argparse.Namespace) -> None:
     streams.tell(watch.line(app.run(watch.quotes(options.url)), digits=options.digits))
+
+
+def _watch(options: argparse.Namespace) -> None:
+    # Ctrl-C is how it usually ends, and nothing to report.
+    app.run(app.until_stopped(watch.follow(options.url, as_json=options.json), level=logging.DEBUG))
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -263,6 +283,14 @@ def _settings(options: argparse.Namespace, **others: Any) -> Settings:
 def _listening(options: argparse.Namespace) -> Arguments:
     said = {"host": options.host, "port": options.port}
     return {f"--{name}": (("server", name), value) for name, value in said.items() if value is not None}
+
+
+def _address(text: str) -> str:
+    try:
+        service_url(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def _seconds(text: str) -> float:

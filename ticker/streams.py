@@ -15,6 +15,10 @@ class Lost(Exception):
     """The output of a command can't be written. Says why."""
 
 
+class Unread(Lost):
+    """Nobody reads the output of a command any more."""
+
+
 def complete() -> None:
     """
     Open `/dev/null` in place of those that were closed at the start.
@@ -48,7 +52,8 @@ def tell(text: str) -> None:
         print(_in_signs_of(text, sys.stdout.encoding), flush=True)
     except OSError as error:
         _mute(sys.stdout.fileno())
-        raise Lost(f"the output can't be written: {error.strerror}") from None
+        kind = Unread if isinstance(error, BrokenPipeError) else Lost
+        raise kind(f"the output can't be written: {error.strerror}") from None
 
 
 def _in_signs_of(text: str, encoding: str) -> str:
