@@ -361,7 +361,7 @@ def test_every_close_code_is_final_or_not_as_the_docs_say() -> None:
     assert len(rows) == len(CloseCode)
 
 
-async def test_the_echo_of_our_own_close_is_not_final(
+async def test_a_close_of_our_own_is_not_final(
     monkeypatch: pytest.MonkeyPatch, impatient: None, quote_of: QuoteOf
 ) -> None:
     monkeypatch.setattr(connection, "_MOST_BYTES", 2000)
@@ -423,6 +423,17 @@ async def test_an_address_that_was_never_right_is_refused(status: int, impatient
             await soon(subscription)
 
     assert refused.value.code == status
+
+
+async def test_an_address_that_redirects_to_another_scheme_is_refused_with_the_right_one(
+    impatient: None,
+) -> None:
+    moved = answer(b"", 301, Location="https://example.org/rates/v1/stream?symbols=KGS")
+    async with http_site(moved) as url, subscribe(url, ["KGS"]) as subscription:
+        with pytest.raises(Refused) as refused:
+            await soon(subscription)
+
+    assert str(refused.value) == f"{url} redirects to https://example.org/rates: use that address"
 
 
 async def test_a_server_that_has_no_room_or_goes_away_for_a_while_is_asked_again(

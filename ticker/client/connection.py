@@ -6,11 +6,12 @@ import asyncio
 import logging
 import random
 from collections.abc import Iterable
+from http import HTTPStatus
 from time import monotonic
 from urllib.parse import urlencode, urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
 
 from ticker import __version__
 from ticker.client.known import Frame, read_frame
@@ -27,7 +28,7 @@ _CLOSE_SECONDS = 1.0
 _MOST_BYTES = 1 << 24
 """The longest frame: some twenty thousand quotes."""
 _FINAL = set(CLOSES) - set(COME_BACK)
-_TRY_AGAIN = (408, 425, 429)
+_TRY_AGAIN = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 """Of the HTTP statuses from 400 to 499, those that the next attempt may not get."""
 _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
@@ -133,14 +134,16 @@ class Frames:
     def _refusal(self, error: Exception) -> Refused | None:
         """What ends the subscription: a final close code, or an address that has never been right."""
         match error:
-            # A code that the server only repeats is our own word.
-            case ConnectionClosed(rcvd=close, rcvd_then_sent=order) if close and order is not False:
-                if close.code in _FINAL:
-                    return Refused(close.code, self._fault or close.reason or _words(error))
+            case ConnectionClosed(rcvd=close) if close and close.code in _FINAL:
+                return Refused(close.code, self._fault or close.reason or _words(error))
             case InvalidStatus(response=response) if not self._was_live:
                 if 400 <= response.status_code < 500 and response.status_code not in _TRY_AGAIN:
                     words = f"{_without_password(self._url)} answered {response.status_code}"
                     return Refused(response.status_code, f"{words}: is this the address of the service?")
+            # As from http to https, which is a redirection to no WebSocket.
+            case InvalidURI(uri=uri):
+                words = f"{_without_password(self._url)} redirects to {uri.partition('/v1/stream')[0]}"
+                return Refused(HTTPStatus.MOVED_PERMANENTLY, f"{words}: use that address")
         return None
 
 

@@ -90,4 +90,4 @@ class Histories:
         address = f"{service_url(self._url)}/v1/history/{symbol.base}-{symbol.quote}"
         async with client.get(address, params={"from": first.isoformat()}, raise_for_status=True) as response:
             rows = (await response.json())["fixings"]
-        return tuple(Decimal(row["price"]) for row in rows if not row["announced"])[-DAYS:]
+        return tuple(Decimal(row["price"]) for row in rows if not row.get("announced"))[-DAYS:]
