@@ -335,13 +335,23 @@ async def drops(connection: ServerConnection) -> None:
 
 
 @pytest.mark.parametrize("code", [1002, 1007, 1009, 4400])
-async def test_a_final_close_code_raises_the_reason(code: int, impatient: None) -> None:
+async def test_a_final_close_code_raises_the_reason(
+    code: int, impatient: None, caplog: pytest.LogCaptureFixture
+) -> None:
     async with scripted(tells(then=code, reason="not you")) as script, subscribe(script.url) as subscription:
         with pytest.raises(Refused, match=r"^not you$") as refused:
             await soon(subscription)
 
     assert refused.value.code == code
     assert len(script.queries) == 1
+    assert "trying again" not in caplog.text
+
+
+async def test_the_error_frame_has_more_words_than_a_close_may_have(impatient: None) -> None:
+    error = wire.encode_error("bad_request", "x" * 200)
+    async with scripted(tells(error, then=4400, reason="x" * 120)) as script:
+        with pytest.raises(Refused, match=r"^x{200}$"):
+            await soon(subscribe(script.url))
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1011, 1013, 4408, 4999])

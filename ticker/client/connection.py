@@ -77,10 +77,10 @@ class Frames:
         except TimeoutError as error:
             await self._lose(str(error) or f"the server sent nothing for {SILENCE_SECONDS:g} s")
         except (OSError, WebSocketException, ValueError) as error:
-            refusal = self._refusal(error)
-            await self._lose(_words(error))
-            if refusal:
+            if refusal := self._refusal(error):
+                await self.aclose()
                 raise refusal from None
+            await self._lose(_words(error))
         else:
             self._hear(frame)
             return frame
