@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from asyncio.subprocess import Process
@@ -276,6 +277,8 @@ async def test_a_service_that_is_not_there_yet_is_waited_for() -> None:
         await shown.sees("not connected  127.0.0.1:9  next attempt", "waiting for rates")
 
         assert await is_left_in_order(shown)
+        # A line of the log would stand across the table.
+        assert b"WARNING" not in shown.written
 
 
 async def test_a_terminal_that_is_dumb_gets_lines(edge: Site) -> None:
@@ -290,6 +293,9 @@ async def test_a_terminal_that_is_dumb_gets_lines(edge: Site) -> None:
 async def test_a_terminal_without_these_signs_gets_no_sparkline(edge: Site) -> None:
     async with watching(edge.url, environment={"PYTHONIOENCODING": "latin-1"}) as shown:
         await shown.sees("live", "KGS/USD", "Pair          Price  Change  Status")
+
+        shown.resize(20, 24)
+        await shown.sees("live  127.0.0.1:", "KGS/USD", "?")
 
 
 async def test_without_rich_it_says_what_to_install(tmp_path: Path) -> None:
@@ -378,6 +384,27 @@ async def test_it_ends_when_nobody_reads_it_any_more(edge: Site, options: list[s
     line, code = out.decode().splitlines()
     assert "KGS/USD" in line
     assert code == "0"
+
+
+async def test_it_ends_when_nobody_is_at_the_other_end_of_a_socket(
+    edge: Site, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    ours, its = socket.socketpair()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "ticker", "watch", "--json", "--url", edge.url),
+        cwd=ROOT,
+        stdout=its,
+        stderr=subprocess.PIPE,
+    )
+    its.close()
+    ours.setblocking(False)
+    async with asyncio.timeout(60):
+        await asyncio.get_running_loop().sock_recv(ours, 1)
+        ours.close()
+        await publisher.say(quote_of("KGS", "80"))
+        _, told = await process.communicate()
+
+    assert (process.returncode, told) == (0, b"")
 
 
 async def test_a_full_disk_is_said(edge: Site) -> None:
