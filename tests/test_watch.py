@@ -477,19 +477,31 @@ def test_an_age_is_short(seconds: int, words: str) -> None:
     assert screen.age(MISSION[0], None) == ""
 
 
-async def test_the_last_thirty_days_are_drawn_without_what_is_announced(
+async def test_the_last_thirty_days_are_drawn_without_what_is_announced_and_again_after_each_day(
     store: Store, publisher: Publisher, fixing_of: FixingOf, quote_of: QuoteOf
 ) -> None:
-    today = datetime.now(UTC).date()
-    days = {-20: "80", -1: "81", 0: "82", 3: "83"}
-    fixings = [fixing_of("KGS", value, today + timedelta(days)) for days, value in days.items()]
-    await publisher.say(quote_of("KGS", "82", as_of=today), fixings=fixings)
-    async with running(store, (Pair("KGS", "USD"),)) as site:
+    now = datetime.now(UTC)
+    days = {-20: "80", -2: "81", -1: "82", 5: "85"}
+    first = quote_of("KGS", "82", as_of=now.date() - timedelta(1))
+    second = quote_of("KGS", "83", as_of=now.date())
+
+    def fixings(days: dict[int, str]) -> list[Any]:
+        return [fixing_of("KGS", value, now.date() + timedelta(day)) for day, value in days.items()]
+
+    await publisher.say(first, fixings=fixings(days))
+    async with running(store, (first.symbol,)) as site:
         histories = questions.Histories(site.url)
         task = asyncio.ensure_future(histories.fetch())
-        histories.want([quote_of("KGS", "82", as_of=today)], datetime.now(UTC))
+        histories.want([first], now)
         await until(lambda: histories.series)
+        before = histories.series[first.symbol]
+        await publisher.say(second, fixings=fixings({0: "83"}))
+        histories.want([second], now)
+        await until(lambda: histories.series[first.symbol] != before)
+        histories.want([second], now)
+        is_asked_again = not histories._wanted.empty()
         task.cancel()
 
-    [prices] = histories.series.values()
-    assert [round(1 / price) for price in prices] == [80, 81, 82]
+    assert [round(1 / price) for price in before] == [80, 81, 82]
+    assert [round(1 / price) for price in histories.series[first.symbol]] == [80, 81, 82, 83]
+    assert not is_asked_again
