@@ -96,7 +96,7 @@ class QuoteMessage(_Message):
     price its time in UTC: `2026-09-29T12:00:00Z`.
     """
     source: Annotated[str, StringConstraints(min_length=1, max_length=60)]
-    """The key of the source of the price."""
+    """The key of the source of the price, after the label, if the service has one: `demo:nbkr`."""
     source_name: Annotated[str, StringConstraints(max_length=60)] = ""
     """The short name of the source, for readers: `NBKR`."""
     status: Annotated[Status, Field(description=_statuses())]
