@@ -957,7 +957,7 @@ async def test_the_rights_in_the_docs_are_enough_to_back_up_and_restore(
             found = await stack.enter_async_context(watched(short_path, servers=2))
             nodes, url = found.servers, found.url.replace("//", "//poller:pw@")
         page = (Path(__file__).parents[1] / "ticker/docs/backup.md").read_text()
-        [more] = re.findall(r"the user of these commands also needs `([^`]*)`", page)
+        [more] = re.findall(r"the user also needs\s+`([^`]*)`", page)
         rights = [*acl("poller").split(), *more.split()]
         rights += ["+cluster|slots", "+command"] if kind == "cluster" else []
         for node in nodes:

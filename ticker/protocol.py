@@ -29,7 +29,8 @@ CLOSES = {
     CloseCode.INVALID_DATA: "A text message is not UTF-8.",
     CloseCode.TOO_BIG: "A message is too long.",
     CloseCode.TRY_AGAIN_LATER: "The client read too slowly, or sent too many messages.",
-    CloseCode.BAD_REQUEST: "The address is wrong, a frame is binary, or three frames in a row are wrong.",
+    CloseCode.BAD_REQUEST: "The address is wrong, a frame is binary, three frames in a row are wrong, or "
+    "none of the symbols is served any more.",
     CloseCode.SILENT: "The client did not answer pings.",
 }
 COME_BACK = (CloseCode.GOING_AWAY, CloseCode.TRY_AGAIN_LATER, CloseCode.SILENT)
