@@ -15,6 +15,7 @@ import pytest
 from tests.tools import pictures, tables
 from tests.tools.bench.widget import MOST_BYTES
 from ticker import wire
+from ticker.deploy import KIT
 from ticker.rates.model import Status
 
 ROOT = Path(__file__).parents[1]
@@ -176,7 +177,9 @@ def test_a_picture_of_the_readme_is_small(name: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_package_shows_the_readme_without_pictures_and_links(tmp_path: Path) -> None:
+def test_a_package_has_the_docs_and_the_kit_and_shows_the_readme_without_pictures_and_links(
+    tmp_path: Path,
+) -> None:
     command = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, ROOT)
     subprocess.run(command, check=True, timeout=200)
     [wheel] = tmp_path.glob("*.whl")
@@ -193,3 +196,4 @@ def test_a_package_shows_the_readme_without_pictures_and_links(tmp_path: Path) -
     assert "Embedding (ticker/docs/embedding.md) lists all attributes" in shown
     assert re.findall(r"\]\(|<!--|\.png", shown) == []
     assert [name for name in PAGES if name != "README.md" and name not in names] == []
+    assert [part.file for part in KIT.values() if f"ticker/deploy/{part.file}" not in names] == []

@@ -2,7 +2,8 @@
 Every command and snippet of README and ticker/docs, as a reader would use it.
 
 A snippet runs against the demo, whose address takes the place of `HOST`. One that cannot be run has the
-comment `<!-- not run: reason -->` directly above it.
+comment `<!-- not run: reason -->` directly above it. tests/test_deploying.py runs the commands that set up a
+server.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import textwrap
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
@@ -32,9 +33,6 @@ from newsroom import File, NewsSite
 from services import Service
 from stage import until
 from test_docs import PAGES, ROOT, text_of
-from test_protocol import free_port
-from test_protocol import nginx_binary as nginx_binary
-from websockets.asyncio.client import connect
 
 from ticker import assets, cli, wire
 from ticker.answers import HistoryAnswer
@@ -53,6 +51,8 @@ FENCE = re.compile(
 )
 NO_CODE = {"mermaid", "text"}
 MOST_NOT_RUN = 10
+WALK = "ticker/docs/deploying.md"
+"""Its commands set up a server, in order."""
 NOWHERE = "http://127.0.0.1:9"
 """Where the banks are asked: nobody listens at the discard port."""
 SECONDS = 60
@@ -87,7 +87,7 @@ ALL = tuple(snippets())
 
 def of(*languages: str) -> pytest.MarkDecorator:
     """A test of each snippet that is to be run."""
-    some = [each for each in ALL if each.language in languages and not each.reason]
+    some = [each for each in ALL if each.language in languages and not each.reason and each.page != WALK]
     return pytest.mark.parametrize("snippet", some, ids=str)
 
 
@@ -100,7 +100,6 @@ def test_every_snippet_has_a_language_that_is_run() -> None:
         "html",
         "js",
         "json",
-        "nginx",
         "python",
         "sh",
         "toml",
@@ -382,42 +381,3 @@ def test_a_sample_is_what_the_service_sends(snippet: Snippet) -> None:
     model = HistoryAnswer if "fixings" in sample else wire.SnapshotMessage
 
     assert model.model_validate_json(snippet.code).model_dump(mode="json", exclude_unset=True) == sample
-
-
-NGINX = """
-daemon off; master_process off; pid nginx.pid; error_log stderr; events {{ worker_connections 64; }}
-http {{
-    access_log off;
-    client_body_temp_path body; proxy_temp_path proxy;
-    fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-    server {{ listen 127.0.0.1:{port}; {location} }}
-}}
-"""
-
-
-@of("nginx")
-@pytest.mark.redis
-@together
-async def test_a_proxy_passes_answers_and_the_stream(
-    snippet: Snippet, demo: Service, short_path: Path, nginx_binary: str
-) -> None:
-    port = free_port()
-    location = snippet.code.replace("127.0.0.1:8080", f"127.0.0.1:{demo.port}")
-    assert location != snippet.code
-    (short_path / "nginx.conf").write_text(NGINX.format(port=port, location=location))
-    command = (nginx_binary, "-p", str(short_path), "-e", "stderr", "-c", str(short_path / "nginx.conf"))
-    process = await asyncio.create_subprocess_exec(*command)
-    try:
-
-        async def answers() -> Any:
-            try:
-                return await has_quotes(f"http://127.0.0.1:{port}/")
-            except aiohttp.ClientConnectorError:
-                return False
-
-        await until(answers)
-        async with connect(f"ws://127.0.0.1:{port}/v1/stream") as stream:
-            assert '"snapshot"' in str(await stream.recv())
-    finally:
-        process.terminate()
-        await process.wait()

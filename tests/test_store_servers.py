@@ -20,6 +20,7 @@ from servers import Server, certificates, cluster, free_ports, server, speaking_
 from services import Service, running, start
 from stage import answer, until
 
+from ticker import deploy
 from ticker.edge.mirror import Mirror, Row
 from ticker.rates.events import Empty, Entry
 from ticker.rates.model import NOWHERE, Cursor, Fixing, Pair, Rate
@@ -436,15 +437,14 @@ async def test_sentinels_lead_to_the_master(
 
 
 def acl(which: str) -> str:
-    """The rules of an ACL user, as the page gives them to operators."""
-    text = (Path(__file__).parents[1] / "ticker/docs/operating.md").read_text()
-    found = re.search(rf"ACL SETUSER {which} on >PASSWORD (.*)", text)
+    """The rules of an ACL user, as operators get them."""
+    found = re.search(rf"^user {which} on >PASSWORD (.*)$", deploy.text("redis-acl"), re.MULTILINE)
     assert found
     return found[1]
 
 
 @pytest.mark.parametrize("kind", ["server", "cluster", "sentinel"])
-async def test_a_poller_needs_no_right_but_those_in_the_docs(
+async def test_a_poller_needs_no_right_but_those_of_the_kit(
     kind: str, short_path: Path, open_store: OpenStore, elected: Elected, quote_of: QuoteOf
 ) -> None:
     async with AsyncExitStack() as stack:
@@ -468,7 +468,7 @@ async def test_a_poller_needs_no_right_but_those_in_the_docs(
     assert denied == ["[]"] * len(nodes)
 
 
-async def test_an_edge_needs_no_right_but_those_in_the_readme(
+async def test_an_edge_needs_no_right_but_those_of_the_kit(
     one: Server, open_store: OpenStore, elected: Elected, quote_of: QuoteOf
 ) -> None:
     await one.tell("ACL", "SETUSER", "reader", "on", ">pw", *acl("reader").split())

@@ -25,7 +25,8 @@ from ticker.edge import Edge, refuse_too_few_files
 from ticker.edge.admin import administering
 from ticker.embedded import embedded, has_data, running
 from ticker.fetch import in_words
-from ticker.metrics import Tally, shared_memory
+from ticker.health import LEASES
+from ticker.metrics import Count, Tally, shared_memory
 from ticker.poll import Clock, NobodyAnswered, Poller, WallClock
 from ticker.rates.model import NOWHERE
 from ticker.rates.source import Source
@@ -33,11 +34,16 @@ from ticker.reload import Reload, has_terminal
 from ticker.rules import enabled_sources, new_desk, rule, without_source
 from ticker.sources import SOURCES
 from ticker.store import UNAVAILABLE, LeaseLost, Refused, Store, is_refusal
+from ticker.systemd import Systemd
 
 log = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 10.0
 """Seconds that an operator's command waits for the process that polls."""
+STALLED_SECONDS = 60.0
+"""Seconds without a try to reach Redis after which the polling has stalled. With long leases it is more."""
+LEAVE_SECONDS = 10.0
+"""Seconds that systemd grants to the end of the service, beyond those of the processes that serve."""
 Result = TypeVar("Result")
 
 
@@ -129,6 +135,7 @@ async def serve(
     """
     refuse_too_few_files()
     _warn(settings)
+    systemd = Systemd.of(os.environ)
     async with (
         _redis_url(settings) as url,
         _store(url, settings) as store,
@@ -148,10 +155,13 @@ async def serve(
         address, jobs = await front.open(port)
         others = [polling.run()]
         others += [_rounds(replay, polling)] if replay else []
-        others += [_reloading(reload, settings, front, polling)] if reload else []
+        others += [_reloading(reload, settings, front, polling, systemd)] if reload else []
+        jobs.append(systemd.keep_alive(lambda: _fault(front.tally, settings)))
 
         async def loaded() -> None:
             await front.loaded()
+            systemd.ready(f"answers on {address}")
+            port.callback(systemd.stopping, workers.ending_seconds(settings) + LEAVE_SECONDS)
             streams.say(f"ready {address}")
 
         await workers.attended(jobs, others, port, loaded)
@@ -162,9 +172,19 @@ def _warn(settings: Settings) -> None:
         log.warning("%s", words)
 
 
-async def _reloading(reload: Reload, settings: Settings, front: _Front, polling: _Polling) -> None:
+def _fault(tally: Tally, settings: Settings) -> str:
+    """What a restart would repair, in words; empty: nothing. A lost Redis or bank is no such thing."""
+    silent = tally.board.silent_seconds or 0.0
+    if silent > max(STALLED_SECONDS, LEASES * settings.redis.lease_seconds):
+        return f"the polling has stalled, its last step was {silent:.0f} s ago"
+    return "" if tally.total(Count.SERVING) else "no process serves readers"
+
+
+async def _reloading(
+    reload: Reload, settings: Settings, front: _Front, polling: _Polling, systemd: Systemd
+) -> None:
     """Apply new settings whenever there are some, until cancelled."""
-    async for new in reload.changes(settings):
+    async for new in reload.changes(settings, systemd.reloading):
         _warn(new)
         await front.serve(new)
         polling.go_on(new)

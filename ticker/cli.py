@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ticker import __version__, app, logs, streams, watch, workers
+from ticker import __version__, app, deploy, logs, streams, watch, workers
 from ticker.backup import BackupFailed
 from ticker.client import Refused
 from ticker.client.connection import service_url
@@ -93,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_orders(commands)
     _add_backups(commands)
     _add_config(commands)
+    _add_deploy(commands)
     _add_logs(parser, form="text", level="info")
     # Hidden from the help: `serve` starts its workers with it.
     worker = commands.add_parser("worker")
@@ -149,6 +150,14 @@ def _add_config(commands: Commands) -> None:
     for verb in (check, show):
         verb.add_argument("config", type=Path, nargs="?", metavar="FILE", help=_CONFIG_HELP)
         _add_logs(verb, form=argparse.SUPPRESS, level=argparse.SUPPRESS)
+
+
+def _add_deploy(commands: Commands) -> None:
+    kit = commands.add_parser("deploy", help="print a file of the operator's kit, such as a systemd unit")
+    kit.add_argument(
+        "name", nargs="?", metavar="NAME", help="the name of the file; without it, all are listed"
+    )
+    kit.set_defaults(run=_deploy)
 
 
 def _add_orders(commands: Commands) -> None:
@@ -236,6 +245,10 @@ def _listed(keys: Sequence[str]) -> list[str]:
 
 def _show_config(options: argparse.Namespace) -> None:
     streams.tell(shown(_settings(options)).rstrip("\n"))
+
+
+def _deploy(options: argparse.Namespace) -> None:
+    streams.tell(deploy.listed() if options.name is None else deploy.text(options.name).rstrip("\n"))
 
 
 def _backfill(options: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from ticker.config import ConfigError, Settings
@@ -28,24 +29,36 @@ class Reload:
         """Read the configuration again, soon."""
         self._asked.set()
 
-    async def changes(self, settings: Settings) -> AsyncIterator[Settings]:
-        """The new settings, whenever something in them has changed; without end."""
+    async def changes(
+        self, settings: Settings, meanwhile: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> AsyncIterator[Settings]:
+        """
+        The new settings, whenever something in them has changed; without end.
+
+        Each reload happens within `meanwhile`, from the request until the new settings are applied.
+        """
         while True:
             await self._asked.wait()
             self._asked.clear()
-            try:
-                wanted = self._read()
-                enabled_sources(wanted)
-            except ConfigError as error:
-                log.error("reload: the new configuration was not applied: %s", error)
-                continue
-            settings, changed, later = merged(settings, wanted)
-            if later:
-                log.warning("reload: a restart is needed for %s", ", ".join(later))
-            if changed or not later:
-                log.info("reload: %s", f"changed: {', '.join(changed)}" if changed else "nothing has changed")
-            if changed:
-                yield settings
+            with meanwhile():
+                settings, is_new = self._changed(settings)
+                if is_new:
+                    yield settings
+
+    def _changed(self, settings: Settings) -> tuple[Settings, bool]:
+        """The settings after one reload, and whether something in them has changed."""
+        try:
+            wanted = self._read()
+            enabled_sources(wanted)
+        except ConfigError as error:
+            log.error("reload: the new configuration was not applied: %s", error)
+            return settings, False
+        new, changed, later = merged(settings, wanted)
+        if later:
+            log.warning("reload: a restart is needed for %s", ", ".join(later))
+        if changed or not later:
+            log.info("reload: %s", f"changed: {', '.join(changed)}" if changed else "nothing has changed")
+        return new, bool(changed)
 
 
 def merged(settings: Settings, wanted: Settings) -> tuple[Settings, list[str], list[str]]:

@@ -92,6 +92,11 @@ async def _end(work: set[asyncio.Task[None]]) -> None:
         _, work = await asyncio.wait(work, timeout=ENDING_SECONDS)
 
 
+def ending_seconds(settings: Settings) -> float:
+    """Seconds that a process that serves may take for its end."""
+    return settings.server.lame_seconds + settings.server.drain_seconds + LAST_SECONDS
+
+
 async def load(edge: Edge, tally: Tally) -> None:
     """Wait until the edge has quotes, if Redis is there, and count this process among the serving ones."""
     tally.add(Count.STARTS)
@@ -149,6 +154,7 @@ class Workers:
     ) -> None:
         """`memory` has a row for each of `server.workers`, and `tally` reads it."""
         self._server = settings.server
+        self._last_seconds = ending_seconds(settings)
         self._tally = tally
         count = settings.server.workers
         self._workers = [
@@ -193,7 +199,7 @@ class Workers:
                 await asyncio.wait({self._keeper})
             for each in chain(chain.from_iterable(sets), *(worker.listening for worker in self._workers)):
                 each.close()
-            await self._ended(self._server.lame_seconds + self._server.drain_seconds + LAST_SECONDS)
+            await self._ended(self._last_seconds)
 
     def serve(self, settings: Settings, enabled: Iterable[str]) -> None:
         """Send every worker the symbols, limits and sources of other settings."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from ticker import schemas
 from ticker.config.keys import ROOT, SINCE, Leaf, Table
 from ticker.config.show import toml
+from ticker.deploy import KIT
 from ticker.edge.query import EVERYWHERE
 from ticker.metrics import METRICS
 from ticker.protocol import CLOSES, COME_BACK
@@ -74,8 +75,15 @@ def paths() -> Iterator[Row]:
         yield f"`{path}`", methods["get"]["summary"], ", ".join(f"`{name}`" for name in shown)
 
 
+def kit() -> Iterator[Row]:
+    """Every file that `ticker deploy` prints."""
+    yield "name", "prints"
+    for name, part in KIT.items():
+        yield f"`{name}`", part.gives
+
+
 TABLES: Mapping[str, Callable[[], Iterable[Row]]] = {
-    each.__name__: each for each in (metrics, keys, closes, statuses, quote, paths)
+    each.__name__: each for each in (metrics, keys, closes, statuses, quote, paths, kit)
 }
 
 

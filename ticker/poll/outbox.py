@@ -266,6 +266,8 @@ class Outbox:
 
     async def _write_once(self) -> None:
         batch, before, beginning = self._batch(), self.seen, self._beginning
+        # A large ledger takes many steps.
+        self._board.tries()
         self.seen = await self._store.write(
             batch, lease=self._lease, seen=self.seen, now_ms=_now_ms(), mode=self._mode_of(batch)
         )
