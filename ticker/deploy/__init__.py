@@ -25,6 +25,8 @@ KIT: Mapping[str, Part] = {
     "nginx": Part("nginx.conf", "a site of nginx: TLS, HTTP, WebSocket and Server-Sent Events"),
     "caddy": Part("Caddyfile", "the same site for Caddy, which gets its certificate itself"),
     "redis-acl": Part("ticker.acl", "the users of a Redis of your own, with the fewest rights"),
+    "prometheus-rules": Part("ticker.rules.yml", "alerts for Prometheus"),
+    "grafana-dashboard": Part("ticker.dashboard.json", "a dashboard for Grafana"),
 }
 
 
