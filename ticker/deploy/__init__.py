@@ -27,6 +27,9 @@ KIT: Mapping[str, Part] = {
     "redis-acl": Part("ticker.acl", "the users of a Redis of your own, with the fewest rights"),
     "prometheus-rules": Part("ticker.rules.yml", "alerts for Prometheus"),
     "grafana-dashboard": Part("ticker.dashboard.json", "a dashboard for Grafana"),
+    "containerfile": Part("Containerfile", "an image for Docker or Podman, without root"),
+    "compose": Part("compose.yaml", "that image and a Redis, for Docker Compose"),
+    "kubernetes": Part("kubernetes.yaml", "that image on Kubernetes, with probes and rolling updates"),
 }
 
 
