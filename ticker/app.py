@@ -157,14 +157,19 @@ async def serve(
         others += [_rounds(replay, polling)] if replay else []
         others += [_reloading(reload, settings, front, polling, systemd)] if reload else []
         jobs.append(systemd.keep_alive(lambda: _fault(front.tally, settings)))
+        await workers.attended(
+            jobs, others, port, lambda: _loaded(front, address, settings, port=port, systemd=systemd)
+        )
 
-        async def loaded() -> None:
-            await front.loaded()
-            systemd.ready(f"answers on {address}")
-            port.callback(systemd.stopping, workers.ending_seconds(settings) + LEAVE_SECONDS)
-            streams.say(f"ready {address}")
 
-        await workers.attended(jobs, others, port, loaded)
+async def _loaded(
+    front: _Front, address: str, settings: Settings, *, port: AsyncExitStack, systemd: Systemd
+) -> None:
+    """Wait until the service answers with quotes, and say so. When `port` is closed, say that it stops."""
+    await front.loaded()
+    systemd.ready(f"answers on {address}")
+    port.callback(systemd.stopping, workers.ending_seconds(settings) + LEAVE_SECONDS)
+    streams.say(f"ready {address}")
 
 
 def _warn(settings: Settings) -> None:
