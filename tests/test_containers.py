@@ -241,6 +241,9 @@ async def test_the_composed_redis_and_its_users_serve_the_composed_service(short
 # Kubernetes.
 
 
+PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
+
+
 def objects() -> dict[str, dict[str, Any]]:
     """Each object by its kind."""
     return {each["kind"]: each for each in yaml.safe_load_all(deploy.text("kubernetes"))}
@@ -294,14 +297,15 @@ async def test_the_probes_of_a_pod_are_answered_and_its_end_has_time(
     own = {"TICKER_SERVER__HOST": "127.0.0.1", "TICKER_SERVER__ADMIN": "127.0.0.1:0"}
     arguments = ("serve", "--config", str(file), "--port", "0")
     async with services.running(short_path, *arguments, environment=environment | own) as service:
-        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
-            assert within[probe]["httpGet"]["port"] == "admin"
-            address = service.admin.rstrip("/") + within[probe]["httpGet"]["path"]
-            await until(lambda at=address: answers(service, at, 200))
+        probes = {probe: within[probe]["httpGet"] for probe in PROBES}
+        assert {each["port"] for each in probes.values()} == {"admin"}
+        places = {probe: service.admin.rstrip("/") + each["path"] for probe, each in probes.items()}
+        for place in places.values():
+            await until(lambda at=place: answers(service, at, 200))
         # While it ends, it is alive but not ready.
         service.process.terminate()
-        await until(lambda: answers(service, f"{service.admin}readyz", 503))
-        assert await answers(service, f"{service.admin}healthz", 200)
+        await until(lambda: answers(service, places["readinessProbe"], 503))
+        assert await answers(service, places["livenessProbe"], 200)
 
 
 async def answers(service: services.Service, address: str, status: int) -> bool:
