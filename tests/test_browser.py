@@ -199,7 +199,7 @@ async def test_the_page_of_the_service_shows_the_line_the_quotes_and_that_it_is_
         while "demo:NBKR: answers" not in await page.inner_text("#sources"):
             await asyncio.sleep(0.1)
     text = await page.inner_text("body")
-    assert "No bank said these numbers" in text
+    assert "No bank published them" in text
     assert f'<script async src="{service}ticker.js"></script>' in text
     assert await page.eval_on_selector_all("#quotes tr[data-symbol]", SYMBOLS) == CODES
 
