@@ -77,6 +77,13 @@ class Server:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
+    async def start_again(self, *lines: str) -> None:
+        """Start it after its end, with these lines more, and wait until it answers."""
+        with (self.folder / "redis.conf").open("a") as file:
+            file.writelines(f"{line}\n" for line in lines)
+        self.process, self.is_stopped = _started(self.folder, self.process.args), False
+        await until(lambda: _answers(self), START_SECONDS, f"no server: {_log(self.folder)}")
+
 
 def free_ports(count: int) -> list[int]:
     """Ports that nobody has, each with the one 10,000 above it, which a Cluster's node takes too."""
@@ -121,10 +128,13 @@ async def server(
         "repl-diskless-sync-delay": "0",
         **{name.replace("_", "-"): value for name, value in settings.items()},
     }
-    with _process(folder, binary, [*(f"{name} {value}" for name, value in told.items()), *lines]) as process:
-        found = Server(process, folder, port, told.get("requirepass", ""))
+    words = _written(folder, binary, [*(f"{name} {value}" for name, value in told.items()), *lines])
+    found = Server(_started(folder, words), folder, port, told.get("requirepass", ""))
+    try:
         await until(lambda: _answers(found), START_SECONDS, f"no server: {_log(folder)}")
         yield found
+    finally:
+        found.kill()
 
 
 @dataclass
@@ -152,6 +162,22 @@ class Watched:
 
         found: Server = await until(another, seconds, "no other master")
         return found
+
+    async def whole(self) -> None:
+        """Wait until one is master, every other one follows it, and no sentinel thinks otherwise."""
+        await until(self._is_whole, SETTLED_SECONDS, "the master and its replicas are not whole")
+
+    async def _is_whole(self) -> bool:
+        with suppress(RedisError, OSError):
+            for sentinel in self.sentinels:
+                async with sentinel.client() as client:
+                    if (await client.sentinel_masters())["prices"]["flags"] != "master":
+                        return False
+            master = await self.master()
+            replicas = [each for each in self.servers if each is not master]
+            is_master = (await master.tell("ROLE"))[0] == "master"
+            return is_master and all([await _is_in_step(each) for each in replicas])
+        return False
 
 
 @asynccontextmanager
@@ -255,25 +281,17 @@ async def owner(nodes: list[Server], key: str) -> Server:
     raise AssertionError(f"no node has slot {slot}")
 
 
-class _process:
-    """A child that is killed at the end, whatever became of it."""
+def _written(folder: Path, binary: Path | None, lines: list[str]) -> list[str]:
+    """The words that start a server. Its directives are in a file, as Sentinel and Cluster write into it."""
+    file = folder / "redis.conf"
+    file.write_text("\n".join(lines) + "\n")
+    is_sentinel = any(line.startswith("sentinel ") for line in lines)
+    return [str(binary or find_servers()[0]), str(file), *(["--sentinel"] if is_sentinel else [])]
 
-    def __init__(self, folder: Path, binary: Path | None, lines: list[str]) -> None:
-        # A file, as Sentinel and Cluster write into theirs.
-        file = folder / "redis.conf"
-        file.write_text("\n".join(lines) + "\n")
-        words = [str(binary or find_servers()[0]), str(file)]
-        if any(line.startswith("sentinel ") for line in lines):
-            words.append("--sentinel")
-        with (folder / "log").open("ab") as log:
-            self._child = subprocess.Popen(words, stdout=log, stderr=log, cwd=folder)
 
-    def __enter__(self) -> subprocess.Popen[bytes]:
-        return self._child
-
-    def __exit__(self, *_: object) -> None:
-        self._child.kill()
-        self._child.wait()
+def _started(folder: Path, words: Any) -> subprocess.Popen[bytes]:
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(words, stdout=log, stderr=log, cwd=folder)
 
 
 def _log(folder: Path) -> str:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 import signal
+import struct
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -190,3 +193,27 @@ async def refused(
             process.kill()
     assert out == ""
     return process.returncode, service.log
+
+
+# Clocks that are set.
+
+
+def compiled_clock(folder: Path) -> Path:
+    """The object that moves the wall clock of a process that preloads it, compiled from tests/native."""
+    compiler = shutil.which("cc")
+    assert compiler, "no C compiler: install gcc"
+    found, source = folder / "clock.so", ROOT / "tests" / "native" / "clock.c"
+    flags = ("-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-pthread")
+    subprocess.run([compiler, *flags, "-o", str(found), str(source)], check=True)
+    return found
+
+
+def on_clock(clock: Path, file: Path) -> dict[str, str]:
+    """The environment of a process whose clock is as far ahead as the file says."""
+    return {"LD_PRELOAD": str(clock), "CLOCK_AHEAD": str(file)}
+
+
+def set_ahead(file: Path, by: timedelta) -> None:
+    """Set the clocks of the processes that read this file so far ahead of the machine's."""
+    with file.open("r+b" if file.exists() else "wb") as out:
+        out.write(struct.pack("q", by // timedelta(microseconds=1) * 1000))

@@ -8,9 +8,6 @@ test moves both, as when a machine slept.
 from __future__ import annotations
 
 import asyncio
-import shutil
-import struct
-import subprocess
 import tempfile
 import time
 from collections import defaultdict
@@ -23,13 +20,12 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from services import Service, running
+from services import Service, compiled_clock, on_clock, running, set_ahead
 from stage import until
 
 from ticker.demo import Banks
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow, pytest.mark.timeout(240)]
-HERE = Path(__file__).parent
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 NOTHING = timedelta(0)
 WEDNESDAY = datetime(2026, 9, 16, 7, tzinfo=UTC)
@@ -70,24 +66,7 @@ sys.exit(cli.main())
 @pytest.fixture(scope="session")
 def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The object that moves a process's clock, compiled."""
-    compiler = shutil.which("cc")
-    assert compiler, "no C compiler: install gcc"
-    found = tmp_path_factory.mktemp("native") / "clock.so"
-    source = HERE / "native" / "clock.c"
-    command = [
-        compiler,
-        "-O2",
-        "-Wall",
-        "-Werror",
-        "-shared",
-        "-fPIC",
-        "-pthread",
-        "-o",
-        str(found),
-        str(source),
-    ]
-    subprocess.run(command, check=True)
-    return found
+    return compiled_clock(tmp_path_factory.mktemp("native"))
 
 
 @dataclass
@@ -116,10 +95,7 @@ class Moved:
     def set_clock(self, ahead: timedelta, *, slept: timedelta = NOTHING) -> None:
         """Move the service's clock; `slept` moves the banks' too."""
         self.ahead, self.slept = ahead, slept
-        nanoseconds = (self.now() - datetime.now(UTC)) // timedelta(microseconds=1) * 1000
-        file = self.folder / "ahead"
-        with file.open("r+b" if file.exists() else "wb") as out:
-            out.write(struct.pack("q", nanoseconds))
+        set_ahead(self.folder / "ahead", self.now() - datetime.now(UTC))
 
     async def quotes(self) -> dict[str, dict[str, Any]]:
         """The quotes by symbol, without the moments at which they were published."""
@@ -164,7 +140,7 @@ async def service(
         folder = Path(path)
         moved = Moved(folder, start)
         moved.set_clock(NOTHING)
-        environment = {"LD_PRELOAD": str(shim), "CLOCK_AHEAD": str(folder / "ahead")}
+        environment = on_clock(shim, folder / "ahead")
         async with _banks(moved) as urls:
             arguments = _configured(folder, urls, seconds=seconds, days=days, pause=pause)
             async with running(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 from ticker import wire
@@ -88,10 +89,20 @@ class Connection:
 
 
 def faults(
-    log: Iterable[Connection], truth: Truth, symbols: tuple[Pair, ...], outages: Sequence[Outage] = ()
+    log: Iterable[Connection],
+    truth: Truth,
+    symbols: tuple[Pair, ...],
+    outages: Sequence[Outage] = (),
+    *,
+    rises: bool = True,
 ) -> list[str]:
-    """What is wrong with everything that a reader was told, in words."""
-    hearing = _Hearing(truth, symbols, outages)
+    """
+    What is wrong with everything that a reader was told, in words.
+
+    With `rises`, every word about a symbol has a higher figure, and nothing is ever late. Without it, a quote
+    may be told once more when it becomes late, and when it no longer is.
+    """
+    hearing = _Hearing(truth, symbols, outages, rises=rises)
     for number, connection in enumerate(log):
         hearing.hear(number, connection)
     return hearing.faults
@@ -100,8 +111,11 @@ def faults(
 class _Hearing:
     """Goes through the log of one reader, knowing at every frame what it has to be."""
 
-    def __init__(self, truth: Truth, symbols: tuple[Pair, ...], outages: Sequence[Outage]) -> None:
+    def __init__(
+        self, truth: Truth, symbols: tuple[Pair, ...], outages: Sequence[Outage], *, rises: bool
+    ) -> None:
         self.faults: list[str] = []
+        self._rises = rises
         self._truth = truth
         self._symbols = symbols
         self._outages = outages
@@ -171,8 +185,9 @@ class _Hearing:
             return
         if not (is_first or message["quotes"]):
             self._fault("an empty update")
-        self._compare(self._truth.since(position, cursor, symbols), message["quotes"])
-        self._keep(message["quotes"], is_news=True)
+        again = {} if self._rises else self._truth.since(NOWHERE, cursor, symbols)
+        self._compare(self._truth.since(position, cursor, symbols), message["quotes"], again)
+        self._keep(message["quotes"], is_news=self._rises)
 
     def _check_conflation(self, cursor: Cursor, symbols: tuple[str, ...]) -> None:
         position = self._position
@@ -192,23 +207,31 @@ class _Hearing:
         """Whether a frame of this time may tell in one what was published while Redis was away."""
         return any(start <= at <= end for start, end in self._outages)
 
-    def _compare(self, due: dict[str, Quote], told: list[Quote]) -> None:
+    def _compare(
+        self, due: dict[str, Quote], told: list[Quote], again: Mapping[str, Quote] = MappingProxyType({})
+    ) -> None:
+        """`due` are the quotes that have to be told, `again` those that may be told once more."""
         found = {quote["symbol"]: quote for quote in told}
         if len(found) != len(told):
             self._fault("a symbol twice")
         if missing := sorted(due.keys() - found.keys()):
             self._fault(f"a gap: {', '.join(missing)} is missing")
-        if extra := sorted(found.keys() - due.keys()):
+        if extra := sorted(found.keys() - due.keys() - again.keys()):
             self._fault(f"{', '.join(extra)} is not new, or not selected")
-        for symbol in sorted(due.keys() & found.keys()):
-            if found[symbol] != due[symbol]:
-                self._fault(f"{symbol} is {_figure(found[symbol])}, and {_figure(due[symbol])} was due")
+        for symbol, quote in sorted({**again, **due}.items()):
+            if symbol in found and not self._says(found[symbol], quote):
+                self._fault(f"{symbol} is {_figure(found[symbol])}, and {_figure(quote)} was due")
+
+    def _says(self, found: Quote, due: Quote) -> bool:
+        """Whether a quote is the one that is due; it may be late by now."""
+        is_late = not self._rises and found["status"] == "stale"
+        return found == (due | {"status": "stale"} if is_late else due)
 
     def _keep(self, quotes: list[Quote], *, is_news: bool) -> None:
         """Hold each quote against what the reader had of its symbol, whatever the cursors say."""
         for quote in quotes:
             symbol, known = quote["symbol"], self._known.get(quote["symbol"])
-            if known and _figure(quote) < _figure(known):
+            if self._rises and known and _figure(quote) < _figure(known):
                 self._fault(f"a step back of {symbol}: {_figure(quote)} after {_figure(known)}")
             elif is_news and known == quote:
                 self._fault(f"a repeat of {symbol}: {_figure(quote)}")

@@ -60,9 +60,11 @@ class Reader:
     """
 
     def __init__(
-        self, port: int, symbols: tuple[str, ...], dice: random.Random, *, way: Way, stalls: bool
+        self, ports: tuple[int, ...], symbols: tuple[str, ...], dice: random.Random, *, way: Way, stalls: bool
     ) -> None:
-        self._port = port
+        """Each connection goes to one of the ports."""
+        self._ports = ports
+        self._port = ports[0]
         self._symbols = symbols
         self._dice = dice
         self._way = way
@@ -75,16 +77,20 @@ class Reader:
         self.refusals = 0
         self.odd: list[str] = []
 
-    def shows(self, board: dict[str, Quote]) -> bool:
-        """Whether it has exactly this of what it selected."""
+    def shows(self, board: dict[str, Quote], *, misled: bool = False) -> bool:
+        """Whether it has exactly this of what it selected; or the same as `stale`, if it was `misled`."""
         wanted = self.selection or self._symbols
-        return {symbol: self.state.get(symbol) for symbol in wanted} == {
-            symbol: board.get(symbol) for symbol in wanted
-        }
+        return all(self._has(board.get(symbol), symbol, misled=misled) for symbol in wanted)
+
+    def _has(self, quote: Quote | None, symbol: str, *, misled: bool) -> bool:
+        known = self.state.get(symbol)
+        is_late = misled and known and quote and known["status"] == "stale"
+        return known == (quote | {"status": "stale"} if is_late and quote else quote)
 
     def _some(self) -> tuple[str, ...]:
         """A selection; sometimes all, which is said by none. Who stalls wants much, or nothing stalls."""
         count = self._dice.choice((0, 0, 12, 14) if self._stalls else (0, 1, 1, 2, 3, 3, 5, 8))
+        count = min(count, len(self._symbols) - 1)  # all are never named: that would be no other selection
         return tuple(self._dice.sample(self._symbols, count))
 
     async def live(self, calm: asyncio.Event) -> None:
@@ -100,6 +106,7 @@ class Reader:
             await asyncio.sleep(self._dice.uniform(0.01, 0.25))
 
     async def _connected(self) -> None:
+        self._port = self._dice.choice(self._ports)
         incoming, writer = await self._dial()
         way = _Stream if self._way == "stream" else _Events
         line = _Line(

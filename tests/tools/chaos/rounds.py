@@ -6,12 +6,13 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from ticker.rates.model import Cursor
+from ticker.rates.model import Cursor, Pair
 
-from .judge import faults
+from .judge import Outage, Quote, Truth, faults
 from .reader import Reader, Way
-from .world import SYMBOLS, World
+from .world import World
 
 CALM_SECONDS = 60.0
 """How long the last reader may take to show what the board says."""
@@ -19,7 +20,30 @@ AFTER_SECONDS = 0.1
 """How long they are listened to then, as nothing more may come."""
 REDIS = ("killed", "stopped", "flushed", "flushed, then stopped", "stopped for long", "spared")
 WORKER = ("killed", "stopped", "ended", "killed")
-NAMES = tuple(map(str, SYMBOLS))
+
+
+class Place(Protocol):
+    """What a crowd reads from."""
+
+    symbols: tuple[Pair, ...]
+    rises: bool
+    """Whether every word about a symbol has a higher figure, and nothing is ever late."""
+    truth: Truth
+    outages: list[Outage]
+    speaks: bool
+    misleads: bool
+    """Whether a reader may show `stale` in the end, although the board does not."""
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """Where it can be read."""
+
+    @property
+    def quotes(self) -> dict[str, Quote]:
+        """What every reader has to show in the end."""
+
+    async def settled(self) -> None:
+        """Wait until all is well, and the truth is known."""
 
 
 @dataclass(slots=True)
@@ -32,6 +56,8 @@ class Report:
     connections: int = 0
     resumed: int = 0
     refusals: int = 0
+    shown: dict[tuple[object, ...], Quote] = field(default_factory=dict)
+    """Every quote that a reader was told, once for all with the same figures."""
     heard: list[dict[int, float]] = field(default_factory=list)
     """When each reader was first told something of an epoch, by the steady clock."""
 
@@ -81,7 +107,7 @@ async def play(world: World, dice: random.Random, storm: Storm, *, readers: int)
 
 
 async def crowded(
-    world: World, dice: random.Random, befall: Callable[[], Awaitable[None]], *, readers: int
+    world: Place, dice: random.Random, befall: Callable[[], Awaitable[None]], *, readers: int
 ) -> Report:
     """What a crowd is told while something befalls the world, and in the calm after that."""
     calm = asyncio.Event()
@@ -103,31 +129,43 @@ async def crowded(
     return report
 
 
-def _reader(world: World, dice: random.Random) -> Reader:
+def _reader(world: Place, dice: random.Random) -> Reader:
     way: Way = "events" if dice.random() < 0.2 else "stream"
-    return Reader(world.port, NAMES, dice, way=way, stalls=dice.random() < 0.2)
+    names = tuple(map(str, world.symbols))
+    return Reader(world.ports, names, dice, way=way, stalls=dice.random() < 0.2)
 
 
-async def _settle(world: World, crowd: list[Reader]) -> list[str]:
+async def _settle(world: Place, crowd: list[Reader]) -> list[str]:
     """Wait until everybody shows the board's exact state; who does not, in words."""
-    quotes, loop = world.quotes, asyncio.get_running_loop()
+    loop = asyncio.get_running_loop()
     end = loop.time() + CALM_SECONDS
-    while late := [number for number, reader in enumerate(crowd) if not reader.shows(quotes)]:
+    while late := [
+        number for number, reader in enumerate(crowd) if not reader.shows(world.quotes, misled=world.misleads)
+    ]:
         if loop.time() > end:
             return [f"reader {number} does not show what the board says" for number in late]
         await asyncio.sleep(0.02)
     return []
 
 
-def _judge(world: World, number: int, reader: Reader, report: Report) -> None:
+def _judge(world: Place, number: int, reader: Reader, report: Report) -> None:
     report.frames += sum(len(each.told) for each in reader.log)
     report.snapshots += sum(told["type"] == "snapshot" for each in reader.log for _, told in each.told)
     report.connections += len(reader.log)
     report.resumed += sum(bool(each.cursor) for each in reader.log)
     report.refusals += reader.refusals
     report.heard.append(_epochs(reader))
-    found = faults(reader.log, world.truth, SYMBOLS, world.outages) + reader.odd
+    for connection in reader.log:
+        quotes = (quote for _, told in connection.told for quote in told.get("quotes", ()))
+        report.shown.update((_figures(quote), quote) for quote in quotes)
+    found = faults(reader.log, world.truth, world.symbols, world.outages, rises=world.rises) + reader.odd
     report.faults += [f"reader {number}: {each}" for each in found]
+
+
+def _figures(quote: Quote) -> tuple[object, ...]:
+    following = quote.get("next") or {}
+    names = ("symbol", "source", "as_of", "price", "previous", "change_percent")
+    return *(quote.get(name) for name in names), following.get("as_of"), following.get("price")
 
 
 def _epochs(reader: Reader) -> dict[int, float]:

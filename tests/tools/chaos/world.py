@@ -54,6 +54,10 @@ SETTLED_SECONDS = 60.0
 class World:
     """Everything but the readers."""
 
+    symbols = SYMBOLS
+    rises = True
+    misleads = False
+
     def __init__(
         self, server: embedded.EmbeddedServer | None, redis: Client, poller: Poller, updates: float
     ) -> None:
@@ -70,6 +74,11 @@ class World:
         self._poller = poller
         self._updates = updates
         self._number = 0
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The one that all workers share."""
+        return (self.port,)
 
     @property
     def quotes(self) -> dict[str, Quote]:
