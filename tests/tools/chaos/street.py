@@ -30,7 +30,8 @@ How = Literal["slow", "cut off", "500", "wrong bytes", "stands still", "tenfold"
 """
 How a bank fails.
 
-If it stands still, it goes on to say what it said last. Tenfold are NBKR's figures of days that are new.
+If it stands still, it goes on to say what it said last. Tenfold are NBKR's figures of days that are new, and
+its archive answers nothing meanwhile.
 """
 SLOW_SECONDS = 4.0
 """Longer than the service waits."""
@@ -50,9 +51,9 @@ class Said:
 
     def note(self, key: str, body: bytes, words: Iterable[str]) -> None:
         """Take an answer of a bank to a request with these values in its query."""
-        if (name := sha256(body).hexdigest()) in self.bodies[key]:
+        if _name(body) in self.bodies[key]:
             return
-        self.bodies[key].add(name)
+        self.bodies[key].add(_name(body))
         for table in tables_of(_read(key, body, set(words))):
             for symbol in self.symbols:
                 if fixing := fixing_of(symbol, table):
@@ -90,6 +91,10 @@ class Said:
             if (source, symbol) == (quote["source"], quote["symbol"]) and day < quote["as_of"][:10]
         )
         return any(Decimal(quote["previous"]) in prices for prices in earlier)
+
+
+def _name(body: bytes) -> str:
+    return sha256(body).hexdigest()
 
 
 def _read(key: str, body: bytes, words: set[str]) -> tuple[Rate, ...]:
@@ -130,7 +135,8 @@ class Street:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         key = request.path.split("/")[1]
-        match self.how.get(key):
+        is_archive = self.how.get(key) == "tenfold" and not request.path.endswith(".xml")
+        match "500" if is_archive else self.how.get(key):
             case "slow":
                 await asyncio.sleep(SLOW_SECONDS)
             case "cut off":
@@ -154,7 +160,9 @@ class Street:
             body = await answer.read()
         headers = {name: answer.headers[name] for name in PASSED_ON if name in answer.headers}
         if self.how.get(key) == "tenfold" and self.said.is_new(key, body):
-            return web.Response(body=re.sub(rb"<Value>(\d+),", rb"<Value>\g<1>0,", body))
+            body = re.sub(rb"<Value>(\d+),", rb"<Value>\g<1>0,", body)
+            self.said.bodies[key].add(_name(body))  # it is kept as it came, and never shown
+            return web.Response(body=body)
         if answer.status == 200:
             self._last[request.raw_path] = body, headers
             self.said.note(key, body, request.query.values())
