@@ -1592,6 +1592,49 @@ async def test_of_two_the_other_takes_over_when_the_lease_of_a_dead_one_runs_out
     assert asked_meanwhile == 0
 
 
+async def test_an_emptied_redis_is_filled_by_the_process_that_knows_what_was_there(
+    partitioned: Partitioned,
+    store: Store,
+    redis: Redis,
+    bank: Bank,
+    other: Bank,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Also if the other one, which would have to ask the banks first, is the first to notice it."""
+    async with AsyncExitStack() as both:
+        await both.enter_async_context(polling(partitioned, bank, clock, alone=False, redis=LONG_LEASE))
+        await until(lambda: shown(store, day(0)))
+        second = polling(store, other, clock, owner="two", alone=False, redis=LONG_LEASE)
+        await both.enter_async_context(second)
+        await until(lambda: said(caplog, "standing by"))
+        before = await store.snapshot()
+        partitioned.cut_off = True
+        await redis.flushall()
+        await asyncio.sleep(5 * outbox.AGAIN_SECONDS)
+        partitioned.cut_off = False
+        bank.answer = answer(table(day(1)))
+        clock.go_to(1)
+        await until(lambda: shown(store, day(1)))
+        first, *_ = await everything(store)
+
+    assert first.cursor.epoch > before.cursor.epoch
+    assert [quote.symbol for quote in first.quotes] == [quote.symbol for _, quote in before.rows]
+    assert not other.asked
+    assert [each.day for each in await store.fixings([KGS])] == [day(0), day(1)]
+
+
+async def test_an_emptied_redis_is_taken_by_another_process_if_the_one_that_polled_is_gone(
+    store: Store, redis: Redis, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    await store.acquire("dead", seconds=60, now_ms=0)
+
+    async with polling(store, bank, clock, alone=False, redis=SHORT_LEASE):
+        await until(lambda: said(caplog, "standing by"))
+        await redis.flushall()
+        await until(lambda: shown(store, day(0)))
+
+
 async def test_who_lost_the_lease_stands_by(
     store: Store, redis: Redis, bank: Bank, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -316,6 +316,19 @@ async def test_one_holds_the_lease_until_it_is_given_back_or_runs_out(store: Sto
     assert await store.acquire("one", seconds=60, now_ms=NOW)
 
 
+async def test_the_first_lease_of_an_emptied_redis_is_not_for_who_is_patient(
+    store: Store, redis: Redis
+) -> None:
+    assert await store.acquire("two", seconds=60, now_ms=NOW, patient=True) == ""
+    assert not await redis.keys("*")
+
+    first = await store.acquire("one", seconds=60, now_ms=NOW)
+    assert first
+    assert await store.acquire("two", seconds=60, now_ms=NOW, patient=True) is None
+    await store.release(first)
+    assert await store.acquire("two", seconds=60, now_ms=NOW, patient=True)
+
+
 async def test_a_renewed_lease_lasts_and_a_lost_one_is_not_renewed(
     store: Store, redis: Redis, publisher: Publisher, quote_of: QuoteOf
 ) -> None:

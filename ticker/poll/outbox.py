@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import islice
+from time import monotonic
 from typing import Any, Literal, TypeVar
 
 from ticker import __version__, wire
@@ -138,6 +140,8 @@ class Outbox:
         self._board = board or Board.alone()
         self._seconds = lease_seconds
         self._lease = ""
+        self._emptied_at = math.inf
+        """When Redis was first seen without any lease, in monotonic seconds."""
         self._anew = False
         self._beginning = 0
         """How often what waited was replaced."""
@@ -196,11 +200,22 @@ class Outbox:
 
     # The lease.
 
-    async def acquire(self) -> bool:
-        """Try to take the lease. Raises UNAVAILABLE's errors."""
+    async def acquire(self, *, stands_by: bool = False) -> bool:
+        """
+        Try to take the lease. Raises UNAVAILABLE's errors.
+
+        A process that `stands_by` leaves an emptied Redis to the process that polled, which still knows all
+        that was there, for as long as a lease lasts.
+        """
+        now = monotonic()
         lease = await self._store.acquire(
-            self._owner, seconds=self._seconds, now_ms=_now_ms(), force=self._alone
+            self._owner,
+            seconds=self._seconds,
+            now_ms=_now_ms(),
+            force=self._alone,
+            patient=stands_by and now < self._emptied_at + self._seconds,
         )
+        self._emptied_at = min(self._emptied_at, now) if lease == "" else math.inf
         self._lease = lease or ""
         return bool(lease)
 

@@ -189,7 +189,7 @@ class Poller:
         elected = standing_by = False
         while True:
             with self._outbox.redis_may_be_away():
-                elected = elected or await self._outbox.acquire()
+                elected = elected or await self._outbox.acquire(stands_by=standing_by)
                 if elected:
                     await self._takeover.take_up()
                     await self._outbox.note_version()

@@ -15,13 +15,16 @@ from ticker.store.connection import Connected
 class Leases(Connected):
     """The poller's lease, and what is known of its holder."""
 
-    async def acquire(self, owner: str, *, seconds: int, now_ms: int, force: bool = False) -> str | None:
+    async def acquire(
+        self, owner: str, *, seconds: int, now_ms: int, force: bool = False, patient: bool = False
+    ) -> str | None:
         """
         Take the poller's lease if it is free, or by `force`; None if another process has it.
 
-        The lease starts with a fencing token, a number that only grows.
+        The lease starts with a fencing token, a number that only grows. If Redis knows of no earlier lease,
+        as after a flush, a `patient` caller gets an empty text and no lease.
         """
-        args = [owner, seconds * 1000, now_ms, int(force)]
+        args = [owner, seconds * 1000, now_ms, int(force), int(patient)]
         lease: str | None = await self._run(lua.ACQUIRE, ["leader", "fence", "poller"], args)
         return lease
 

@@ -176,7 +176,8 @@ return {string.format('%.0f-%.0f', first, second), length, partial, (ending(KEYS
 """
 )
 
-# KEYS: leader, fence, poller. ARGV: owner, milliseconds, now in ms, force. Returns the lease or nil.
+# KEYS: leader, fence, poller. ARGV: owner, milliseconds, now in ms, force, patient. Returns the lease, nil if
+# another process has it, or '' if it never was taken here and the caller is patient.
 # The fence only ever grows, even over a flush, because it is never below the clock. A lease that lasts longer
 # than possible was taken before Redis's clock was set back: its holder renews it, or it runs out.
 ACQUIRE = (
@@ -187,7 +188,9 @@ if held and ARGV[4] ~= '1' then
   if redis.call('PTTL', KEYS[1]) > tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
   return nil
 end
-local token = math.max(tonumber(ARGV[3]), tonumber(redis.call('GET', KEYS[2]) or '0') + 1)
+local fence = redis.call('GET', KEYS[2])
+if not fence and ARGV[5] == '1' then return '' end
+local token = math.max(tonumber(ARGV[3]), tonumber(fence or '0') + 1)
 local lease = string.format('%.0f', token) .. ' ' .. ARGV[1]
 redis.call('SET', KEYS[2], string.format('%.0f', token))
 redis.call('SET', KEYS[1], lease, 'PX', ARGV[2])
