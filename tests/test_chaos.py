@@ -6,7 +6,7 @@ import json
 import os
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +238,16 @@ def test_damaged_bytes_say_nothing() -> None:
 
     assert not found.prices
     assert not found.is_new("nbkr", b"\x00<rates>")
+
+
+def test_a_cross_may_come_in_two_answers_of_an_archive() -> None:
+    first, last = (date(2026, 9, day) for day in (8, 15))
+    found = Said((KZT,))
+    for ident in ("R01335", "R01235"):  # the tenge and the dollar, in roubles
+        tables = Bank(HABITS["cbr"], lambda: NOW).tables(first, last)
+        found.note("cbr", formats.cbr_history(tables, ident, first, last), (ident,))
+
+    assert found.prices["cbr", "KZT/USD", "2026-09-11"]
 
 
 def test_a_table_is_new_if_nothing_was_said_of_its_day() -> None:

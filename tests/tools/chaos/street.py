@@ -48,13 +48,22 @@ class Said:
     """The SHA-256 of every answer, by source."""
     prices: dict[tuple[str, str, str], set[Decimal]] = field(default_factory=lambda: defaultdict(set))
     """By source, symbol and day, as a quote names them: the price that follows from its figures."""
+    _rates: dict[tuple[str, date], dict[Pair, Rate]] = field(default_factory=lambda: defaultdict(dict))
 
     def note(self, key: str, body: bytes, words: Iterable[str]) -> None:
         """Take an answer of a bank to a request with these values in its query."""
         if _name(body) in self.bodies[key]:
             return
         self.bodies[key].add(_name(body))
-        for table in tables_of(_read(key, body, set(words))):
+        rates = _read(key, body, set(words))
+        for rate in rates:
+            self._rates[key, rate.day][rate.pair] = rate
+        for day in {rate.day for rate in rates}:
+            self._note_day(key, day)
+
+    def _note_day(self, key: str, day: date) -> None:
+        """Work out the prices of a day. An archive gives the two figures of a cross in two answers."""
+        for table in tables_of(self._rates[key, day].values()):
             for symbol in self.symbols:
                 if fixing := fixing_of(symbol, table):
                     self._note_price(fixing)
