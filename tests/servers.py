@@ -153,6 +153,11 @@ class Watched:
         _, port = await self.sentinels[0].tell("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "prices")
         return next(each for each in self.servers if each.port == int(port))
 
+    async def is_master_to_all(self, server: Server) -> bool:
+        """Whether no sentinel names another master."""
+        told = [await each.tell("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "prices") for each in self.sentinels]
+        return {int(port) for _, port in told} == {server.port}
+
     async def promoted(self, old: Server, seconds: float = PROMOTED_SECONDS) -> Server:
         """Wait until the sentinels name another master, which says so itself."""
 

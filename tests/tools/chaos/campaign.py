@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from .estate import Estate
@@ -14,6 +15,8 @@ from .health import PASS, Watch, contradictions, window_faults
 from .rounds import Report, crowded
 from .upkeep import Uses, kept_faults
 
+NOTICED_SECONDS = 20.0
+"""For how much longer than usual a service may not know what is broken."""
 CALM_SECONDS = 3.5
 """How long everything has to stay well after a fault."""
 KEPT_TRIES = 5
@@ -57,7 +60,7 @@ async def campaign(
 
 async def _phase(estate: Estate, fault: Fault, dice: random.Random, watch: Watch, readers: int) -> Phase:
     phase, estate.misleads = Phase(fault), fault.misleads
-    phase.report = await crowded(estate, dice, lambda: _befall(estate, phase), readers=readers)
+    phase.report = await crowded(estate, dice, lambda: _befall(estate, phase, watch), readers=readers)
     calm = time.monotonic()
     await asyncio.sleep(CALM_SECONDS)
     phase.faults += [
@@ -69,14 +72,15 @@ async def _phase(estate: Estate, fault: Fault, dice: random.Random, watch: Watch
     return phase
 
 
-async def _befall(estate: Estate, phase: Phase) -> None:
+async def _befall(estate: Estate, phase: Phase, watch: Watch) -> None:
     fault = phase.fault
     phase.began = time.monotonic()
     await fault.begin(estate)
     await asyncio.sleep(fault.felt)
+    if not fault.ends_by_itself:
+        await _noticed(estate, phase, watch)
     phase.felt = time.monotonic()
-    await fault.last(estate)
-    phase.over = time.monotonic()
+    phase.over = await fault.last(estate)
     if not fault.ends_by_itself:
         await fault.end(estate)
     await estate.settled()
@@ -86,6 +90,15 @@ async def _befall(estate: Estate, phase: Phase) -> None:
     if fault.ends_by_itself:
         await fault.end(estate)
     await fault.rest(estate)
+
+
+async def _noticed(estate: Estate, phase: Phase, watch: Watch) -> None:
+    """Wait until every service says what is due: a busy machine is given more time than is usual."""
+    says = phase.fault.says(estate)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(NOTICED_SECONDS):
+            while any(says[name].wrong(looks[-1]) for name, looks in watch.looks.items()):
+                await asyncio.sleep(0.05)
 
 
 def _health_faults(estate: Estate, phase: Phase, watch: Watch, calm: float) -> list[str]:

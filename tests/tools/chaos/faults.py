@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
@@ -65,9 +66,10 @@ class Fault(ABC):
         """How much time passes."""
         return min(self.hop, max(estate.left, NOTHING))
 
-    async def last(self, estate: Estate) -> None:
-        """Wait until it is over, or has been felt for long enough."""
+    async def last(self, estate: Estate) -> float:
+        """Wait until it is over, or has been felt for long enough; until when it was broken for sure."""
         await asyncio.sleep(self.holds)
+        return time.monotonic()
 
     @abstractmethod
     async def breaks(self, estate: Estate) -> None:
@@ -250,9 +252,14 @@ class TheMasterIsLost(Fault):
         else:
             self._old.stop()
 
-    async def last(self, estate: Estate) -> None:
+    async def last(self, estate: Estate) -> float:
         assert self._old
+        sure = asked = time.monotonic()
+        while await estate.redis.is_master_to_all(self._old):
+            sure, asked = asked, time.monotonic()
+            await asyncio.sleep(0.05)
         self._new = await estate.redis.promoted(self._old, PROMOTED_SECONDS)
+        return sure
 
     async def end(self, estate: Estate) -> None:
         assert self._old
