@@ -862,14 +862,16 @@ async def test_an_outcome_is_kept(store: Store, publisher: Publisher) -> None:
 async def test_snapshot_and_follow_leave_no_gap_and_repeat_nothing(
     store: Store, publisher: Publisher, quote_of: QuoteOf
 ) -> None:
-    last = 300
+    last, written = 300, list[int]()
 
     async def write() -> None:
         for number in range(1, last + 1):
             await publisher.say(quote_of("KGS", f"{number}"), now_ms=NOW)
+            written.append(number)
 
-    async def read(delay: float) -> list[int]:
-        await asyncio.sleep(delay)
+    async def read(start: int) -> list[int]:
+        while len(written) < start:
+            await asyncio.sleep(0)
         snapshot = await store.snapshot()
         seen = [int(quote.inverse) for _, quote in snapshot.rows]
         async with aclosing(store.follow(snapshot.cursor)) as publications:
@@ -879,8 +881,8 @@ async def test_snapshot_and_follow_leave_no_gap_and_repeat_nothing(
                 seen.append(publication.cursor.sequence)
         return seen
 
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
-        readers = [group.create_task(read(number / 100)) for number in range(8)]
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        readers = [group.create_task(read(number * last // 8)) for number in range(8)]
         await write()
 
     for reader in readers:
