@@ -65,7 +65,10 @@ def test_both_services_and_the_site_serve_the_line(walked: Server) -> None:
     logs = [walked.run(f"journalctl --output=cat -u ticker@{port}") for port in (8080, 8081)]
     assert sum("standing by" in log for log in logs) == 1
     assert sum("poller: polling 8 sources" in log for log in logs) == 1
-    # By the order that the page gives.
+    # An order, given as the page says.
+    asked = "config check /etc/ticker/config.toml"
+    assert asked in steps()[-1].code
+    walked.run(steps()[-1].code.replace(asked, "hold TMT --config /etc/ticker/config.toml"))
     walked.until("curl --silent 127.0.0.1:18080/health | grep -q 'TMT/USD is on hold'")
 
 
