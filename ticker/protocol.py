@@ -28,7 +28,7 @@ CLOSES = {
     CloseCode.PROTOCOL_ERROR: "A frame violates RFC 6455.",
     CloseCode.INVALID_DATA: "A text message is not UTF-8.",
     CloseCode.TOO_BIG: "A message is too long.",
-    CloseCode.TRY_AGAIN_LATER: "The client read too slowly, or sent too many messages.",
+    CloseCode.TRY_AGAIN_LATER: "The client read nothing for too long, or sent too many messages.",
     CloseCode.BAD_REQUEST: "The address is wrong, a frame is binary, three frames in a row are wrong, or "
     "none of the symbols is served any more.",
     CloseCode.SILENT: "The client did not answer pings.",

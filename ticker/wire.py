@@ -93,10 +93,10 @@ class QuoteMessage(_Message):
     as_of: str
     """
     The day, in the time zone of the source, from which the price is valid: `2026-09-29`. For an intraday
-    price its time in UTC: `2026-09-29T12:00:00Z`.
+    source its time in UTC: `2026-09-29T12:00:00Z`.
     """
     source: Annotated[str, StringConstraints(min_length=1, max_length=60)]
-    """The key of the source of the price, after the label, if the service has one: `demo:nbkr`."""
+    """The key of the source of the price. A `label` of the service stands before it: `demo:nbkr`."""
     source_name: Annotated[str, StringConstraints(max_length=60)] = ""
     """The short name of the source, for readers: `NBKR`."""
     status: Annotated[Status, Field(description=_statuses())]
