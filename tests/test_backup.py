@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import services
 from redis.asyncio import Redis
-from servers import Server, cluster, server, watched
+from servers import Server, server
 from stage import PATIENCE, until
-from test_store_servers import acl
+from test_store_servers import acl, of_kind
 from websockets.asyncio.client import connect
 
 from ticker import __version__, backup, cli, legacy, sealed
@@ -950,15 +950,7 @@ async def test_the_rights_of_the_kit_are_enough_to_back_up_and_restore(
     kind: str, file: Path, full: Store, short_path: Path, open_store: OpenStore
 ) -> None:
     async with AsyncExitStack() as stack:
-        if kind == "server":
-            nodes = [await stack.enter_async_context(server(short_path / "to"))]
-            url = f"redis://poller:pw@{nodes[0].address}"
-        elif kind == "cluster":
-            nodes = await stack.enter_async_context(cluster(short_path))
-            url = f"redis+cluster://poller:pw@{nodes[0].address}"
-        else:
-            found = await stack.enter_async_context(watched(short_path, servers=2))
-            nodes, url = found.servers, found.url.replace("//", "//poller:pw@")
+        nodes, url = await of_kind(kind, short_path, stack)
         rights = acl("poller").split()
         rights += ["+cluster|slots", "+command"] if kind == "cluster" else []
         for node in nodes:

@@ -6,7 +6,7 @@ import asyncio
 import re
 import signal
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -443,20 +443,24 @@ def acl(which: str) -> str:
     return found[1]
 
 
+async def of_kind(kind: str, folder: Path, stack: AsyncExitStack) -> tuple[Sequence[Server], str]:
+    """A Redis of this kind, all its nodes, and its address for a user `poller` with the password `pw`."""
+    if kind == "server":
+        one = await stack.enter_async_context(server(folder / "to"))
+        return [one], f"redis://poller:pw@{one.address}"
+    if kind == "cluster":
+        nodes = await stack.enter_async_context(cluster(folder))
+        return nodes, f"redis+cluster://poller:pw@{nodes[0].address}"
+    found = await stack.enter_async_context(watched(folder, servers=2))
+    return found.servers, found.url.replace("//", "//poller:pw@")
+
+
 @pytest.mark.parametrize("kind", ["server", "cluster", "sentinel"])
 async def test_a_poller_needs_no_right_but_those_of_the_kit(
     kind: str, short_path: Path, open_store: OpenStore, elected: Elected, quote_of: QuoteOf
 ) -> None:
     async with AsyncExitStack() as stack:
-        if kind == "server":
-            nodes = [await stack.enter_async_context(server(short_path))]
-            url = f"redis://poller:pw@{nodes[0].address}"
-        elif kind == "cluster":
-            nodes = await stack.enter_async_context(cluster(short_path))
-            url = f"redis+cluster://poller:pw@{nodes[0].address}"
-        else:
-            found = await stack.enter_async_context(watched(short_path, servers=2))
-            nodes, url = found.servers, found.url.replace("//", "//poller:pw@")
+        nodes, url = await of_kind(kind, short_path, stack)
         for node in nodes:
             rights = acl("poller").split() + (["+cluster|slots", "+command"] if kind == "cluster" else [])
             await node.tell("ACL", "SETUSER", "poller", "on", ">pw", *rights)

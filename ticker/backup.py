@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -163,8 +163,7 @@ async def _complete(store: Store, staging: Staging, lease: str) -> None:
 
 async def _last_step(store: Store, staging: Staging, lease: str) -> None:
     await staging.commit(lease, now_ms=_now_ms())
-    with suppress(*UNAVAILABLE):
-        await store.release(lease)
+    await _if_redis_answers(lambda: store.release(lease))
 
 
 async def _refuse_used(store: Store, *, alone: bool) -> None:
@@ -187,24 +186,25 @@ async def _leased(store: Store, owner: str, *, seconds: int, alone: bool) -> Asy
     lease = await store.acquire(owner, seconds=seconds, now_ms=_now_ms(), force=alone)
     if not lease:
         raise BackupFailed("another process started to poll on this Redis. Stop it, and repeat the command")
-    try:
+    async with AsyncExitStack() as after_failure:
+        after_failure.push_async_callback(_if_redis_answers, lambda: store.release(lease))
         yield lease
-    except BaseException:
-        with suppress(*UNAVAILABLE):
-            await store.release(lease)
-        raise
+        after_failure.pop_all()
 
 
 @asynccontextmanager
 async def _staging(store: Store) -> AsyncIterator[Staging]:
     """A place for rows, which is emptied after a failure."""
     staging = store.staging()
-    try:
+    async with AsyncExitStack() as after_failure:
+        after_failure.push_async_callback(_if_redis_answers, staging.drop)
         yield staging
-    except BaseException:
-        with suppress(*UNAVAILABLE):
-            await staging.drop()
-        raise
+        after_failure.pop_all()
+
+
+async def _if_redis_answers(tidy: Callable[[], Awaitable[None]]) -> None:
+    with suppress(*UNAVAILABLE):
+        await tidy()
 
 
 def _steps(rows: Iterable[tuple[str, Row]]) -> Iterator[list[tuple[str, Row]]]:
