@@ -996,6 +996,7 @@ async def is_noted(service: services.Service, note: str) -> bool:
     return note in (await service.get("health"))["notes"]
 
 
+@pytest.mark.slow
 async def test_clients_get_a_snapshot_after_a_restore_and_a_hold_stays(
     short_path: Path, other: Server
 ) -> None:

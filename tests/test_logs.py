@@ -313,7 +313,7 @@ async def everything(service: Service) -> list[str]:
     return [*texts, *[(await service.text(service.admin + path))[1] for path in ("health", "metrics")]]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 async def test_no_output_of_a_run_has_a_secret(
     workers: int, short_path: Path, redis: Redis, redis_url: str
 ) -> None:

@@ -786,6 +786,7 @@ BANK_OF = {KGS: "nbkr", KZT: "nbk", TJS: "nbt", UZS: "cbu"}
 each_bank = pytest.mark.parametrize("symbol", BANK_OF, ids=str)
 
 
+@pytest.mark.slow
 def test_seven_weeks_without_a_fault() -> None:
     whole = Replay(start=at("08-10 06:00"), end=at("09-29 17:00"), every=6).run()
 

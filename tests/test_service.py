@@ -515,6 +515,7 @@ async def test_serve_does_what_its_file_says(folder: Path, street: Street) -> No
     assert sources == {**dict.fromkeys(SOURCES, "disabled"), "nbkr": "ok", "nbt": "ok"}
 
 
+@pytest.mark.slow
 async def test_whatever_befalls_redis_the_stream_goes_on_by_itself(folder: Path, street: Street) -> None:
     async with AsyncExitStack() as all_of_it:
         service = await all_of_it.enter_async_context(running(folder, *configured(folder, street)))
@@ -695,6 +696,7 @@ class Hand:
         self._passed, self._since = self(), None
 
 
+@pytest.mark.slow
 async def test_a_new_loop_of_the_recording_is_a_new_epoch_for_everybody(rehearsal: Rehearsal) -> None:
     hand = Hand()
     clock = DemoClock(1, monotonic=hand)

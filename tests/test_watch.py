@@ -234,6 +234,7 @@ async def test_a_quote_that_changes_or_is_late_is_shown_at_once(
         assert shown.colour_of("stale") == "brown"
 
 
+@pytest.mark.slow
 async def test_a_narrow_terminal_has_fewer_columns_and_whole_figures(edge: Site) -> None:
     async with watching(edge.url, columns=100) as shown:
         heads = []
