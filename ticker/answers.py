@@ -60,7 +60,7 @@ class FixingAnswer(_Answer):
 
 
 class HistoryAnswer(_Answer):
-    """The daily rates of one source for one symbol, the earliest first."""
+    """The publications of one source for one symbol, the earliest first."""
 
     symbol: Symbol
     source: str

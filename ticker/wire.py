@@ -92,8 +92,8 @@ class QuoteMessage(_Message):
     """`change` in percent of `previous`; positive when the first currency rose."""
     as_of: str
     """
-    The day, in the time zone of the source, from which the price is valid: `2026-09-29`. For an intraday
-    source its time in UTC: `2026-09-29T12:00:00Z`.
+    The day, in the time zone of the source, from which the price is valid: `2026-09-29`. For a source
+    that publishes several times a day, the time in UTC: `2026-09-29T12:00:00Z`.
     """
     source: Annotated[str, StringConstraints(min_length=1, max_length=60)]
     """The key of the source of the price. A `label` of the service stands before it: `demo:nbkr`."""

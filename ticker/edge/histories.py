@@ -1,4 +1,4 @@
-"""`/v1/history/{symbol}`: the daily rates of one source for one symbol."""
+"""`/v1/history/{symbol}`: the publications of one source for one symbol."""
 
 from __future__ import annotations
 

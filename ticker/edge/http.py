@@ -266,7 +266,7 @@ class Routes:
         return self._answers.get(version, symbol, lambda: _pack_quote(text)).answer(request)
 
     async def history(self, request: web.Request) -> web.Response:
-        """The daily rates of one source for one symbol."""
+        """The publications of one source for one symbol."""
         return await self._histories.answer(request)
 
     async def standing(self, request: web.Request) -> web.Response:
