@@ -182,6 +182,8 @@ async def test_a_command_does_its_work(snippet: Snippet, demo: Service, short_pa
         assert snippet.code.strip() == server[0]
         await serves(server[1], server[2].split(), short_path)
         return
+    if "ticker restore" in snippet.code:
+        (demo.folder / "rates.backup").write_bytes(await backup(demo, short_path))
     if "ticker hold" in snippet.code:
         await until(lambda: is_beginning(demo), SECONDS)
     process = await asyncio.create_subprocess_exec(
@@ -195,6 +197,18 @@ async def test_a_command_does_its_work(snippet: Snippet, demo: Service, short_pa
         out, _ = await process.communicate()
 
     assert (process.returncode, bool(out)) == (0, True), out.decode()
+
+
+async def backup(demo: Service, folder: Path) -> bytes:
+    """What `ticker backup` writes, as an earlier snippet of the page does."""
+    file = folder / "rates.backup"
+    arguments = ("backup", str(file), "--config", str(demo.folder / "config.toml"))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "ticker", *arguments, stdout=subprocess.DEVNULL
+    )
+    async with asyncio.timeout(SECONDS):
+        assert await process.wait() == 0
+    return file.read_bytes()
 
 
 async def serves(command: str, options: list[str], folder: Path) -> None:
