@@ -13,7 +13,7 @@ from zipfile import ZipFile
 import pytest
 
 from tests.tools import pictures, tables
-from tests.tools.bench.widget import MOST_BYTES
+from tests.tools.bench.widget import MOST_BOARD_BYTES, MOST_BYTES
 from ticker import wire
 from ticker.deploy import KIT
 from ticker.rates.model import Status
@@ -76,8 +76,11 @@ def test_every_attribute_is_in_the_docs() -> None:
             assert f"`{word}`" in rows[name][1]
 
 
-def test_the_limit_of_the_script_is_in_the_docs() -> None:
-    assert f"at most {MOST_BYTES:,} bytes" in " ".join(text_of("ticker/docs/contributing.md").split())
+def test_the_limits_of_the_scripts_are_in_the_docs() -> None:
+    text = " ".join(text_of("ticker/docs/contributing.md").split())
+
+    assert f"`dist/ticker.js` may have at most {MOST_BYTES:,} bytes" in text
+    assert f"`dist/board.js` at most {MOST_BOARD_BYTES:,}" in text
 
 
 def test_the_switches_are_named_in_the_docs() -> None:

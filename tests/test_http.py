@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
 FIVE = tuple(Pair(code, "USD") for code in ("KGS", "KZT", "TJS", "UZS", "TMT"))
 BROWSER = "gzip, deflate, br, zstd"
-SCRIPT = assets.built("ticker.js")
+SCRIPT, BOARD = assets.built("ticker.js"), assets.built("board.js")
+OURS = {assets.fingerprint(each) for each in (SCRIPT, BOARD)}
 OWN = assets.address(assets.fingerprint(SCRIPT))
 OLD = b"customElements.define('currency-ticker', class extends HTMLElement {});" * 30
 OLDER = assets.address(assets.fingerprint(OLD))
@@ -291,11 +292,12 @@ async def test_one_quote_changes_its_tag_only_when_it_changes_itself(
     assert await tag("KZT") != kzt
 
 
-PATHS = ["/", "/ticker.js", "/openapi.json", "/v1/quotes", "/v1/quotes/KGS", "/v1/history/KGS"]
+PATHS = ["/", "/ticker.js", "/board.js", "/openapi.json", "/v1/quotes", "/v1/quotes/KGS", "/v1/history/KGS"]
 PATHS += [
     "/v1/line.html",
     "/v1/line.svg?theme=dark",
     f"/{OWN}",
+    f"/{assets.address(assets.fingerprint(BOARD), 'board')}",
     "/v1/sources",
     "/v1/names/ky.json",
     "/v1/labels/ky.json",
@@ -518,7 +520,8 @@ async def asked_for_leave(site: Site, path: str, **headers: str) -> tuple[int, M
         return answer.status, answer.headers, await answer.read()
 
 
-SHARED = [path for path in PATHS if path.startswith(("/v1/", "/ticker"))] + ["/v1/events", "/ticker.js.map"]
+SHARED = [path for path in PATHS if path.startswith(("/v1/", "/ticker", "/board"))]
+SHARED += ["/v1/events", "/ticker.js.map", "/board.js.map"]
 
 
 @pytest.mark.parametrize("path", SHARED)
@@ -586,9 +589,33 @@ async def test_a_script_by_its_bytes_may_be_kept_for_ever(site: Site) -> None:
     assert (await site.get(f"/{OWN}", If_None_Match=headers["ETag"]))[0] == 304
 
 
+async def test_each_script_is_pinned_under_its_own_name(site: Site) -> None:
+    pinned = assets.address(assets.fingerprint(BOARD), "board")
+    status, headers, body = await site.get(f"/{pinned}", Accept_Encoding=BROWSER)
+
+    assert (status, unpacked(headers, body)) == (200, BOARD)
+    assert unpacked(headers, body) == (await site.get("/board.js"))[2]
+    assert headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert BOARD.rstrip().endswith(b"sourceMappingURL=board.js.map")
+    assert (await site.get(f"/{OWN.replace('ticker', 'board')}"))[0] == 404
+    assert (await site.get(f"/{pinned.replace('board', 'ticker')}"))[0] == 404
+
+
+async def test_another_versions_board_is_served_as_such(site: Site, store: Store) -> None:
+    old = OLD + b"//# sourceMappingURL=board.js.map\n"
+    await Scripts(store, OLD, old).keep()
+    pinned = assets.address(assets.fingerprint(old), "board")
+    await until(lambda: status_is(site, f"/{pinned}", 200))
+
+    assert (await site.get(f"/{pinned}"))[2] == old
+    for path in (pinned.replace("board", "ticker"), OLDER.replace("ticker", "board")):
+        assert (await site.get(f"/{path}"))[0] == 404
+    assert (await site.get(f"/{OLDER}"))[::2] == (200, OLD)
+
+
 async def test_another_versions_script_is_served_by_all_who_share_a_redis(site: Site, store: Store) -> None:
-    await until(store.scripts)
-    assert await store.scripts() == {assets.fingerprint(SCRIPT)}
+    await until(lambda: store_has(store, OURS))
+    assert await store.scripts() == OURS
     assert (await site.get(f"/{OLDER}"))[::2][0] == 404
 
     # Another machine starts with it, a moment after somebody asked too early.
@@ -599,7 +626,7 @@ async def test_another_versions_script_is_served_by_all_who_share_a_redis(site: 
     assert (status, unpacked(headers, body)) == (200, OLD)
     assert headers["Cache-Control"].endswith("immutable")
     assert headers["Access-Control-Allow-Origin"] == "*"
-    assert await store.scripts() == {assets.fingerprint(SCRIPT), assets.fingerprint(OLD)}
+    assert await store.scripts() == OURS | {assets.fingerprint(OLD)}
 
 
 async def test_scripts_outlive_a_flush_and_an_upgrade(
@@ -611,9 +638,9 @@ async def test_scripts_outlive_a_flush_and_an_upgrade(
     scripts = Scripts(store, NEWER)
     keeping = asyncio.create_task(scripts.keep_always())
     try:
-        everything = {assets.fingerprint(each) for each in (SCRIPT, OLD, NEWER)}
+        everything = OURS | {assets.fingerprint(each) for each in (OLD, NEWER)}
         await until(lambda: store_has(store, everything))
-        await until(lambda: scripts._others.keys() == everything - {scripts.fingerprint})
+        await until(lambda: scripts._others.keys() == everything - {assets.fingerprint(NEWER)})
 
         await redis.flushall()
 
@@ -853,7 +880,7 @@ async def test_the_words_of_a_language_are_told_by_their_keys(language: str, sit
     status, headers, body = await site.get(f"/v1/labels/{language}.json")
 
     assert (status, headers["Content-Type"]) == (200, "application/json; charset=utf-8")
-    assert json.loads(body) == assets.labels(language)
+    assert json.loads(body) == assets.labels(language) | {"board": assets.board_words(language)}
     assert headers["Cache-Control"] == "public, max-age=86400, stale-while-revalidate=604800"
 
 

@@ -118,6 +118,7 @@ def test_every_word_is_used_and_every_word_that_is_used_is_there() -> None:
         for name in ("data-word", "data-name")
     }
 
+    used |= assets.board_words("en").keys()
     assert used | placed - {"", *assets.labels("en")} == set(WORDS["en"])
 
 

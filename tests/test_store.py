@@ -1128,12 +1128,12 @@ async def test_a_script_is_kept_to_the_letter(store: Store) -> None:
 
 
 async def test_of_scripts_those_that_processes_started_with_last_are_kept(store: Store) -> None:
-    for number in range(30):
+    for number in range(SCRIPTS_KEPT + 10):
         await store.keep_script(f"{number:016x}", f"let it = {number}", now_ms=NOW + number)
         # The first is started with again and again, by a machine that is never upgraded.
         await store.keep_script(f"{0:016x}", "let it = 0", now_ms=NOW + number)
 
-    assert await store.scripts() == {f"{number:016x}" for number in (0, *range(11, 30))}
+    assert await store.scripts() == {f"{number:016x}" for number in (0, *range(11, SCRIPTS_KEPT + 10))}
 
 
 async def test_a_script_that_nobody_started_with_for_years_goes(store: Store, redis: Redis) -> None:

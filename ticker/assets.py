@@ -51,16 +51,29 @@ def follower() -> str:
 
 @cache
 def labels(language: str) -> dict[str, str]:
-    """The words of the widget in a language, by their keys; English where it has none."""
+    """The words of the line in a language, by their keys; English where it has none."""
+    said = _labels()
+    return dict(zip(said["keys"].split("|"), said.get(language, said["en"]).split("|"), strict=True))
+
+
+@cache
+def board_words(language: str) -> dict[str, str]:
+    """The words of the elements of board.js in a language, by their keys. They are the page's, too."""
+    words = json.loads(_file("words", "src").joinpath(f"{language}.json").read_text(encoding="utf-8"))
+    return {key: words[key] for key in _labels()["board"].split("|")}
+
+
+@cache
+def _labels() -> dict[str, str]:
+    """The words by language, and under `keys` and `board` what they are called."""
     said: dict[str, str] = json.loads(_file("labels.json", "src").read_text(encoding="utf-8"))
-    keys = said.pop("keys").split("|")
-    return dict(zip(keys, said.get(language, said["en"]).split("|"), strict=True))
+    return said
 
 
 @cache
 def languages() -> frozenset[str]:
     """The languages that the widget has words in."""
-    return frozenset(json.loads(_file("labels.json", "src").read_text(encoding="utf-8"))) - {"keys"}
+    return frozenset(_labels()) - {"keys", "board"}
 
 
 @cache
@@ -88,9 +101,14 @@ def fingerprint(script: bytes) -> str:
     return hashlib.sha256(script).hexdigest()[:16]
 
 
-def address(mark: str) -> str:
+def address(mark: str, name: str = "ticker") -> str:
     """The file name of the script with this fingerprint."""
-    return f"ticker.{mark}.js"
+    return f"{name}.{mark}.js"
+
+
+def is_board(script: bytes) -> bool:
+    """Whether a script is the second one of its version, by the source map that it names."""
+    return script.rstrip().endswith(b"sourceMappingURL=board.js.map")
 
 
 def integrity(script: bytes) -> str:

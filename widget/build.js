@@ -4,7 +4,8 @@
  * The bytes do not depend on the directory (the source map speaks of dist/ in any case), so that
  * the test run can build elsewhere and compare.
  */
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -17,8 +18,13 @@ const { values } = parseArgs({ options: { outdir: { type: "string" } } });
 const here = fileURLToPath(new URL(".", import.meta.url));
 const outdir = values.outdir ?? join(here, "dist");
 
-const { STYLE } = await import("./src/style.js");
-const privates = [...new Set(STYLE.match(/--(?!ticker-)\w+/g))];
+/** The modules with style sheets, by their paths. @type {Map<string, Record<string, string>>} */
+const styles = new Map();
+for (const name of (await readdir(join(here, "src"), { recursive: true })).sort()) {
+  const path = join(here, "src", name);
+  if (basename(path) === "style.js") styles.set(path, await import(path));
+}
+const privates = [...new Set([...styles.values()].flatMap((each) => `${Object.values(each)}`.match(/--(?!ticker-)\w+/g)))].sort();
 
 /**
  * Properties that are ours alone, under names that no page registers with `@property`.
@@ -27,35 +33,68 @@ const privates = [...new Set(STYLE.match(/--(?!ticker-)\w+/g))];
  */
 const hidden = (text) => text.replace(/--(?!ticker-)\w+/g, (name) => `--_${privates.indexOf(name).toString(36)}`);
 
-/** The style sheet is a template literal in a module, where esbuild would not minify it. */
-const minifyStyle = {
-  name: "minify-style",
+/** @param {string} text of a style sheet */
+async function short(text) {
+  const { code } = await transform(text, { loader: "css", minify: true, target: "es2022" });
+  // It leaves the blanks in values of custom properties, which mean nothing in ours.
+  return hidden(code.trim().replace(/([,:]) /g, "$1"));
+}
+
+/** The style sheets are template literals in modules, where esbuild would not minify them. */
+const minifyStyles = {
+  name: "minify-styles",
   setup(/** @type {import("esbuild").PluginBuild} */ { onLoad }) {
-    onLoad({ filter: /src\/style\.js$/ }, async () => {
-      const { code } = await transform(STYLE, { loader: "css", minify: true, target: "es2022" });
-      // It leaves the blanks in values of custom properties, which mean nothing in ours.
-      const style = hidden(code.trim().replace(/([,:]) /g, "$1"));
-      return { contents: `export const STYLE = ${JSON.stringify(style)};` };
+    onLoad({ filter: /src\/(.*\/)?style\.js$/ }, async ({ path }) => {
+      const texts = Object.entries(styles.get(path) ?? {}).filter(([, text]) => typeof text === "string");
+      const lines = texts.map(async ([name, text]) => `export const ${name} = ${JSON.stringify(await short(text))};`);
+      return { contents: (await Promise.all(lines)).join("\n") };
     });
-    onLoad({ filter: /src\/(item|line|ticker)\.js$/ }, async ({ path }) => ({
+    onLoad({ filter: /src\/(item|line|ticker|board\/.*)\.js$/ }, async ({ path }) => ({
       contents: hidden(await readFile(path, "utf8")),
     }));
   },
 };
 
-const result = await build({
+/** Of the page's English words, those that the elements need. */
+const chooseWords = {
+  name: "choose-words",
+  setup(/** @type {import("esbuild").PluginBuild} */ { onLoad }) {
+    onLoad({ filter: /board\/english\.js$/ }, async ({ path }) => {
+      const { MORE } = await import(path);
+      const line = 'import { ENGLISH as LINE } from "../format.js";';
+      return { contents: `${line} export const ENGLISH = { ...LINE, ...${JSON.stringify(MORE)} };` };
+    });
+  },
+};
+
+const common = /** @type {const} */ ({
   absWorkingDir: here,
-  entryPoints: { ticker: "src/main.js", page: "src/page.js" },
-  outdir: "dist",
   bundle: true,
   minifySyntax: true,
   minifyWhitespace: true,
-  format: "iife",
   target: "es2022",
   charset: "utf8",
-  sourcemap: "external",
   write: false,
-  plugins: [minifyStyle],
+});
+
+/** The hash of what scripts of one page share: another version has connections of its own. */
+const { outputFiles } = await build({ ...common, entryPoints: ["src/stream.js", "src/fetched.js"], outdir: "dist", format: "esm" });
+const version = createHash("sha256").update(outputFiles.map(({ text }) => text).join()).digest("hex").slice(0, 8);
+
+const tellVersion = {
+  name: "tell-version",
+  setup(/** @type {import("esbuild").PluginBuild} */ { onLoad }) {
+    onLoad({ filter: /src\/version\.js$/ }, () => ({ contents: `export const VERSION = "${version}";` }));
+  },
+};
+
+const result = await build({
+  ...common,
+  entryPoints: { ticker: "src/main.js", board: "src/boards.js", page: "src/page.js" },
+  outdir: "dist",
+  format: "iife",
+  sourcemap: "external",
+  plugins: [chooseWords, tellVersion, minifyStyles],
 });
 
 await mkdir(outdir, { recursive: true });

@@ -46,8 +46,10 @@ log = logging.getLogger(__name__)
 
 ASSETS = {
     "ticker.js": SCRIPT,
+    "board.js": SCRIPT,
     "page.js": SCRIPT,
     "ticker.js.map": "application/json",
+    "board.js.map": "application/json",
     "page.js.map": "application/json",
 }
 ASSETS_CACHE = "public, max-age=300, stale-while-revalidate=86400"
@@ -62,6 +64,7 @@ PREFLIGHT = {
 }
 EXPOSED = "Age, Date, ETag, Retry-After"
 """The headers that scripts of other sites may read. A cache on the way adds Age to our Date."""
+PINNED = f"{{fingerprint:{assets.FINGERPRINT}}}"
 DOCUMENTS = {"/openapi.json": schemas.openapi, "/asyncapi.json": schemas.asyncapi}
 
 
@@ -90,13 +93,13 @@ class Routes:
             f"/{name}": asset(assets.built(name), kind, ASSETS_CACHE) for name, kind in ASSETS.items()
         }
         script = assets.built("ticker.js")
-        self.scripts = Scripts(store, script)
+        self.scripts = Scripts(store, script, assets.built("board.js"))
         label = f"{settings.label}:" if settings.label else ""
         self._answers = Shelf(SHELF_BYTES)
         self._histories = Histories(broadcast, store, sources, label=label)
         self._lines = Lines(broadcast, sources, label=label, framers=settings.server.origins)
         self._pages = Pages(
-            self.scripts.fingerprint,
+            assets.fingerprint(script),
             assets.integrity(script),
             demo=demo,
             public_url=settings.server.public_url,
@@ -132,7 +135,7 @@ class Routes:
         """The routes for scripts of other sites, also with headers that need a CORS preflight."""
         return {
             **dict.fromkeys(self._assets, self.asset),
-            f"/{assets.address(f'{{fingerprint:{assets.FINGERPRINT}}}')}": self.script,
+            **{f"/{assets.address(PINNED, name)}": self.script for name in ("ticker", "board")},
             "/v1/events": self.events,
             "/v1/quotes": self.quotes,
             "/v1/quotes/{symbol:.+}": self.quote,
@@ -284,18 +287,18 @@ class Routes:
         return _names(_language(request)).answer(request)
 
     async def labels(self, request: web.Request) -> web.Response:
-        """The words of the line in one language. The widget itself has only English."""
+        """The words of the elements in one language. The scripts themselves have only English."""
         return _labels(_language(request)).answer(request)
 
     async def asset(self, request: web.Request) -> web.Response:
-        """The widget, the page's script, and their source maps."""
+        """The widget's scripts, the page's, and their source maps."""
         return self._assets[request.path].answer(request)
 
     async def script(self, request: web.Request) -> web.Response:
-        """The widget with this fingerprint, of any version, which clients may cache for ever."""
+        """The script with this fingerprint, of any version, which clients may cache for ever."""
         fingerprint = request.match_info["fingerprint"]
         try:
-            found = await self.scripts.find(fingerprint)
+            found = await self.scripts.find(fingerprint, board=request.path.startswith("/board."))
         except UNAVAILABLE as error:
             raise away(f"the scripts of other versions are unreachable: {type(error).__name__}") from None
         if found is None:
@@ -367,7 +370,8 @@ def _names(language: str) -> Packed:
 
 @cache
 def _labels(language: str) -> Packed:
-    said = json.dumps(assets.labels(language), ensure_ascii=False, separators=(",", ":"))
+    words = {**assets.labels(language), "board": assets.board_words(language)}
+    said = json.dumps(words, ensure_ascii=False, separators=(",", ":"))
     return asset(said.encode(), JSON, NAMES_CACHE)
 
 

@@ -1,4 +1,4 @@
-"""The widget's script by its fingerprint: of this version, and of others on the same Redis."""
+"""The widget's scripts by their fingerprints: of this version, and of others on the same Redis."""
 
 from __future__ import annotations
 
@@ -25,26 +25,28 @@ KEEP_SECONDS = 25.0
 PACKED = 20
 """The number of other versions' scripts that a process keeps ready to be sent."""
 Answer = TypeVar("Answer")
+_Key = tuple[str, bool]
+"""A fingerprint, and whether it is that of a `board.js`."""
 
 
 class Scripts:
     """
-    The scripts that are served as `/ticker.<fingerprint>.js`.
+    The scripts that are served as `/ticker.<fingerprint>.js` and `/board.<fingerprint>.js`.
 
     A page names the hash of the script (`integrity`), so its address must outlive an upgrade. Every machine
     must serve it, also one that runs another version. So each process stores the scripts of all of them.
     """
 
-    def __init__(self, store: Store, own: bytes) -> None:
-        self.fingerprint = assets.fingerprint(own)
+    def __init__(self, store: Store, *own: bytes) -> None:
+        """`own` are the scripts of this version."""
         self._store = store
-        self._script = own
-        self._own = asset(own, SCRIPT, FOR_EVER)
-        self._here = {assets.fingerprint(each): each for each in (own, *assets.released())}
+        self._own = {assets.fingerprint(each): each for each in own}
+        self._ready = {_key(each): asset(each, SCRIPT, FOR_EVER) for each in own}
+        self._here = {assets.fingerprint(each): each for each in (*own, *assets.released())}
         """The scripts in this package."""
         self._others: dict[str, bytes] = {}
         """The scripts of other versions, as far as they were read."""
-        self._packed: OrderedDict[str, Packed] = OrderedDict()
+        self._packed: OrderedDict[_Key, Packed] = OrderedDict()
         self._known: frozenset[str] = frozenset()
         self._away = ""
         self._looked_at = -LOOK_SECONDS
@@ -59,12 +61,12 @@ class Scripts:
             await asyncio.sleep(KEEP_SECONDS)
 
     async def keep(self) -> None:
-        """Store this version's script and all others that we know, for every process on this Redis."""
+        """Store this version's scripts and all others that we know, for every process on this Redis."""
         try:
             known = await self._store.scripts()
-            if self.fingerprint not in known:
+            if not self._own.keys() <= known:
                 # Redis is new, or has lost everything: store the others', too.
-                for fingerprint, script in (*self._others.items(), (self.fingerprint, self._script)):
+                for fingerprint, script in (*self._others.items(), *self._own.items()):
                     now_ms = time.time_ns() // 1_000_000
                     await self._store.keep_script(fingerprint, script.decode(), now_ms=now_ms)
             for fingerprint in known - self._here.keys() - self._others.keys():
@@ -76,18 +78,19 @@ class Scripts:
         else:
             self._is_kept = True
 
-    async def find(self, fingerprint: str) -> Packed | None:
+    async def find(self, fingerprint: str, *, board: bool = False) -> Packed | None:
         """The script with this fingerprint; None if there is none. Raises one of UNAVAILABLE."""
-        if fingerprint == self.fingerprint:
-            return self._own
+        key = fingerprint, board
+        if own := self._ready.get(key):
+            return own
         async with self._looking:
-            if found := self._packed.get(fingerprint):
-                self._packed.move_to_end(fingerprint)
+            if found := self._packed.get(key):
+                self._packed.move_to_end(key)
                 return found
             script = self._here.get(fingerprint) or self._others.get(fingerprint)
             if script is None and fingerprint in await self._names():
                 script = await self._asked(self._read(fingerprint))
-            return await self._pack(fingerprint, script) if script else None
+            return await self._pack(script) if script and _key(script) == key else None
 
     async def _names(self) -> frozenset[str]:
         """The names of all stored scripts: one question answers a flood of requests."""
@@ -119,9 +122,13 @@ class Scripts:
             del self._others[next(iter(self._others))]
         return script
 
-    async def _pack(self, fingerprint: str, script: bytes) -> Packed:
+    async def _pack(self, script: bytes) -> Packed:
         packed = await asyncio.to_thread(asset, script, SCRIPT, FOR_EVER)
-        self._packed[fingerprint] = packed
+        self._packed[_key(script)] = packed
         if len(self._packed) > PACKED:
             self._packed.popitem(last=False)
         return packed
+
+
+def _key(script: bytes) -> _Key:
+    return assets.fingerprint(script), assets.is_board(script)

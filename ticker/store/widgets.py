@@ -7,8 +7,8 @@ from typing import Any
 from ticker.store import lua
 from ticker.store.connection import Connected
 
-SCRIPTS_KEPT = 20
-"""Versions of the widget's script that are kept, because pages name them: at 20 KB each, 400 KB."""
+SCRIPTS_KEPT = 40
+"""The widget's scripts that are kept, because pages name them: two of each version, at 25 KB each, 1 MB."""
 SCRIPT_DAYS = 3 * 366
 """How long one is kept after the last process started with it. A browser may cache it for a year."""
 

@@ -1,6 +1,7 @@
 // @ts-check
 
-import { keep, kept } from "./format.js";
+import { keep } from "./format.js";
+import { kept } from "./shared.js";
 
 const PATIENCE_MS = 5000;
 const AGAIN_MS = 5000;

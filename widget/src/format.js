@@ -6,6 +6,8 @@
  * comes in between. Building a formatter costs a hundred times what using it does, so they are kept.
  */
 
+import { kept } from "./shared.js";
+
 /**
  * @typedef {Record<"rates" | "offline" | "pause" | "source", string> & Record<string, string | undefined>} Labels
  * the words of one language; those of a status only where it needs one
@@ -13,10 +15,7 @@
 /** @typedef {"up" | "down" | "flat" | ""} Direction */
 
 const DECIMAL = /^-?(\d{1,40})(?:\.(\d*))?$/;
-const MOST_KEPT = 99;
-
-/** @type {Map<string, any>} */
-export const kept = new Map();
+const MOST_KEPT = 999;
 
 /**
  * @template T
@@ -162,3 +161,14 @@ export const sourceName = ({ source, source_name = source }) => source_name;
  * @param {import("./stream.js").Quote} quote
  */
 export const credit = (quote) => sourceName(quote) + (quote.source_site ? ` (${quote.source_site})` : "");
+
+/**
+ * The sources of quotes, each once.
+ *
+ * @param {readonly import("./stream.js").Quote[]} quotes
+ * @param {string} label the word for a source
+ */
+export function credits(quotes, label) {
+  const names = quotes.filter(({ status }) => status && status !== "pegged").map(credit);
+  return names.length ? `${label}: ${[...new Set(names)].join(", ")}` : "";
+}

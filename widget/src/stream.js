@@ -5,6 +5,7 @@
  */
 
 import { inverted, reverse } from "./inverted.js";
+import { connections } from "./shared.js";
 import { timer } from "./timer.js";
 import { BAD_REQUEST, WAYS } from "./ways.js";
 
@@ -99,9 +100,6 @@ export function wayOf(failures, worked) {
   return Math.max(0, failures - (worked ? PATIENCE : 0)) % WAYS.length;
 }
 
-/** @type {Map<string, ReturnType<typeof connect>>} */
-const connections = new Map();
-
 /**
  * Read a server's stream. The subscriber hears its state at once and what is known soon.
  *
@@ -110,6 +108,7 @@ const connections = new Map();
  * @returns {() => void} stop reading
  */
 export function subscribe(server, subscriber) {
+  /** @type {ReturnType<typeof connect> | undefined} */
   let add = connections.get(server);
   if (!add) connections.set(server, (add = connect(server)));
   return add(subscriber);

@@ -13,7 +13,7 @@
 import LOOK from "./look.json" with { type: "json" };
 
 /** @param {keyof typeof LOOK.light} name */
-const colour = (name) => `light-dark(${LOOK.light[name]}, ${LOOK.dark[name]})`;
+export const colour = (name) => `light-dark(${LOOK.light[name]}, ${LOOK.dark[name]})`;
 
 export const STYLE = `
 :host {

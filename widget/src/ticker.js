@@ -1,15 +1,19 @@
 // @ts-check
 /** The element `<currency-ticker>`. Importing this registers nothing; see define.js and main.js. */
 
+import { address, isOn, upgrade } from "./attributes.js";
 import { fetched } from "./fetched.js";
-import { ENGLISH, credit, languageOf, locale } from "./format.js";
-import { reverse } from "./inverted.js";
+import { ENGLISH, credits, languageOf, locale } from "./format.js";
+import { languageAt } from "./language.js";
 import { makeLine } from "./line.js";
 import { element } from "./parts.js";
 import { lines, present } from "./present.js";
+import { sharedSheet, styleSheet } from "./sheets.js";
 import { history, outline } from "./sparkline.js";
-import { serverAddress, subscribe } from "./stream.js";
+import { stateOf } from "./states.js";
+import { subscribe } from "./stream.js";
 import { STYLE } from "./style.js";
+import { absent, symbolsOf } from "./symbols.js";
 import { timer } from "./timer.js";
 import { warn } from "./warn.js";
 import { mark, write } from "./write.js";
@@ -52,32 +56,6 @@ const FORMS = /** @type {Record<string, { test: (value: string) => unknown } | t
   paused: true,
 });
 const OBSERVED = Object.keys(FORMS);
-
-/** @param {string} value */
-function address(value) {
-  return serverAddress(value, document.baseURI);
-}
-
-/** Whether a switch is on: frameworks write `false` as a text. @param {unknown} value null if it is not there */
-const isOn = (value) => (!!value || value === "") && value !== "false";
-
-/**
- * A style sheet that the elements of a document take; no other document's do.
- *
- * @param {Document} document
- * @param {string} text
- * @returns {CSSStyleSheet}
- */
-function styleSheet(document, text) {
-  const sheet = new /** @type {any} */ (document.defaultView).CSSStyleSheet();
-  sheet.replaceSync(text);
-  return sheet;
-}
-
-/** @type {CSSStyleSheet} one for all elements of a document */
-let shared;
-/** @type {Document} */
-let styled;
 
 /**
  * A line of quotes, live from the ticker's stream.
@@ -161,12 +139,11 @@ function makeTicker(host) {
   const message = element("div", "message", "…");
   const status = element("span", "status");
   const button = element("button", "pause");
-  const credits = element("slot", "");
-  const attribution = element("div", "attribution", credits);
+  const sources = element("slot", "");
+  const attribution = element("div", "attribution", sources);
   const region = element("div", "region", element("div", "bar", line.node, status, button), attribution);
   const root = host.attachShadow({ mode: "open" });
-  /** @type {CustomStateSet | undefined} */
-  let states;
+  const become = stateOf(host);
   const motion = matchMedia("(prefers-reduced-motion: reduce)");
 
   /** @type {Map<string, Quote>} */
@@ -194,18 +171,7 @@ function makeTicker(host) {
   root.append(region, probe);
   mark(region, "role", "region");
   mark(status, "role", "status");
-  mark(credits, "name", "attribution");
-
-  /** Properties that were set before the element was defined hide the class's own. */
-  function upgrade() {
-    const self = /** @type {any} */ (host);
-    for (const name of OBSERVED) {
-      if (!Object.hasOwn(self, name)) continue;
-      const value = self[name];
-      delete self[name];
-      self[name] = value;
-    }
-  }
+  mark(sources, "name", "attribution");
 
   function listen() {
     const { node } = line;
@@ -272,7 +238,7 @@ function makeTicker(host) {
   function refresh() {
     refreshIn();
     if (!host.isConnected) return;
-    language = pageLanguage();
+    language = languageAt(host, text("locale"));
     hold(PAUSED, isSet("paused"));
     if (!away() || !stream) read();
     // The quotes are on their way meanwhile.
@@ -304,18 +270,6 @@ function makeTicker(host) {
     write(message, `${said.rates}…`);
     sayState();
     paint();
-  }
-
-  /** What `locale` or the page says, through all shadow trees between. */
-  function pageLanguage() {
-    /** @type {Element | undefined} */
-    let node = host;
-    let tag = text("locale");
-    while (!tag && node) {
-      tag = node.closest("[lang]")?.getAttribute("lang") ?? "";
-      node = /** @type {ShadowRoot} */ (node.getRootNode()).host;
-    }
-    return locale(tag) || "en";
   }
 
   function read() {
@@ -364,25 +318,10 @@ function makeTicker(host) {
 
   function paint() {
     const all = symbols ?? [...known.keys(), ...Object.keys(awaited ?? {})];
-    const quotes = all.flatMap((symbol) => known.get(symbol) ?? absent(symbol));
+    const quotes = all.flatMap((symbol) => known.get(symbol) ?? absent(symbol, awaited));
     message.hidden = quotes.length > 0;
     line.show(quotes, chart);
     giveCredit(quotes);
-  }
-
-  /**
-   * What stands for a symbol without a quote, once the server has told of it.
-   *
-   * @param {string} symbol
-   * @returns {Quote | []}
-   */
-  function absent(symbol) {
-    if (!awaited) return [];
-    const reason = awaited[symbol] ?? awaited[reverse(symbol)];
-    if (!reason) warn(`${symbol} is not served`);
-    // As long as a price, which is to take its place.
-    const price = reason ? "…".padEnd(7) : "no data";
-    return /** @type {Quote} */ ({ symbol, price, inverse: price, reason: reason ?? price });
   }
 
   /** @param {Quote} quote */
@@ -393,12 +332,11 @@ function makeTicker(host) {
 
   /** @param {readonly Quote[]} quotes */
   function giveCredit(quotes) {
-    const names = quotes.filter(({ status }) => status && status !== "pegged").map(credit);
-    const text = names.length ? `${labels?.source}: ${[...new Set(names)].join(", ")}` : "";
+    const text = credits(quotes, `${labels?.source}`);
     const id = host.getAttribute("attribution") ?? "";
     const elsewhere =
       /** @type {Document} */ (host.getRootNode()).getElementById(id) ?? document.getElementById(id);
-    write(elsewhere ?? credits, text);
+    write(elsewhere ?? sources, text);
     attribution.hidden = !!elsewhere;
   }
 
@@ -420,13 +358,7 @@ function makeTicker(host) {
   /** @type {import("./stream.js").Subscriber["status"]} */
   function tell(now, message) {
     state = now;
-    try {
-      states ??= host.attachInternals().states;
-      states.clear();
-      states.add(state);
-    } catch {
-      // There are none, or only of names that begin with two hyphens.
-    }
+    become(state);
     sayState();
     emit("ticker-status", { state, message });
   }
@@ -449,14 +381,13 @@ function makeTicker(host) {
     state: () => state,
 
     connect() {
-      upgrade();
+      upgrade(host, OBSERVED);
       const least = lines.has(host) ? 1 : 0;
       for (const each of present) if ((lines.get(each) ?? 0) > least) each.remove();
       present.add(host);
       // A move to another document takes it away.
       const { ownerDocument } = host;
-      if (ownerDocument !== styled) shared = styleSheet((styled = ownerDocument), STYLE);
-      root.adoptedStyleSheets = [shared, (own = styleSheet(ownerDocument, ""))];
+      root.adoptedStyleSheets = [sharedSheet(ownerDocument, STYLE), (own = styleSheet(ownerDocument, ""))];
       listen();
       line.connect();
       hold(HIDDEN, document.hidden);
@@ -482,21 +413,3 @@ function makeTicker(host) {
 /** @param {EventTarget | null} target inside the line */
 const symbolOf = (target) =>
   /** @type {any} */ (target).closest("[data-symbol]")?.dataset.symbol ?? "";
-
-/**
- * `KGS kzt/usd,TJS-USD USDUZS` as symbols; null, which is all, where there is none.
- *
- * What is none stays as it was written, so that it is told, rather than something else shown.
- *
- * @param {string} text
- */
-function symbolsOf(text) {
-  const whole = text
-    .toUpperCase()
-    .match(/[^\s,;]+/g)
-    ?.map((word) => {
-      const [, base, other = "USD"] = word.match(/^([A-Z]{3})(?:[/-]?([A-Z]{3}))?$/) ?? [];
-      return base ? `${base}/${other}` : word;
-    });
-  return whole ? [...new Set(whole)] : null;
-}

@@ -1,7 +1,6 @@
 // @ts-check
 
-/** @type {Set<string>} */
-const told = new Set();
+import { told } from "./shared.js";
 
 /**
  * Tell whoever writes the page, once.

@@ -1,0 +1,157 @@
+"""The second script, with the elements beside the line: what it shares with the first; in three engines."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import brotli
+import pytest
+import pytest_asyncio
+from browsers import EACH_ENGINE, ChromiumPage, Page
+from newsroom import File, Newsroom
+from reader import article, look, nothing_was_wrong, shown
+from reader import few_pages as few_pages
+from test_page import charted
+
+from tests.tools.bench.widget import MOST_BOARD_BYTES
+from ticker import assets
+from ticker.embedded import EmbeddedServer
+
+if TYPE_CHECKING:
+    from tests.conftest import OpenPage
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session", name="room")
+async def _room(redis_server: EmbeddedServer) -> AsyncIterator[Newsroom]:
+    async with charted(redis_server) as room:
+        yield room
+
+
+WIDGET = Path(__file__).parents[1] / "widget"
+BOARD = '<currency-board style="display:block;min-height:440px"{0}></currency-board>{script}'
+SCRIPT = '<script async src="{server}/board.js"></script>'
+BOTH = {
+    "the line's first": '{embed}<script src="{server}/board.js"></script>'.replace("async ", ""),
+    "the board's first": '<script src="{server}/board.js"></script>{embed}',
+    "as modules": '<script type="module" src="{server}/board.js"></script>'
+    '<script type="module" src="{server}/ticker.js"></script>',
+}
+
+HANDS = r"""
+const board = (index = 0) => document.querySelectorAll("currency-board")[index];
+const within = (selector, index) => [...(board(index)?.shadowRoot?.querySelectorAll(selector) ?? [])];
+const rows = (index) => within("[part=row]", index);
+const codes = (index) => rows(index).map(({ dataset }) => dataset.symbol.replace("/USD", "")).join(" ");
+const cell = (symbol, column, index) =>
+  within(`[data-symbol="${symbol}"] [part=${column}]`, index)[0];
+const says = (symbol, column, index) =>
+  plain(cell(symbol, column, index)?.innerText ?? "").replace(/\s*\n\s*/g, " ");
+"""
+
+
+def board(attributes: str = "", *, script: str = SCRIPT, **how: str) -> str:
+    """A page of a news site with a table."""
+    return article(attributes, line=BOARD.replace("{script}", script), **how)
+
+
+async def see(page: Page, script: str, *arguments: object) -> object:
+    """What the body of an async function returns that has the words of EYES and HANDS."""
+    return await look(page, HANDS + script, *arguments)
+
+
+async def full(page: Page, codes: str = "KGS KZT TJS UZS TMT", index: int = 0) -> None:
+    """Wait until the table has these rows, with their figures."""
+    await see(
+        page,
+        """
+        const [expected, index] = arguments;
+        const isFull = () => rows(index).every((row) => /\\d/.test(row.innerText));
+        await until(() => codes(index) === expected && isFull());
+        """,
+        codes,
+        index,
+    )
+
+
+# The script.
+
+
+async def test_the_script_is_not_over_its_limit_on_the_wire() -> None:
+    assert len(brotli.compress(assets.built("board.js"), quality=11)) <= MOST_BOARD_BYTES
+
+
+async def test_the_elements_use_no_other_words_than_those_they_are_told() -> None:
+    scripts = [path.read_text() for path in (WIDGET / "src/board").glob("**/*.js")]
+    scripts += [(WIDGET / "src/course.js").read_text()]
+    used = {key for text in scripts for key in re.findall(r"\bwords\.(\w+)\b(?!\()", text)} - {"noHistory"}
+
+    assert used <= {*assets.board_words("en"), *assets.labels("en")}
+
+
+@pytest.mark.parametrize("order", BOTH)
+@pytest.mark.parametrize("engine", EACH_ENGINE)
+async def test_both_scripts_share_one_connection_in_any_order(
+    room: Newsroom, open_page: OpenPage, engine: str, order: str
+) -> None:
+    before = await room.subscribers()
+    async with open_page(engine) as page:
+        lines = "<currency-ticker></currency-ticker>" * 2
+        await page.open(room.page(board(script=lines + BOTH[order])))
+        await full(page)
+        await shown(page)
+        await shown(page, index=1)
+
+        assert await room.subscribers() == before + 1
+        shared = "return Object.getOwnPropertySymbols(globalThis).map(String)"
+        names = [each for each in await page.run(shared) if "currency-ticker" in each]
+        assert len(names) == 1
+        assert re.fullmatch(r"Symbol\(currency-ticker [0-9a-f]{8}\)", names[0])
+        await nothing_was_wrong(page)
+        await page.open("about:blank")
+
+
+async def test_another_version_keeps_its_own_connection(room: Newsroom, open_page: OpenPage) -> None:
+    text = assets.built("board.js").decode()
+    other = re.sub(r"(?<=currency-ticker )[0-9a-f]{8}", "01234567", text)
+    assert other != text
+    address = room.site.put("/other/board.js", File(other.encode(), "text/javascript"))
+    async with open_page("chromium") as page:
+        assert isinstance(page, ChromiumPage)
+        sockets: list[str] = []
+        page.tab.on("websocket", lambda socket: sockets.append(socket.url))
+        script = f'<script async src="{address}"></script>{{embed}}<currency-ticker></currency-ticker>'
+        await page.open(room.page(board(f'src="{room.server.url}"', script=script)))
+        await full(page)
+        await shown(page)
+
+        assert len(sockets) == 2
+        await nothing_was_wrong(page)
+
+
+async def test_what_both_scripts_need_is_asked_for_once(room: Newsroom, open_page: OpenPage) -> None:
+    async with open_page("chromium") as page:
+        assert isinstance(page, ChromiumPage)
+        asked: list[str] = []
+        page.tab.on("request", lambda request: asked.append(request.url.removeprefix(room.server.url)))
+        line = '<currency-ticker format="names" sparkline></currency-ticker>{embed}'
+        await page.open(room.page(board(script=SCRIPT + line, html='lang="ru"')))
+        await full(page)
+        await shown(page)
+        await see(page, "await until(() => within('path[d^=M]').length === 9)")
+
+        told = [path for path in asked if path.startswith("/v1/") and "stream" not in path]
+        assert len(told) == len(set(told)) == 7
+        assert {"/v1/labels/ru.json", "/v1/names/ru.json"} <= set(told)
+
+
+@pytest.mark.parametrize("language", sorted(assets.languages()))
+async def test_the_words_of_the_elements_are_those_of_the_page(language: str) -> None:
+    words = json.loads((WIDGET / f"src/words/{language}.json").read_text())
+
+    assert assets.board_words(language).items() <= words.items()

@@ -1,0 +1,295 @@
+// @ts-check
+/** What the elements of board.js have in common: attributes, language, quotes, state and events. */
+
+import { address, declare, said, upgrade } from "../attributes.js";
+import { fetched } from "../fetched.js";
+import { languageOf, locale } from "../format.js";
+import { languageAt } from "../language.js";
+import { element } from "../parts.js";
+import { sharedSheet, styleSheet } from "../sheets.js";
+import { stateOf } from "../states.js";
+import { subscribe } from "../stream.js";
+import { absent } from "../symbols.js";
+import { timer } from "../timer.js";
+import { mark, write } from "../write.js";
+import { ENGLISH } from "./english.js";
+import { HOST } from "./style.js";
+
+/** @typedef {import("../item.js").Quote} Quote */
+/** @typedef {import("../stream.js").State} State */
+/** @typedef {import("./english.js").Words} Words */
+/** @typedef {import("../attributes.js").Forms} Forms */
+
+/**
+ * @typedef {object} Base what an element finds here
+ * @property {HTMLElement} host
+ * @property {ShadowRoot} root
+ * @property {CSSStyleSheet} own a style sheet of this element alone, of its document from `connect` on
+ * @property {HTMLElement} status tells that there is no connection; the element puts it into its tree
+ * @property {string} language a locale
+ * @property {Words} words of the language
+ * @property {Map<string, Quote>} known the quotes that have come
+ * @property {readonly string[]} order all symbols of the server, if it was asked for all
+ * @property {(name: string) => any} value what an attribute says, as its property gives it
+ * @property {(...codes: string[]) => string} named currencies by their names, as far as `names` asked for them
+ * @property {(symbol: string) => Quote | undefined} find with `reason` where there is no figure; nothing until it is known
+ * @property {() => string} server
+ * @property {() => void} changed something is to be shown: `show` is called soon
+ * @property {(type: string, detail: unknown) => boolean} emit whether nobody has cancelled it
+ */
+
+/**
+ * @typedef {object} Part what makes the element what it is
+ * @property {() => readonly string[] | null} symbols what it wants to hear of; null is everything
+ * @property {() => boolean} names whether it names currencies
+ * @property {() => void} show bring everything in line with the attributes, words and quotes, writing only what differs
+ * @property {() => void} [connect]
+ * @property {() => void} [disconnect] release what would keep it alive
+ */
+
+// Often enough for a reader, and for all elements of the page at once.
+const PAINT_EVERY_MS = 1000;
+// As for the line: who is not seen hears nothing, but is up to date before it is scrolled into sight.
+const LINGER_MS = 2000;
+const NEAR = "200px";
+
+/** @type {Forms} */
+const COMMON = {
+  src: [{ test: address }, ""],
+  theme: [/^(auto|light|dark)$/, "auto"],
+  locale: [{ test: locale }, ""],
+};
+
+let home = "";
+
+/** @param {string | null} server of the elements without `src`; else it is the page's own */
+export function serveFrom(server) {
+  home ||= server ?? "";
+}
+
+/**
+ * The class of an element.
+ *
+ * @param {Forms} own its attributes beside the common ones
+ * @param {string} style
+ * @param {(base: Base) => Part} make
+ */
+export function elementOf(own, style, make) {
+  const forms = { ...COMMON, ...own };
+  return class CurrencyElement extends HTMLElement {
+    static observedAttributes = Object.keys(forms);
+
+    static {
+      declare(this.prototype, forms);
+    }
+
+    #life = makeLife(this, forms, HOST + style, make);
+
+    /** How the connection is. */
+    get state() {
+      return this.#life.state();
+    }
+
+    connectedCallback() {
+      this.#life.connect();
+    }
+
+    disconnectedCallback() {
+      this.#life.disconnect();
+    }
+
+    attributeChangedCallback() {
+      this.#life.change();
+    }
+  };
+}
+
+/**
+ * What an element does. A closure and no class, as for the line.
+ *
+ * @param {HTMLElement} host
+ * @param {Forms} forms
+ * @param {string} style
+ * @param {(base: Base) => Part} make
+ */
+function makeLife(host, forms, style, make) {
+  /** @type {Map<string, Quote>} */
+  const known = new Map();
+  /** @type {import("../stream.js").Awaited} */
+  let awaited = null;
+  let stream = "";
+  /** @type {(() => void) | null} */
+  let unsubscribe = null;
+  /** @type {State} */
+  let state = "connecting";
+  /** @type {AbortController} */
+  let connected;
+  /** @type {Record<string, string> | null | undefined} */
+  let names;
+  /** @type {Words | undefined} */
+  let words;
+  let isHidden = false;
+  let isFar = false;
+  const refreshIn = timer(refresh);
+  const leaveIn = timer(hearNothing);
+  const become = stateOf(host);
+
+  /** @type {Base} */
+  const base = {
+    own: new CSSStyleSheet(),
+    host,
+    root: host.attachShadow({ mode: "open" }),
+    status: element("span", "status"),
+    known,
+    language: "",
+    words: ENGLISH,
+    order: [],
+    value: (name) => said(host, name, forms[name]),
+    named: (...codes) => codes.map((code) => names?.[code] ?? code).join(" / "),
+    find: (symbol) => known.get(symbol) ?? [absent(symbol, awaited)].flat()[0],
+    server: () => address(base.value("src")) || home || location.origin,
+    changed,
+    emit,
+  };
+  const part = make(base);
+  mark(base.status, "role", "status");
+
+  function listen() {
+    connected = new AbortController();
+    const { signal } = connected;
+    const see = () => look(document.hidden, isFar);
+    document.addEventListener("visibilitychange", see, { signal });
+    const watch = new IntersectionObserver((entries) => look(isHidden, !entries.at(-1)?.isIntersecting), {
+      rootMargin: NEAR,
+    });
+    watch.observe(host);
+    signal.onabort = () => watch.disconnect();
+    see();
+  }
+
+  /** Whether nobody can see it. */
+  const isAway = () => isHidden || isFar;
+
+  /**
+   * @param {boolean} hidden
+   * @param {boolean} far
+   */
+  function look(hidden, far) {
+    const wasAway = isAway();
+    isHidden = hidden;
+    isFar = far;
+    if (isAway() === wasAway) return;
+    leaveIn(isAway() ? LINGER_MS : undefined);
+    if (wasAway) refresh();
+  }
+
+  function hearNothing() {
+    unsubscribe?.();
+    unsubscribe = null;
+  }
+
+  function refresh() {
+    refreshIn();
+    if (!host.isConnected) return;
+    base.language = languageAt(host, base.value("locale"));
+    if (!isAway() || !stream) read();
+    // The quotes are on their way meanwhile.
+    const isEnglish = languageOf(base.language) === "en";
+    const answer = isEnglish ? ENGLISH : told("labels");
+    if (answer !== undefined) words = { ...ENGLISH, ...answer, ...answer?.board };
+    const found = part.names() ? told("names") : null;
+    if (found !== undefined) names = found;
+    if (!words || names === undefined) return;
+    base.words = words;
+    base.value("theme");
+    sayState();
+    part.show();
+  }
+
+  /** What the server has in the language. @param {"names" | "labels"} kind */
+  const told = (kind) => fetched(`${base.server()}/v1/${kind}/${languageOf(base.language)}.json`, refresh);
+
+  function read() {
+    const symbols = part.symbols();
+    const wanted = `${base.server()} ${symbols}`;
+    if (unsubscribe && wanted === stream) return;
+    const stop = unsubscribe;
+    if (wanted !== stream) {
+      known.clear();
+      awaited = null;
+      base.order = [];
+    }
+    stream = wanted;
+    unsubscribe = subscribe(base.server(), { symbols, receive, status: tell });
+    stop?.();
+  }
+
+  /** @type {import("../stream.js").Subscriber["receive"]} */
+  function receive(quotes, complete, missing) {
+    const isFirst = !known.size;
+    if (complete) known.clear();
+    for (const quote of quotes) known.set(quote.symbol, quote);
+    awaited = missing;
+    arrange(complete);
+    if (isFirst) refresh();
+    else changed();
+    for (const detail of quotes) emit("ticker-quote", detail);
+  }
+
+  /** What waits for its quote keeps its place until all are there. @param {boolean} complete */
+  function arrange(complete) {
+    const all = [...new Set([...known.keys(), ...Object.keys(awaited ?? {})])];
+    const kept = complete && all.every((symbol) => known.has(symbol)) ? [] : base.order;
+    base.order = [...new Set([...kept.filter((symbol) => all.includes(symbol)), ...all])];
+  }
+
+  /** Nothing is written where nobody sees it: that is done when it comes into sight. */
+  function changed() {
+    if (!isAway()) refreshIn(PAINT_EVERY_MS - (performance.now() % PAINT_EVERY_MS));
+  }
+
+  /** @type {import("../stream.js").Subscriber["status"]} */
+  function tell(now, message) {
+    state = now;
+    become(state);
+    sayState();
+    emit("ticker-status", { state, message });
+  }
+
+  function sayState() {
+    write(base.status, state === "offline" ? base.words.offline : "");
+  }
+
+  /** @type {Base["emit"]} */
+  function emit(type, detail) {
+    const cancelable = type === "ticker-select";
+    return host.dispatchEvent(new CustomEvent(type, { detail, cancelable, bubbles: true, composed: true }));
+  }
+
+  return {
+    state: () => state,
+
+    connect() {
+      upgrade(host, Object.keys(forms));
+      const { ownerDocument } = host;
+      base.own = styleSheet(ownerDocument, "");
+      base.root.adoptedStyleSheets = [sharedSheet(ownerDocument, style), base.own];
+      listen();
+      part.connect?.();
+      refresh();
+    },
+
+    disconnect() {
+      connected.abort();
+      hearNothing();
+      refreshIn();
+      leaveIn();
+      isFar = false;
+      part.disconnect?.();
+    },
+
+    change() {
+      if (host.isConnected) refreshIn(0);
+    },
+  };
+}

@@ -1,0 +1,109 @@
+// @ts-check
+/**
+ * The look of the elements of board.js, as text for shared style sheets: what all have, and the table's own.
+ *
+ * Colours and shapes are the line's. Widths follow from the columns alone, and every text has a place that is
+ * reserved, so that nothing moves when it changes.
+ */
+
+import LOOK from "../look.json" with { type: "json" };
+import { colour } from "../style.js";
+
+export const HOST = `
+:host {
+  display: block;
+  color: var(--ticker-color, ${colour("text")});
+  background: var(--ticker-background, ${colour("ground")});
+  font-variant-numeric: tabular-nums;
+  --up: var(--ticker-up, ${colour("up")});
+  --down: var(--ticker-down, ${colour("down")});
+  --muted: var(--ticker-muted, ${colour("muted")});
+  --warn: var(--ticker-warn, ${colour("warn")});
+  --edge: ${colour("edge")};
+}
+:host([theme=light]) { color-scheme: light; }
+:host([theme=dark]) { color-scheme: dark; }
+:host([hidden]), [hidden] { display: none !important; }
+[data-direction], [data-status] { --shape: ${LOOK.arrows.flat}; }
+:is([data-direction], [data-status])::before {
+  content: "";
+  display: inline-block;
+  width: .6em;
+  height: .6em;
+  margin-inline-end: .4em;
+  background: currentColor;
+  clip-path: polygon(var(--shape));
+}
+[data-direction=up] { color: var(--up); --shape: ${LOOK.arrows.up}; }
+[data-direction=down] { color: var(--down); --shape: ${LOOK.arrows.down}; }
+[data-status=stale] { --shape: ${LOOK.marks.stale}; }
+[data-status=fallback] { --shape: ${LOOK.marks.fallback}; }
+[data-status=unconfirmed] { --shape: ${LOOK.marks.unconfirmed}; }
+[data-status=pegged] { --shape: ${LOOK.marks.pegged}; }
+:is([data-status=stale], [data-status=fallback], [data-status=unconfirmed]) { color: var(--warn); font-weight: 600; }
+[data-status=live]::before { color: var(--up); clip-path: circle(); }
+svg { display: block; width: 100%; height: 100%; overflow: visible; }
+path { fill: none; stroke: currentColor; stroke-width: 1.5px; stroke-linejoin: round; }
+.dots { stroke-width: 5px; stroke-linecap: round; }
+.status { color: var(--down); font-weight: 600; }
+button { all: unset; cursor: pointer; }
+:focus-visible { outline: 2px solid; }
+@media print {
+  :host { color-scheme: light !important; print-color-adjust: exact; }
+}
+@media (forced-colors: active) {
+  ::before, ::after { background: CanvasText; forced-color-adjust: none; }
+}
+`;
+
+export const BOARD = `
+.region { container-type: inline-size; contain-intrinsic-inline-size: 20em; }
+table, thead, tbody { display: block; }
+tr { display: grid; grid-template-columns: var(--columns); gap: 0 1em; align-items: center; border-block-end: 1px solid var(--edge); }
+th, td { min-width: 0; padding: 0; font-weight: 400; text-align: start; }
+.head { color: var(--muted); font-size: .8125em; }
+.head button { min-height: 2.75em; }
+.head button::after { content: ""; display: inline-block; width: .6em; height: .5em; margin-inline-start: .4em; background: currentColor; clip-path: polygon(var(--order, 0 0)); }
+[aria-sort=ascending] { --order: ${LOOK.arrows.up}; }
+[aria-sort=descending] { --order: ${LOOK.arrows.down}; }
+.price, .inverse, .change { text-align: end; }
+.row { min-height: var(--row); padding-block: .375em; }
+.symbol { display: inline-block; min-height: 24px; font-weight: 600; }
+button.symbol::after { content: ""; display: inline-block; width: .6em; height: .4em; margin-inline-start: .5em; background: var(--muted); clip-path: polygon(${LOOK.arrows.down}); }
+[aria-expanded=true]::after { rotate: 180deg; }
+.row:has(button) { cursor: pointer; }
+.name, .more { height: 1.35em; overflow: hidden; font-size: .8125em; line-height: 1.35; color: var(--muted); }
+/* The words for it, for those who can't see the shape. */
+.mark::after { content: attr(data-note); position: absolute; clip-path: inset(50%); }
+.row .price { font-size: 1.125em; font-weight: 600; }
+.picture { height: 2em; }
+.more { height: 2.7em; }
+[data-fresh] { background: light-dark(#fff3c4, #3a3413); box-shadow: 0 0 0 .2em light-dark(#fff3c4, #3a3413); }
+.opened { display: block; }
+.message, .foot { min-height: 20px; padding-block: .5em; color: var(--muted); font-size: 12px; line-height: 20px; }
+.status:not(:empty) { margin-inline-end: 1em; }
+@media (hover: hover) { .row:hover { background: light-dark(#0000000a, #ffffff0d); } }
+@media print {
+  button::after { display: none !important; }
+  [data-fresh] { background: none; box-shadow: none; }
+  .row { break-inside: avoid; }
+}
+@media (forced-colors: active) {
+  [data-fresh] { outline: 1px solid Highlight; }
+}
+`;
+
+/** What is otherwise where the columns have no room: each row is a card, and the head a line of buttons. */
+export const CARDS = `
+.head tr { display: flex; flex-wrap: wrap; gap: 0 1em; }
+.head .chart { display: none; }
+tbody { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 18em), 1fr)); grid-auto-flow: dense; gap: 0 2em; }
+.row { grid-template-columns: 1fr auto; grid-auto-flow: dense; align-content: start; gap: .125em 1em; padding-block: .75em; }
+.pair { grid-area: 1 / 1; }
+.row .price { grid-area: 1 / 2; align-self: start; }
+.change, .date { grid-column: 2; text-align: end; }
+.inverse, .source { grid-column: 1; text-align: start; }
+.chart, .state, .opened { grid-column: 1 / -1; }
+.row .inverse::before { content: attr(data-label) " "; content: attr(data-label) " " / ""; color: var(--muted); }
+.more { height: 1.35em; }
+`;
