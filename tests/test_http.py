@@ -301,6 +301,7 @@ PATHS += [
     "/v1/sources",
     "/v1/names/ky.json",
     "/v1/labels/ky.json",
+    "/oembed?url=x",
     "/healthz",
     "/readyz",
     "/health",
@@ -520,7 +521,7 @@ async def asked_for_leave(site: Site, path: str, **headers: str) -> tuple[int, M
         return answer.status, answer.headers, await answer.read()
 
 
-SHARED = [path for path in PATHS if path.startswith(("/v1/", "/ticker", "/board"))]
+SHARED = [path for path in PATHS if path.startswith(("/v1/", "/ticker", "/board", "/oembed"))]
 SHARED += ["/v1/events", "/ticker.js.map", "/board.js.map"]
 
 

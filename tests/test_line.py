@@ -71,7 +71,7 @@ class Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
-        if tag not in ("meta", "path"):
+        if tag not in ("link", "meta", "path"):
             self._open.append(tag)
         if tag == "li":
             self.items.append("")
@@ -489,6 +489,7 @@ TAGS = {
     "p",
     "noscript",
     "template",
+    "link",
 }
 ATTRIBUTES = {
     "lang",
@@ -502,6 +503,9 @@ ATTRIBUTES = {
     "aria-hidden",
     "tabindex",
     "http-equiv",
+    "rel",
+    "type",
+    "href",
 }
 ATTRIBUTES |= {"title", "viewbox", "d", "data-theme", "data-symbol", "data-direction", "data-status"}
 DRAWN = {f"{SVG}{tag}" for tag in ("svg", "title", "desc", "style", "rect", "path", "g", "text")}
@@ -532,7 +536,8 @@ QUERY = st.fixed_dictionaries(
 @given(query=QUERY, source=SOURCE | HOSTILE.filter(lambda text: text.isprintable()), attributions=SOURCE)
 def test_nobody_puts_anything_into_the_page(query: dict[str, str], source: str, attributions: str) -> None:
     quotes = (replace(KGS, source=source), FIVE[1], line.Wait(Pair("TMT", "USD"), source))
-    found = Reader(line.page(quotes, line.look(query), attributions=attributions))
+    page = line.page(quotes, line.look(query), attributions=attributions, discovery=f"{source}{attributions}")
+    found = Reader(page)
 
     tags = [tag for tag, _ in found.elements]
     assert set(tags) - {"script"} <= TAGS

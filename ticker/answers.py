@@ -211,6 +211,37 @@ class ProblemAnswer(_Answer):
     """What was wrong with this request, in words."""
 
 
+class _EmbedAnswer(_Answer):
+    version: Literal["1.0"] = "1.0"
+    """The version of oEmbed."""
+    title: str
+    provider_name: str = "Currency rate ticker"
+    provider_url: str
+    """The page of this service."""
+    cache_age: Whole
+    """The number of seconds for which the answer may be kept."""
+    width: Annotated[int, Field(ge=1)]
+    """The width in pixels."""
+    height: Annotated[int, Field(ge=1)]
+    """The height in pixels."""
+
+
+class FrameEmbedAnswer(_EmbedAnswer):
+    """How to embed the line as a frame (oEmbed)."""
+
+    type: Literal["rich"] = "rich"
+    html: str
+    """An `<iframe>`. It fills the width of its place, up to `maxwidth`."""
+
+
+class PictureEmbedAnswer(_EmbedAnswer):
+    """How to embed the line as a picture (oEmbed)."""
+
+    type: Literal["photo"] = "photo"
+    url: str
+    """The address of the picture."""
+
+
 def encode(answer: BaseModel) -> str:
     """The JSON text of an answer, in ASCII."""
     return json.dumps(answer.model_dump())

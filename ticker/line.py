@@ -26,6 +26,9 @@ from ticker.wording import Direction, Locale
 Theme = Literal["auto", "light", "dark"]
 Form = Literal["line", "compact", "names"]
 
+OEMBED = "application/json+oembed"
+HIGH = 62
+"""The height of the line in one row, in pixels."""
 NARROWEST, WIDEST = 80, 4000
 """The narrowest and the widest picture, in pixels."""
 AGAIN_SECONDS = 60
@@ -60,6 +63,20 @@ def look(query: Mapping[str, str], *, faults: tuple[str, ...] = ()) -> Look:
         width=_whole(query.get("width", ""), NARROWEST, WIDEST),
         faults=faults,
     )
+
+
+def asked(look: Look) -> dict[str, str]:
+    """The query that asks for this look, without what is default."""
+    tag = look.locale.language + ("-Arab" if look.locale.rtl else "")
+    query = {
+        "locale": tag if look.locale != wording.ENGLISH else "",
+        "theme": look.theme if look.theme != "auto" else "",
+        "digits": "" if look.digits is None else str(look.digits),
+        "invert": "1" if look.invert else "",
+        "format": look.form if look.form != "line" else "",
+        "width": "" if look.width is None else str(look.width),
+    }
+    return {name: value for name, value in query.items() if value}
 
 
 def _whole(text: str, least: int, most: int) -> int | None:
@@ -249,11 +266,12 @@ HTML_POLICY = (
 """The Content-Security-Policy of the page. It does not say which sites may frame it."""
 
 
-def page(quotes: Iterable[Quote | Wait], look: Look, *, attributions: str = "") -> str:
+def page(quotes: Iterable[Quote | Wait], look: Look, *, attributions: str = "", discovery: str = "") -> str:
     """
     A whole page that is 62 px high in one line; `attributions` are the words that publishers require.
 
-    After the line comes each item as it will be once it is late, for the page's script.
+    `discovery` is where consumers of oEmbed learn how to embed it. After the line comes each item as it will
+    be once it is late, for the page's script.
     """
     quotes = tuple(quotes)
     labels = look.locale.labels
@@ -261,12 +279,13 @@ def page(quotes: Iterable[Quote | Wait], look: Look, *, attributions: str = "") 
     items = "".join(_html_item(_item(quote, look)) for quote in quotes)
     late = "".join(_late_items(quotes, look))
     said = escape(_credits(quotes, look))
+    link = f'<link rel="alternate" type="{OEMBED}" href="{escape(discovery)}">\n' if discovery else ""
     return (
         f'<!doctype html>\n<html lang="{look.locale.language}" dir="{"rtl" if look.locale.rtl else "ltr"}"'
         f' data-theme="{look.theme}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<noscript><meta http-equiv="refresh" content="{AGAIN_SECONDS}"></noscript>\n'
-        f"<title>{name}</title>\n<style>{_HTML_STYLE}</style>\n</head>\n<body>\n<main>\n"
+        f"<title>{name}</title>\n{link}<style>{_HTML_STYLE}</style>\n</head>\n<body>\n<main>\n"
         # Without a script it is unknown whether the line must be scrolled, so it can always be focused.
         f'<div class="bar" role="region" aria-label="{name}" tabindex="0">\n'
         f'<ul role="list">\n{items}</ul>\n</div>\n'

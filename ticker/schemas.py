@@ -18,8 +18,10 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaV
 from ticker import __version__
 from ticker.answers import (
     AliveAnswer,
+    FrameEmbedAnswer,
     HealthAnswer,
     HistoryAnswer,
+    PictureEmbedAnswer,
     ProblemAnswer,
     PublicHealthAnswer,
     QuotesAnswer,
@@ -53,6 +55,8 @@ _ANSWERS = (
     QuotesAnswer,
     HistoryAnswer,
     SourcesAnswer,
+    FrameEmbedAnswer,
+    PictureEmbedAnswer,
     AliveAnswer,
     ReadyAnswer,
     HealthAnswer,

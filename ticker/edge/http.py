@@ -32,10 +32,12 @@ from ticker.edge.handshake import http_date
 from ticker.edge.histories import Histories
 from ticker.edge.lines import KINDS, Lines
 from ticker.edge.listing import Listing
+from ticker.edge.oembed import Embeds
 from ticker.edge.packed import JSON, QUOTES_CACHE, SHELF_BYTES, Packed, Shelf, asset, digest
 from ticker.edge.pages import Pages
 from ticker.edge.port import Port, Visit
 from ticker.edge.problems import Handler, Problem, away, parameters, problems, symbol_of
+from ticker.edge.public import PublicAddress
 from ticker.edge.scripts import SCRIPT, Scripts
 from ticker.edge.stream import Broadcast
 from ticker.rates.model import Selection, both_ways
@@ -102,9 +104,9 @@ class Routes:
             assets.fingerprint(script),
             assets.integrity(script),
             demo=demo,
-            public_url=settings.server.public_url,
-            is_trusted=broadcast.admission.is_trusted,
         )
+        self._public = PublicAddress(settings.server.public_url, broadcast.admission.is_trusted)
+        self._embeds = Embeds(self._lines, self._port.selection)
         self._listing = Listing(broadcast, store, sources, enabled, label=label)
         self._operators = Operators(broadcast, store, settings, enabled)
 
@@ -144,6 +146,7 @@ class Routes:
             "/v1/names/{language}.json": self.names,
             "/v1/labels/{language}.json": self.labels,
             **dict.fromkeys(KINDS, self.standing),
+            "/oembed": self.oembed,
         }
 
     def administration(self) -> web.Application:
@@ -227,6 +230,10 @@ class Routes:
         name, sock = transport.get_extra_info("peername"), transport.get_extra_info("socket")
         return self._port.peer(sock.fileno(), name)
 
+    def _base(self, request: web.Request) -> str:
+        """The address at which this client's readers reach us, without a slash at its end."""
+        return self._public.of(request, self._peer(request.transport))
+
     def _selection(self, asked: Mapping[str, str]) -> Selection:
         """The symbols of the query: `?symbols=KGS,TJS/USD`. Raises BadFrame."""
         return self._port.selection(asked.get("symbols", ""))
@@ -274,7 +281,11 @@ class Routes:
 
     async def standing(self, request: web.Request) -> web.Response:
         """The line without a script."""
-        return self._lines.answer(request, self._selection(request.query))
+        return self._lines.answer(request, self._selection(request.query), self._base(request))
+
+    async def oembed(self, request: web.Request) -> web.Response:
+        """How to embed an address of ours."""
+        return self._embeds.answer(request, self._base(request))
 
     async def sources(self, request: web.Request) -> web.Response:
         """Every source with its terms and the result of its last poll."""
@@ -313,7 +324,7 @@ class Routes:
 
     async def page(self, request: web.Request) -> web.Response:
         """The page."""
-        return self._pages.answer(request, self._peer(request.transport))
+        return self._pages.answer(request, self._base(request))
 
     # Who may read.
 

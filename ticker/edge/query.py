@@ -20,6 +20,7 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
     "/v1/events": ("symbols", *EVERYWHERE),
     "/v1/line.html": (*_LINE, *EVERYWHERE),
     "/v1/line.svg": (*_LINE, "width", *EVERYWHERE),
+    "/oembed": ("url", "maxwidth", "maxheight", "format", *EVERYWHERE),
 }
 """By the template of a route. Routes that are not listed ignore parameters."""
 MOST_NAMED = 5
