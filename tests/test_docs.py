@@ -200,3 +200,4 @@ def test_a_package_has_the_docs_and_the_kit_and_shows_the_readme_without_picture
     assert re.findall(r"\]\(|<!--|\.png", shown) == []
     assert [name for name in PAGES if name != "README.md" and name not in names] == []
     assert [part.file for part in KIT.values() if f"ticker/deploy/{part.file}" not in names] == []
+    assert "ticker/widget/currency-ticker.php" in names

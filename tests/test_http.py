@@ -29,7 +29,7 @@ import ticker
 from ticker import assets, line, schemas
 from ticker.config import LimitSettings, ServerSettings, Settings
 from ticker.edge import Edge
-from ticker.edge.http import ASSETS, Routes
+from ticker.edge.http import ASSETS, PLUGIN, Routes
 from ticker.edge.packed import ENTRY_BYTES, Packed, Shelf, chosen, is_known
 from ticker.edge.scripts import LOOK_SECONDS, Scripts
 from ticker.rates.model import Cursor, Pair
@@ -208,6 +208,7 @@ FILES = [
     "/openapi.json",
     "/asyncapi.json",
     "/v1/names/kk.json",
+    PLUGIN,
 ]
 
 

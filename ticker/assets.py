@@ -6,10 +6,12 @@ import base64
 import hashlib
 import json
 import re
+import zipfile
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from io import BytesIO
 
 FINGERPRINT = "[0-9a-f]{16}"
 """The pattern of a `fingerprint`."""
@@ -41,6 +43,18 @@ def released() -> tuple[bytes, ...]:
 def page() -> str:
     """The page, with its placeholders."""
     return _file("index.html").read_text(encoding="utf-8")
+
+
+@cache
+def plugin() -> bytes:
+    """The plugin for WordPress, as a ZIP file that WordPress installs."""
+    name, packed = "currency-ticker", BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        file = zipfile.ZipInfo(f"{name}/{name}.php")
+        # Without it, the file could not be read where ZIP files keep permissions.
+        file.external_attr = 0o644 << 16
+        archive.writestr(file, _file(f"{name}.php", "wordpress").read_bytes(), zipfile.ZIP_DEFLATED)
+    return packed.getvalue()
 
 
 @cache

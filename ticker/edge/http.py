@@ -54,6 +54,7 @@ ASSETS = {
     "board.js.map": "application/json",
     "page.js.map": "application/json",
 }
+PLUGIN = "/currency-ticker.zip"
 ASSETS_CACHE = "public, max-age=300, stale-while-revalidate=86400"
 NAMES_CACHE = "public, max-age=86400, stale-while-revalidate=604800"
 PREFLIGHT = {
@@ -94,6 +95,7 @@ class Routes:
         self._assets = {
             f"/{name}": asset(assets.built(name), kind, ASSETS_CACHE) for name, kind in ASSETS.items()
         }
+        self._assets[PLUGIN] = asset(assets.plugin(), "application/zip", ASSETS_CACHE)
         script = assets.built("ticker.js")
         self.scripts = Scripts(store, script, assets.built("board.js"))
         label = f"{settings.label}:" if settings.label else ""
@@ -302,7 +304,7 @@ class Routes:
         return _labels(_language(request)).answer(request)
 
     async def asset(self, request: web.Request) -> web.Response:
-        """The widget's scripts, the page's, and their source maps."""
+        """The widget's scripts, the page's, their source maps, and the plugin."""
         return self._assets[request.path].answer(request)
 
     async def script(self, request: web.Request) -> web.Response:
