@@ -194,7 +194,7 @@ async def test_the_page_of_the_service_shows_the_line_the_quotes_and_that_it_is_
 
     await until_whole(page)
     async with asyncio.timeout(20):
-        while "demo:NBKR" not in await page.inner_text("#quotes"):
+        while "demo:NBKR" not in await page.inner_text("#quotes [part=table]"):
             await asyncio.sleep(0.1)
         while "demo:NBKR: answers" not in await page.inner_text("#sources"):
             await asyncio.sleep(0.1)
@@ -207,14 +207,16 @@ async def test_the_page_of_the_service_shows_the_line_the_quotes_and_that_it_is_
 async def test_the_board_of_a_demo_is_live_and_draws_the_days_that_have_passed(
     page: Page, service: str
 ) -> None:
+    await page.set_viewport_size({"width": 1280, "height": 900})  # out of sight, the board would rest
     await page.goto(service)
-    date, words = "tr[data-symbol='KZT/USD'] [data-column=date]", "tr[data-symbol='KZT/USD'] .unseen"
+    date, words = "tr[data-symbol='KZT/USD'] [part=date]", "tr[data-symbol='KZT/USD'] [role=img]"
     async with asyncio.timeout(30):
         while not (first := await page.inner_text(date) if await page.query_selector(date) else ""):
             await asyncio.sleep(0.05)
-        while (today := await page.inner_text(date)) == first or f"on {today}" not in await page.inner_text(
-            words
-        ):
+        while (today := await page.inner_text(date)) == first:
+            await asyncio.sleep(0.05)
+        while f"on {today}" not in (await page.get_attribute(words, "aria-label") or ""):
+            today = await page.inner_text(date)
             await asyncio.sleep(0.05)
 
     course = await page.get_attribute("tr[data-symbol='KZT/USD'] svg .course", "d")

@@ -702,8 +702,8 @@ async def test_the_board_shows_what_the_line_above_it_shows(
 async def row_says(page: Page, words: str) -> bool:
     """Whether the board has these words for the state of the som."""
     said: str = await page.run(
-        """const row = document.querySelector('#quotes [data-symbol="KGS/USD"]');
-        return row?.querySelector(".state")?.textContent ?? "";"""
+        """const { shadowRoot: board } = document.querySelector("#quotes");
+        return board?.querySelector('[data-symbol="KGS/USD"] td [data-status]')?.textContent ?? "";"""
     )
     return said == words
 
@@ -711,6 +711,7 @@ async def row_says(page: Page, words: str) -> bool:
 async def row_has(page: Page, words: str) -> bool:
     """Whether the som's row of the board has these words anywhere."""
     text: str = await page.run(
-        """return document.querySelector('#quotes [data-symbol="KGS/USD"]').textContent"""
+        """const { shadowRoot: board } = document.querySelector("#quotes");
+        return board.querySelector('[data-symbol="KGS/USD"]').textContent"""
     )
     return words in text

@@ -17,7 +17,7 @@ from browsers import ChromiumPage
 from newsroom import Newsroom
 from playwright.async_api import Page
 from reader import quote
-from test_page import AUDIT, AXE, MISFITS, PLACES, charted, opened, row, until
+from test_page import AUDIT, AXE, BOARD, MISFITS, PLACES, charted, opened, row, until
 
 from ticker import assets
 from ticker.embedded import EmbeddedServer
@@ -34,7 +34,14 @@ WORDS: dict[str, dict[str, str]] = {
 FOREIGN = sorted(set(WORDS) - {"en"})
 CYRILLIC = {"ru", "ky", "kk", "tg"}
 PLACEHOLDER = re.compile(r"{\w*}")
-NAMES = re.compile("|".join([PLACEHOLDER.pattern, *(re.escape(each.short) for each in SOURCES.values())]))
+NAMES = re.compile(
+    "|".join(
+        [
+            PLACEHOLDER.pattern,
+            *(re.escape(name) for each in SOURCES.values() for name in (each.short, each.site)),
+        ]
+    )
+)
 ENGLISH = re.compile(r"[a-z]{2,}")
 VOID = {"meta", "link", "input"}
 
@@ -43,20 +50,24 @@ TEXTS = """() => {
   const others = 'code, noscript, style, script, currency-ticker, iframe, a[rel=noopener]';
   const isOurs = node => !node.closest(others) && node.closest('[lang]') === document.documentElement;
   const found = [];
-  const walker = document.createTreeWalker(document, NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) {
-    const { data, parentElement } = walker.currentNode;
-    if (data.trim() && isOurs(parentElement)) found.push(data.trim());
-  }
-  for (const name of ['title', 'aria-label', 'data-label']) {
-    for (const node of document.querySelectorAll(`[${name}]:not([data-column=source])`)) {
-      if (isOurs(node)) found.push(node.getAttribute(name));
+  const board = document.querySelector('#quotes').shadowRoot;
+  const isIts = node => node.closest('[lang]')?.localName === 'table' || !node.closest('[lang]');
+  for (const [root, isOfIt] of [[document, isOurs], [board, isIts]]) {
+    const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+      const { data, parentElement } = walker.currentNode;
+      if (data.trim() && isOfIt(parentElement)) found.push(data.trim());
+    }
+    for (const name of ['title', 'aria-label', 'data-label', 'data-note']) {
+      for (const node of root.querySelectorAll(`[${name}]`)) {
+        if (isOfIt(node)) found.push(node.getAttribute(name));
+      }
     }
   }
   return [...found, document.querySelector('meta[name=description]').content];
 }"""
 
-OFFLINE = """document.querySelector('#line').dispatchEvent(
+OFFLINE = """document.querySelector('#quotes').dispatchEvent(
   new CustomEvent('ticker-status', { detail: { state: 'offline', message: '' } }))"""
 
 LINE = """() => {
@@ -171,7 +182,7 @@ async def tell_all(page: Page) -> None:
         await page.click(f"#quotes tr[data-symbol='{symbol}/USD'] button")
         await page.uncheck(f"#pairs input[value='{symbol}/USD']")
     for number in range(5):
-        await page.click(f".detail summary >> nth={number}")
+        await page.click(f"#quotes summary >> nth={number}")
     await page.click("#sources summary >> nth=0")
     await page.check("[name=coloured]")
     await page.fill("[name=background]", "#08713a")
@@ -237,7 +248,7 @@ async def test_an_announcement_moves_nothing_in_any_language(
         await room.say(
             quote("UZS", "11987.65", "12041.02", source="cbu", next=tomorrow, status="unconfirmed")
         )
-        await until(page, "document.querySelector('[data-fresh] .more')")
+        await until(page, f"{BOARD}.querySelector('.more[data-fresh]')")
         after = await page.evaluate(PLACES)
         await room.say(said)
 

@@ -14,15 +14,15 @@ from tests import services
 from tests.browsers import Chromium, engine
 
 DOCS = Path(__file__).parents[2] / "ticker" / "docs"
-PICTURES = {"line.png": "#line", "board.png": "table:has(#quotes)"}
+PICTURES = {"line.png": "#line", "board.png": "#quotes"}
 """The file of each picture, and what it shows."""
 MOST_BYTES = 60_000
 SECONDS = 120
 WIDTH, SCALE = 1180, 0.9
-SHOWS = "document.querySelectorAll('#quotes tr.quote[data-status=live]').length === 4"
+SHOWS = "document.querySelector('#quotes').shadowRoot?.querySelectorAll('td [data-status=live]').length === 4"
 """The fifth is pegged."""
 AT_ITS_START = "addEventListener('DOMContentLoaded', () => line.toggleAttribute('paused', true))"
-DRAWN = "document.querySelectorAll('#quotes .picture svg').length === 5"
+DRAWN = "document.querySelector('#quotes').shadowRoot.querySelectorAll('.course[d^=M]').length === 5"
 
 
 async def take(folder: Path) -> None:

@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { extended, withQuote } from "../../widget/src/history.js";
+import { follows, withQuote } from "../../widget/src/followed.js";
 import { snippet } from "../../widget/src/snippet.js";
 
 const day = (number) => `2026-05-${`${number}`.padStart(2, "0")}`;
 const point = (number, price = `0.0${number}`) => ({ as_of: day(number), price, inverse: "1" });
 const quote = (number, previous, price = `0.0${number}`) => ({ ...point(number, price), symbol: "KGS/USD", previous });
+
+const points = (all) => all.map(({ as_of, price, inverse }) => ({ as_of, price, inverse }));
+const extended = (all, next) => (follows(all.at(-1), next) ? points(withQuote(all, next)) : null);
 
 const SERVER = { home: "https://rates.example/", script: "ticker.0123.js", integrity: "sha384-abc" };
 const CHOICE = { form: "element", attributes: [], colours: [], isPinned: true };
@@ -30,7 +33,7 @@ test("a history with a gap, or one that is ahead, is read anew", () => {
 test("a history is thirty days long and ends with the quote", () => {
   const old = { ...point(1), as_of: "2026-04-21" };
   const first = { ...point(1), as_of: "2026-04-22" };
-  assert.deepEqual(withQuote([old, first, point(23)], quote(22, null)), [first, point(22)]);
+  assert.deepEqual(points(withQuote([old, first, point(23)], quote(22, null))), [first, point(22)]);
 });
 
 test("what a reader typed can't leave its attribute", () => {

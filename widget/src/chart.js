@@ -1,105 +1,23 @@
 // @ts-check
-/**
- * The course of a symbol as a picture and in words.
- *
- * A picture is stretched over its box, and its lines keep their width; what is written beside it is
- * HTML, so that it is neither stretched nor out of a reader's reach.
- */
+/** The large picture of a course: what is written beside it is HTML, neither stretched nor out of a reader's reach. */
 
+import { SIZE, course, places as placesOf } from "./course.js";
+import { path, picture } from "./drawing.js";
 import { day, price } from "./format.js";
-import { number } from "./history.js";
-import { drawn, element } from "./nodes.js";
+import { element } from "./nodes.js";
 import { filled, language, words } from "./words.js";
 
 /** @typedef {import("./days.js").Point} Point */
+/** @typedef {ReturnType<typeof placesOf>[number]} Place */
 
-const SIZE = 100;
-const MARGIN = 6;
 const TICKS = 5;
 const MOST_DECIMALS = 12;
-
-/** @typedef {{ at: string, x: number, y: number, point: Point }} Place a point, in hundredths of the box */
-
-/** @typedef {{ places: Place[], height: (value: number) => number, least: number, most: number }} Plot */
-
-/**
- * @param {readonly Point[]} points at least one, the earliest first
- * @returns {Plot}
- */
-function plot(points) {
-  const values = points.map((point) => Number(point.price));
-  const [least, most] = [Math.min(...values), Math.max(...values)];
-  const days = points.map(number);
-  const [first = 0, last = 0] = [days[0], days.at(-1)];
-  /** @param {number} value */
-  const height = (value) => (most > least ? SIZE - MARGIN - ((value - least) / (most - least)) * (SIZE - 2 * MARGIN) : SIZE / 2);
-  const places = points.map((point, index) => ({
-    at: day(point.as_of, language),
-    x: last > first ? (((days[index] ?? 0) - first) / (last - first)) * SIZE : SIZE,
-    y: height(values[index] ?? 0),
-    point,
-  }));
-  return { places, height, least, most };
-}
-
-/**
- * @param {readonly Place[]} places
- * @param {boolean} flat whether the value has been the same all the time, as that of a peg
- */
-function line(places, flat) {
-  const first = places[0];
-  if (places.length === 1 && first && flat) return `M0 ${first.y}H${SIZE}`;
-  return places.map(({ x, y }, index) => `${index ? "L" : "M"}${x.toFixed(2)} ${y.toFixed(2)}`).join("");
-}
-
-/** @param {Place} place a dot is a line with round ends; WebKitGTK stretches those of a line without length (2026-11) */
-const dot = ({ x, y }) => `M${x.toFixed(2)} ${y.toFixed(2)}h.01`;
-
-/**
- * @param {string} d
- * @param {string} name
- */
-const path = (d, name) => drawn("path", { d, class: name, "vector-effect": "non-scaling-stroke" });
-
-/** @param {...Node} children */
-const picture = (...children) =>
-  drawn("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...children);
-
-/**
- * The small picture of a row; the words beside it are `told`.
- *
- * @param {readonly Point[]} points
- * @param {boolean} pegged
- */
-export function sparkline(points, pegged) {
-  const { places } = plot(points);
-  const last = places.at(-1);
-  return picture(path(line(places, pegged), "course"), path(last && !pegged ? dot(last) : "", "dots"));
-}
-
-/**
- * First, last, lowest and highest.
- *
- * @param {readonly Point[]} points
- * @param {boolean} pegged
- */
-export function told(points, pegged) {
-  const [first, last] = [points[0], points.at(-1)];
-  if (!first || !last) return words.noHistory;
-  if (pegged) return filled(words.flat, { price: said(first), day: day(first.as_of, language) });
-  if (points.length === 1) return filled(words.onlyOne, { rate: rate(first) });
-  const sorted = [...points].sort((one, other) => Number(one.price) - Number(other.price));
-  const [least = first, most = last] = [sorted[0], sorted.at(-1)];
-  const course = filled(words.course, { first: rate(first), last: rate(last) });
-  if (least.price === most.price) return filled(words.unchanged, { course });
-  return filled(words.range, { course, least: rate(least), most: rate(most) });
-}
 
 /** @param {Point} point */
 const said = (point) => price(point.price, language);
 
 /** @param {Point} point */
-const rate = (point) => filled(words.told, { price: said(point), day: day(point.as_of, language) });
+const at = (point) => day(point.as_of, language);
 
 /**
  * The large picture with its values and dates, and what the pointer is at.
@@ -109,19 +27,19 @@ const rate = (point) => filled(words.told, { price: said(point), day: day(point.
  * @returns {HTMLElement}
  */
 export function chart(points, pegged) {
-  const drawing = plot(points);
-  const { places } = drawing;
+  const places = placesOf(points);
   const [first, last] = [places[0], places.at(-1)];
-  const cursor = path("", "cursor");
-  const levels = pegged ? [] : ticks(drawing);
+  const cursor = path("cursor");
+  const levels = pegged ? [] : ticks(places);
   const grid = levels.map(({ y }) => `M0 ${y.toFixed(2)}H${SIZE}`).join("");
-  const dots = pegged ? "" : places.map(dot).join("");
-  const box = element("div", { class: "box" }, picture(path(grid, "grid"), path(line(places, pegged), "course"), path(dots, "dots"), cursor));
+  const dots = pegged ? "" : places.map(({ x, y }) => `M${x.toFixed(2)} ${y.toFixed(2)}h.01`).join("");
+  const [line] = course(points, pegged);
+  const box = element("div", { class: "box" }, picture(path("grid", grid), path("course", line), path("dots", dots), cursor));
   const values = element("div", { class: "values", "aria-hidden": "true" }, ...levels.map(level));
   if (pegged && first) values.append(level({ y: first.y, text: said(first.point) }));
   const days = element("div", { class: "days", "aria-hidden": "true" });
-  if (first && last) days.append(element("span", {}, pegged ? filled(words.since, { day: first.at }) : first.at));
-  if (first && last && last !== first) days.append(element("span", {}, last.at));
+  if (first && last) days.append(element("span", {}, pegged ? filled(words.since, { day: at(first.point) }) : at(first.point)));
+  if (first && last && last !== first) days.append(element("span", {}, at(last.point)));
   const reading = element("p", { class: "reading", "aria-hidden": "true" });
   const plate = element("div", { class: "chart" }, reading, values, box, days);
   follow(box, places, cursor, reading);
@@ -138,12 +56,17 @@ function level({ y, text }) {
 /**
  * Round values between the lowest and the highest.
  *
- * @param {Plot} drawing
+ * @param {readonly Place[]} places
  * @returns {{ y: number, text: string }[]}
  */
-function ticks({ least, most, height, places }) {
-  const only = places[0];
-  if (most === least) return only ? [{ y: only.y, text: said(only.point) }] : [];
+function ticks(places) {
+  const sorted = [...places].sort((one, other) => +one.point.price - +other.point.price);
+  const [lowest, highest] = [sorted[0], sorted.at(-1)];
+  if (!lowest || !highest) return [];
+  const [least, most] = [lowest, highest].map(({ point }) => +point.price);
+  if (least === undefined || most === undefined || most === least) return [{ y: lowest.y, text: said(lowest.point) }];
+  /** @param {number} value */
+  const height = (value) => lowest.y + ((value - least) / (most - least)) * (highest.y - lowest.y);
   const rough = (most - least) / TICKS;
   const power = Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((each) => each * 10 ** power).find((each) => each >= rough) ?? rough;
@@ -168,7 +91,7 @@ function follow(box, places, cursor, reading) {
   const tell = (place) => {
     if (!place) return;
     const reverse = price(place.point.inverse, language);
-    reading.textContent = filled(words.reading, { day: place.at, price: said(place.point), reverse });
+    reading.textContent = filled(words.reading, { day: at(place.point), price: said(place.point), reverse });
     cursor.setAttribute("d", place === places.at(-1) ? "" : `M${place.x.toFixed(2)} 0V${SIZE}`);
   };
   /** @param {PointerEvent} event */

@@ -1,68 +1,71 @@
 // @ts-check
 /** The course of a symbol in its last days: as a line, and in words. */
 
-import { day, price } from "./format.js";
-import { number } from "./history.js";
+import { number } from "./days.js";
 import { filled } from "./filled.js";
+import { day, price } from "./format.js";
 
 /** @typedef {import("./days.js").Point} Point */
-/** @typedef {{ x: number, y: number, point: Point }} Place a point, in hundredths of its box */
-/** @typedef {{ places: Place[], height: (value: number) => number, least: number, most: number }} Plot */
-/** @typedef {Record<"noHistory" | "flat" | "onlyOne" | "course" | "unchanged" | "range" | "told", string>} Words */
+/** @typedef {Record<"flat" | "course" | "range" | "told", string>} Words */
 
+/** The side of the box in which it is drawn. */
 export const SIZE = 100;
 const MARGIN = 6;
 
 /**
- * @param {readonly Point[]} points at least one, the earliest first
- * @returns {Plot}
+ * How far each value is between the least and the greatest; in the middle if all are the same.
+ *
+ * @param {readonly number[]} values
  */
-export function plot(points) {
-  const values = points.map((point) => Number(point.price));
-  const [least, most] = [Math.min(...values), Math.max(...values)];
-  const days = points.map(number);
-  const [first = 0, last = 0] = [days[0], days.at(-1)];
-  /** @param {number} value */
-  const height = (value) => (most > least ? SIZE - MARGIN - ((value - least) / (most - least)) * (SIZE - 2 * MARGIN) : SIZE / 2);
-  const places = points.map((point, index) => ({
-    x: last > first ? (((days[index] ?? 0) - first) / (last - first)) * SIZE : SIZE,
-    y: height(values[index] ?? 0),
-    point,
-  }));
-  return { places, height, least, most };
+function spread(values) {
+  const least = Math.min(...values);
+  const range = Math.max(...values) - least;
+  return values.map((value) => (range ? (value - least) / range : 0.5));
 }
 
 /**
- * @param {readonly Place[]} places
- * @param {boolean} flat whether the value has been the same all the time, as that of a peg
+ * Where each point is in the box; the only one is at the end.
+ *
+ * @param {readonly Point[]} points the earliest first
  */
-export function line(places, flat) {
-  const first = places[0];
-  if (places.length === 1 && first && flat) return `M0 ${first.y}H${SIZE}`;
-  return places.map(({ x, y }, index) => `${index ? "L" : "M"}${x.toFixed(2)} ${y.toFixed(2)}`).join("");
+export function places(points) {
+  const rows = spread(points.map(({ price }) => +price));
+  const columns = points.length > 1 ? spread(points.map(number)) : [1];
+  return points.map((point, index) => ({
+    point,
+    x: (columns[index] ?? 0) * SIZE,
+    y: SIZE - MARGIN - (rows[index] ?? 0) * (SIZE - 2 * MARGIN),
+  }));
 }
 
-/** @param {Place} place a dot is a line with round ends; WebKitGTK stretches those of a line without length (2026-11) */
-export const dot = ({ x, y }) => `M${x.toFixed(2)} ${y.toFixed(2)}h.01`;
+/**
+ * The line of the points, and the dot at its end: a line with round ends, as WebKitGTK stretches those of a line
+ * without length (2026-11).
+ *
+ * @param {readonly Point[]} points
+ * @param {boolean} isPegged the value has been the same all the time, and has no days
+ * @returns {[line: string, dot: string]}
+ */
+export function course(points, isPegged) {
+  if (isPegged && points.length < 2) return [`M0 ${SIZE / 2}H${SIZE}`, ""];
+  const all = places(points).map(({ x, y }) => `${x.toFixed(2)} ${y.toFixed(2)}`);
+  return [`M${all.join("L")}`, isPegged ? "" : `M${all.at(-1)}h.01`];
+}
 
 /**
  * First, last, lowest and highest.
  *
- * @param {readonly Point[]} points
- * @param {boolean} pegged
+ * @param {readonly Point[]} points at least one
+ * @param {boolean} isPegged
  * @param {Words} words
  * @param {string} language
  */
-export function told(points, pegged, words, language) {
-  /** @param {Point} point */
-  const rate = (point) => filled(words.told, { price: price(point.price, language), day: day(point.as_of, language) });
-  const [first, last] = [points[0], points.at(-1)];
-  if (!first || !last) return words.noHistory;
-  if (pegged) return filled(words.flat, { price: price(first.price, language), day: day(first.as_of, language) });
-  if (points.length === 1) return filled(words.onlyOne, { rate: rate(first) });
-  const sorted = [...points].sort((one, other) => Number(one.price) - Number(other.price));
-  const [least = first, most = last] = [sorted[0], sorted.at(-1)];
-  const course = filled(words.course, { first: rate(first), last: rate(last) });
-  if (least.price === most.price) return filled(words.unchanged, { course });
-  return filled(words.range, { course, least: rate(least), most: rate(most) });
+export function told(points, isPegged, words, language) {
+  /** @param {Point | undefined} point */
+  const rate = (point) =>
+    point ? filled(isPegged ? words.flat : words.told, { price: price(point.price, language), day: day(point.as_of, language) }) : "";
+  if (isPegged || points.length < 2) return rate(points[0]);
+  const sorted = [...points].sort((one, other) => +one.price - +other.price);
+  const course = filled(words.course, { first: rate(points[0]), last: rate(points.at(-1)) });
+  return filled(words.range, { course, least: rate(sorted[0]), most: rate(sorted.at(-1)) });
 }

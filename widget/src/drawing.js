@@ -18,10 +18,10 @@ export function drawn(tag, attributes, ...children) {
 }
 
 /**
- * @param {string} d
  * @param {string} name
+ * @param {string} [d]
  */
-export const path = (d, name) => drawn("path", { d, class: name, "vector-effect": "non-scaling-stroke" });
+export const path = (name, d = "") => drawn("path", { class: name, d, "vector-effect": "non-scaling-stroke" });
 
 /** @param {...Node} children */
 export const picture = (...children) =>

@@ -2,8 +2,8 @@
 /** The start page: the board, how the sources do, and the builder of the embed. */
 
 import { ask } from "./ask.js";
-import { Board } from "./board.js";
 import { Builder } from "./builder.js";
+import { Details } from "./details.js";
 import { learnNames } from "./names.js";
 import { find } from "./nodes.js";
 import { Sources } from "./sources.js";
@@ -17,8 +17,9 @@ const ORDER_AFTER_MS = 500;
 
 translate();
 
+const board = find("quotes");
 const sources = new Sources(find("sources"));
-const board = new Board(find("quotes"), sources);
+const details = new Details(board, sources);
 const builder = new Builder();
 
 /** @type {number | undefined} */
@@ -26,58 +27,59 @@ let ordering;
 
 /** @param {Quote} quote */
 function hear(quote) {
-  if (!board.has(quote.symbol)) {
+  if (!details.has(quote.symbol)) {
     clearTimeout(ordering);
-    ordering = setTimeout(showQuotes, ORDER_AFTER_MS);
+    ordering = setTimeout(offer, ORDER_AFTER_MS);
   }
-  show(quote);
+  details.hear(quote);
 }
 
-/** @param {Quote} quote */
-function show(quote) {
-  board.show(quote);
-  find("waiting").hidden = true;
-}
-
-async function showQuotes() {
+/** Offer the builder every symbol, in the server's order. */
+async function offer() {
   /** @type {{ quotes?: Quote[], awaited?: Record<string, string> }} */
   const { quotes = [], awaited = {} } = (await ask("v1/quotes")) ?? {};
-  // The stream may have been faster, and newer; but only here is the order of all.
-  for (const quote of quotes) board.has(quote.symbol) || show(quote);
-  for (const [symbol, reason] of Object.entries(awaited)) board.wait(symbol, reason);
   const symbols = [...quotes.map(({ symbol }) => symbol), ...Object.keys(awaited)];
-  if (symbols.length) find("waiting").hidden = true;
-  // A row that waits keeps its place until every pair has its quote.
-  if (!board.waits) board.order(symbols);
-  // What the stream told in the meantime is in this answer.
-  if (symbols.length === board.size) clearTimeout(ordering);
   if (symbols.length) builder.offer(symbols);
-  // What stands below the board comes when the board is full, so that it need not move.
+  else showLater();
+}
+
+/** What stands below the board comes when the board is full, so that it need not move. */
+function showLater() {
   find("later").hidden = false;
 }
 
 async function showSources() {
   await sources.refresh();
-  board.refresh();
-  if (board.waits) showQuotes();
+  details.refresh();
 }
 
-/** @param {{ state: string }} status of the line above, by whose connection the board lives */
-function tell({ state }) {
+/** @param {string} state of the connection */
+function tell(state) {
   write(find("connection"), state === "offline" ? words.noConnection : "");
 }
 
+/**
+ * @template Detail
+ * @param {string} type
+ * @param {(detail: Detail) => void} act
+ */
+const on = (type, act) => board.addEventListener(type, (event) => act(/** @type {CustomEvent<Detail>} */ (event).detail));
+
 async function start() {
-  // First, so that no row moves when they come.
+  on("ticker-quote", hear);
+  on("ticker-status", (/** @type {{ state: string }} */ { state }) => tell(state));
+  on("ticker-select", (/** @type {Quote} */ { symbol }) => details.open(symbol));
+  new ResizeObserver((_, watch) => {
+    if (!board.shadowRoot?.querySelector("[part=row]")) return;
+    watch.disconnect();
+    showLater();
+  }).observe(board);
+  // First, so that no name of the builder changes when they come.
   await learnNames();
-  const line = /** @type {import("./ticker.js").CurrencyTicker} */ (find("line"));
-  line.addEventListener("ticker-quote", (event) => hear(/** @type {CustomEvent<Quote>} */ (event).detail));
-  line.addEventListener("ticker-status", (event) => tell(/** @type {CustomEvent<{ state: string }>} */ (event).detail));
-  tell(line);
   setInterval(() => document.hidden || showSources(), POLL_SOURCES_MS);
   find("app").hidden = false;
   showSources();
-  showQuotes();
+  offer();
 }
 
 start();

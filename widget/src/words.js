@@ -45,13 +45,7 @@ function chosen(tags) {
   return /** @type {Language | undefined} */ (codes.find((code) => Object.hasOwn(WORDS, code))) ?? "en";
 }
 
-/**
- * Put values into `{name}` of a text.
- *
- * @param {string} text
- * @param {Record<string, string>} values
- */
-export const filled = (text, values) => text.replace(/{(\w+)}/g, (all, name) => values[name] ?? all);
+export { filled } from "./filled.js";
 
 /** @param {string} at an instant in UTC, shown as a time of day of the reader's time zone */
 export const timeOfDay = (at) =>

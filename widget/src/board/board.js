@@ -1,7 +1,7 @@
 // @ts-check
 /** The element `<currency-board>`: a table of quotes, a row each. */
 
-import { credits, sourceName } from "../format.js";
+import { credits } from "../format.js";
 import { element } from "../parts.js";
 import { symbolsOf } from "../symbols.js";
 import { mark, set, write } from "../write.js";
@@ -14,18 +14,21 @@ import { BOARD, CARDS } from "./style.js";
 /** @typedef {import("./element.js").Words} Words */
 /** @typedef {ReturnType<typeof makeRow>} Row */
 
-/** The columns by what they are called in `columns`: their widths in em, the words of their heads, and their order when sorted. */
-const COLUMNS = /** @type {Record<string, { width: number, word: keyof Words, rank: ((quote: Quote) => any) | null }>} */ ({
-  pair: { width: 9, word: "pair", rank: ({ symbol }) => symbol },
-  price: { width: 6.5, word: "price", rank: (quote) => +quote.price },
-  inverse: { width: 6.5, word: "reverse", rank: (quote) => +quote.inverse },
-  change: { width: 5.5, word: "change", rank: (quote) => parseFloat(quote.change_percent ?? "") },
-  chart: { width: 6.5, word: "days", rank: null },
-  source: { width: 6, word: "source", rank: sourceName },
-  date: { width: 7, word: "validFrom", rank: (quote) => quote.as_of },
-  status: { width: 9, word: "status", rank: (quote) => quote.status },
+/** The columns: the words of their heads, and by what of a quote they sort. */
+const COLUMNS = /** @type {Record<string, [word: keyof Words, field?: keyof Quote]>} */ ({
+  pair: ["pair", "symbol"],
+  price: ["price", "price"],
+  inverse: ["reverse", "inverse"],
+  change: ["change", "change_percent"],
+  chart: ["days"],
+  source: ["source", "source_name"],
+  date: ["validFrom", "as_of"],
+  status: ["status", "status"],
 });
-const [, ...CHOICE] = Object.keys(COLUMNS);
+const [PAIR = "", ...CHOICE] = Object.keys(COLUMNS);
+/** In em. @type {Record<string, number>} */
+const WIDTHS = { pair: 9, price: 7.5, date: 6.5, status: 12 };
+const WIDTH = 6;
 const FRESH_MS = 2000;
 
 /** @type {import("../attributes.js").Forms} */
@@ -40,10 +43,9 @@ const columnsOf = (text) => [...new Set(text.match(/[^\s,]+/g))];
 /**
  * A table of quotes, live from the ticker's stream.
  *
- * Attributes, each with a property of its name: `symbols` and `src`, `theme`, `locale` as the line has
- * them; `columns` chooses and orders `price`, `inverse`, `change`, `chart`, `source`, `date`, `status`. A child
- * with `slot="KGS/USD"` is what the row of this symbol opens. The slot `attribution` takes the place of the
- * sources.
+ * Attributes, each with a property of its name: `symbols`, `src`, `theme`, `locale` as the line has them; `columns`
+ * chooses and orders `price`, `inverse`, `change`, `chart`, `source`, `date`, `status`. A child with
+ * `slot="KGS/USD"` is what the row of this symbol opens. The slot `attribution` takes the place of the sources.
  *
  * Events: `ticker-quote`, `ticker-status` as of the line; `ticker-select` when a row is chosen or opened
  * (detail: the quote; cancelable, then nothing opens).
@@ -55,15 +57,14 @@ export class CurrencyBoard extends elementOf(FORMS, BOARD, makeBoard) {}
  * @returns {import("./element.js").Part}
  */
 function makeBoard(base) {
-  const { host, root } = base;
   const head = table("tr", "");
   const body = table("tbody", "");
-  const message = element("div", "message", "…");
   const sources = element("slot", "");
-  const foot = element("div", "foot", base.status, element("div", "attribution", sources));
+  const foot = element("div", "foot", base.status, element("span", "attribution", sources));
   const node = table("table", "table", table("thead", "head", head), body);
   mark(sources, "name", "attribution");
-  root.append(element("div", "region", node, message, foot));
+  const region = element("div", "region", node, foot);
+  base.root.append(region);
 
   /** @type {Map<string, Row>} */
   const rows = new Map();
@@ -71,89 +72,78 @@ function makeBoard(base) {
   let columns = [];
   /** What the rows and the head were made for. */
   let made = "";
-  /** The column that sorts, and 1 or -1. */
+  /** What sorts: a column, and 1 or -1; 0 is the server's order. */
   let sorting = "";
-  let way = 1;
-  /** @type {readonly string[]} the order that was sorted, which later quotes do not change */
+  let way = 0;
+  /** The order that was sorted, which later quotes do not change. @type {readonly string[]} */
   let sorted = [];
   /** @type {Map<Element, ReturnType<typeof setTimeout>>} */
   const fading = new Map();
 
   const symbols = () => symbolsOf(base.value("symbols"));
+  const everything = () => symbols() ?? base.order;
 
   function show() {
-    columns = columnsOf(base.value("columns"));
-    const wanted = `${base.language}|${columns}`;
+    const { language, words, known } = base;
+    columns = [PAIR, ...columnsOf(base.value("columns"))];
+    const wanted = `${language} ${columns}`;
     if (wanted !== made) build();
     made = wanted;
-    mark(node, "lang", base.language);
-    mark(node, "aria-label", host.getAttribute("aria-label") ?? base.words.rates);
-    write(message, `${base.words.rates}…`);
-    const shown = order();
-    message.hidden = shown.length > 0;
-    arrange(shown.map(row));
-    for (const symbol of shown) row(symbol).show(base.find(symbol));
-    const quotes = shown.flatMap((symbol) => base.known.get(symbol) ?? []);
-    write(sources, credits(quotes, base.words.source));
+    mark(node, "lang", language);
+    mark(node, "aria-label", base.host.getAttribute("aria-label") ?? words.rates);
+    for (const [place, cell] of [...head.children].entries()) {
+      mark(cell, "aria-sort", columns[place] !== sorting || !way ? "" : way > 0 ? "ascending" : "descending");
+    }
+    const all = everything();
+    const shown = [...new Set([...sorted.filter((symbol) => all.includes(symbol)), ...all])];
+    const nodes = shown.flatMap((symbol) => row(symbol).show(base.find(symbol)));
+    const isRight = nodes.length === body.children.length && nodes.every((each, place) => each === body.children[place]);
+    if (!isRight) {
+      body.replaceChildren(...nodes);
+      // Put in anew, it was nowhere else before: no layout shift.
+      region.append(foot);
+    }
+    const said = credits(shown.flatMap((symbol) => known.get(symbol) ?? []), words.source);
+    write(sources, shown.length ? said : `${words.rates}…`);
   }
 
   /** Make the head, and all rows anew. */
   function build() {
-    const all = ["pair", ...columns];
-    const widths = all.map((name) => COLUMNS[name]?.width ?? 0);
-    const sum = widths.reduce((one, other) => one + other + 1, 0);
+    const widths = columns.map((name) => WIDTHS[name] ?? WIDTH);
     set(node, "--columns", widths.map((width) => `minmax(0,${width}fr)`).join(" "));
     set(node, "--row", columns.includes("status") ? "4.75em" : "3.25em");
-    base.own.replaceSync(`@container (max-width:${sum}em){${CARDS}}`);
-    head.replaceChildren(...all.map(heading));
-    tellSorting();
+    const room = widths.reduce((one, other) => one + other + 1, 0);
+    base.dress(`@container (max-width:${room}em){${CARDS}}`);
+    head.replaceChildren(...columns.map(heading));
     rows.clear();
   }
 
   /** @param {string} name */
   function heading(name) {
-    const { word, rank } = /** @type {typeof COLUMNS[string]} */ (COLUMNS[name]);
-    const label = element(rank ? "button" : "span", "", base.words[word]);
-    label.onclick = () => rank && sort(name);
+    const [word, field] = /** @type {typeof COLUMNS[string]} */ (COLUMNS[name]);
+    const label = element(field ? "button" : "bdi", "", base.words[word]);
     const cell = table("th", "heading", label);
     cell.classList.add(name);
-    mark(cell, "scope", "col");
+    if (field) label.onclick = () => sort(name, field);
     return cell;
   }
 
-  /** Up, down, and then as the server has it. @param {string} name */
-  function sort(name) {
-    if (name !== sorting) [sorting, way] = [name, 1];
-    else if (way > 0) way = -1;
-    else sorting = "";
-    sorted = sorting ? ranked(order([])) : [];
-    tellSorting();
-    arrange(order().map(row));
-  }
-
-  function tellSorting() {
-    for (const cell of head.children) {
-      const isIt = !!sorting && cell.classList.contains(sorting);
-      mark(cell, "aria-sort", isIt ? (way > 0 ? "ascending" : "descending") : "");
-    }
-  }
-
-  /** @param {readonly string[]} all */
-  function ranked(all) {
-    const rank = /** @type {(quote: Quote) => any} */ (COLUMNS[sorting]?.rank);
-    const ranks = new Map(all.map((symbol) => [symbol, base.known.has(symbol) ? rank(/** @type {Quote} */ (base.find(symbol))) : NaN]));
-    // What is not known comes last, either way.
-    const isNone = (/** @type {any} */ value) => value !== value;
-    return [...all].sort((one, other) => {
-      const [a, b] = [ranks.get(one), ranks.get(other)];
-      return isNone(a) || isNone(b) ? +isNone(a) - +isNone(b) : a < b ? -way : a > b ? way : 0;
+  /**
+   * Up, down, and then as the server has it.
+   *
+   * @param {string} name
+   * @param {keyof Quote} field
+   */
+  function sort(name, field) {
+    way = name !== sorting || !way ? 1 : way > 0 ? -1 : 0;
+    sorting = name;
+    const value = (/** @type {string} */ symbol) => /** @type {any} */ (base.known.get(symbol)?.[field]);
+    sorted = [...(way ? everything() : [])].sort((one, other) => {
+      const [a, b] = [value(one), value(other)];
+      // What is not known comes last, either way.
+      return +(a == null) - +(b == null) || way * (a - b || (a > b ? 1 : -1));
     });
-  }
-
-  /** The symbols as they are to stand. */
-  function order(before = sorted) {
-    const all = symbols() ?? base.order;
-    return [...new Set([...before.filter((symbol) => all.includes(symbol)), ...all])];
+    show();
   }
 
   /** @param {string} symbol */
@@ -163,21 +153,11 @@ function makeBoard(base) {
     return found;
   }
 
-  /** @param {readonly Row[]} shown */
-  function arrange(shown) {
-    const nodes = shown.flatMap((each) => each.nodes);
-    const isRight = nodes.length === body.children.length && nodes.every((each, place) => each === body.children[place]);
-    if (!isRight) body.replaceChildren(...nodes);
-  }
-
-  /**
-   * @param {string} symbol
-   */
+  /** @param {string} symbol */
   function select(symbol) {
-    const found = rows.get(symbol);
     const quote = base.known.get(symbol);
-    if (!quote || !found) return;
-    if (found.isOpen() || base.emit("ticker-select", quote)) found.toggle();
+    const found = row(symbol);
+    if (quote && (found.isOpen() || base.emit("ticker-select", quote))) found.toggle();
   }
 
   /** Mark what changed for a moment. @param {Element} each */

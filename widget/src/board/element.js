@@ -6,7 +6,7 @@ import { fetched } from "../fetched.js";
 import { languageOf, locale } from "../format.js";
 import { languageAt } from "../language.js";
 import { element } from "../parts.js";
-import { sharedSheet, styleSheet } from "../sheets.js";
+import { styleSheet } from "../sheets.js";
 import { stateOf } from "../states.js";
 import { subscribe } from "../stream.js";
 import { absent } from "../symbols.js";
@@ -24,7 +24,7 @@ import { HOST } from "./style.js";
  * @typedef {object} Base what an element finds here
  * @property {HTMLElement} host
  * @property {ShadowRoot} root
- * @property {CSSStyleSheet} own a style sheet of this element alone, of its document from `connect` on
+ * @property {(more: string) => void} dress give it more style than all of its kind have
  * @property {HTMLElement} status tells that there is no connection; the element puts it into its tree
  * @property {string} language a locale
  * @property {Words} words of the language
@@ -128,6 +128,7 @@ function makeLife(host, forms, style, make) {
   let names;
   /** @type {Words | undefined} */
   let words;
+  let more = "";
   let isHidden = false;
   let isFar = false;
   const refreshIn = timer(refresh);
@@ -136,7 +137,7 @@ function makeLife(host, forms, style, make) {
 
   /** @type {Base} */
   const base = {
-    own: new CSSStyleSheet(),
+    dress,
     host,
     root: host.attachShadow({ mode: "open" }),
     status: element("span", "status"),
@@ -153,6 +154,11 @@ function makeLife(host, forms, style, make) {
   };
   const part = make(base);
   mark(base.status, "role", "status");
+
+  function dress(text = more) {
+    more = text;
+    base.root.adoptedStyleSheets = [styleSheet(host.ownerDocument, style + more)];
+  }
 
   function listen() {
     connected = new AbortController();
@@ -271,9 +277,7 @@ function makeLife(host, forms, style, make) {
 
     connect() {
       upgrade(host, Object.keys(forms));
-      const { ownerDocument } = host;
-      base.own = styleSheet(ownerDocument, "");
-      base.root.adoptedStyleSheets = [sharedSheet(ownerDocument, style), base.own];
+      dress();
       listen();
       part.connect?.();
       refresh();

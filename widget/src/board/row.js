@@ -1,7 +1,7 @@
 // @ts-check
 /** A row of the table: the cells of one quote, and below them what the row opens. */
 
-import { told, plot, line, dot } from "../course.js";
+import { course, told } from "../course.js";
 import { path, picture } from "../drawing.js";
 import { filled } from "../filled.js";
 import { followed } from "../followed.js";
@@ -42,20 +42,20 @@ export function makeRow(symbol, base, { columns, select, freshen }) {
   const [first = "", second = ""] = symbol.split("/");
   /** @type {Record<string, HTMLElement>} by their columns */
   const texts = {};
-  const more = element("div", "more");
-  const course = path("", "course");
-  const dots = path("", "dots");
+  const more = element("bdi", "more");
+  const line = path("course");
+  const dot = path("dots");
   const follow = followed(base.changed);
   let isShown = false;
   let drawn = "";
 
   const names = base.named(first, ...(second === "USD" ? [] : [second]));
   const note = element("span", "mark");
-  let title = element("span", "symbol", symbol);
-  const head = table("th", "pair", title, note, element("div", "name", names));
+  let title = element("span", "symbol", symbol, note);
+  const head = table("th", "pair", title, element("bdi", "name", names));
   const slot = /** @type {HTMLSlotElement} */ (element("slot", ""));
   const opened = table("tr", "opened", table("td", "", slot));
-  const node = table("tr", "row", head, ...columns.map(cell));
+  const node = table("tr", "row", head, ...columns.slice(1).map(cell));
 
   mark(head, "role", "rowheader");
   mark(head, "scope", "row");
@@ -70,8 +70,7 @@ export function makeRow(symbol, base, { columns, select, freshen }) {
   function cell(name) {
     const text = (texts[name] = element(name === "chart" ? "div" : "bdi", name === "chart" ? "picture" : ""));
     const node = table("td", name === "status" ? "state" : name, text);
-    if (name === "chart") text.append(picture(course, dots));
-    if (name === "chart") mark(text, "role", "img");
+    if (name === "chart") text.append(picture(line, dot));
     if (name === "status") node.append(more);
     if (name === "inverse") mark(node, "data-label", `1 ${second} =`);
     return node;
@@ -80,7 +79,7 @@ export function makeRow(symbol, base, { columns, select, freshen }) {
   /** The symbol is a button where the page has something to open. */
   function entitle() {
     const opens = slot.assignedNodes().length > 0;
-    const next = element(opens ? "button" : "span", "symbol", symbol);
+    const next = element(opens ? "button" : "span", "symbol", symbol, note);
     title.replaceWith(next);
     title = next;
     if (opens) mark(title, "aria-controls", opened.id);
@@ -99,7 +98,7 @@ export function makeRow(symbol, base, { columns, select, freshen }) {
   function choose(event) {
     // Who marks a figure to copy it does not choose the row.
     const { getSelection = () => document.getSelection() } = /** @type {any} */ (base.root);
-    if (event.target === title || getSelection.call(base.root)?.type !== "Range") select(symbol);
+    if (title.contains(/** @type {Node} */ (event.target)) || getSelection.call(base.root)?.type !== "Range") select(symbol);
   }
 
   /**
@@ -120,14 +119,31 @@ export function makeRow(symbol, base, { columns, select, freshen }) {
     const { chart } = texts;
     const points = chart && !quote.reason ? follow(base.server(), quote) : [];
     const last = points.at(-1);
-    const now = last ? `${points.length} ${last.as_of} ${last.price}` : "";
+    const now = `${points.length} ${last?.as_of} ${last?.price}`;
     if (!chart || !last || now === drawn) return;
     drawn = now;
     const isPegged = quote.status === "pegged";
-    const { places } = plot(points);
-    mark(course, "d", line(places, isPegged));
-    mark(dots, "d", isPegged ? "" : places.slice(-1).map(dot).join());
+    const [d, end] = course(points, isPegged);
+    mark(line, "d", d);
+    mark(dot, "d", end);
+    mark(chart, "role", "img");
     mark(chart, "aria-label", `${words.days}: ${told(points, isPegged, words, language)}`);
+  }
+
+  /** @param {Quote} quote */
+  function tell(quote) {
+    const { reason } = quote;
+    const change = percent(quote.change_percent, language);
+    say("price", price(quote.price, language), exactly(quote.price, language));
+    if (reason) return tellStatus(quote);
+    say("inverse", price(quote.inverse, language), exactly(quote.inverse, language));
+    say("change", change || "–");
+    if (texts.change) mark(texts.change, "data-direction", direction(change));
+    say("source", quote.status === "pegged" ? words.state : sourceName(quote));
+    say("date", day(quote.as_of, language));
+    tellStatus(quote);
+    draw(quote);
+    isShown = true;
   }
 
   /** @param {Quote} quote */
@@ -150,7 +166,6 @@ export function makeRow(symbol, base, { columns, select, freshen }) {
   }
 
   return {
-    nodes: [node, opened],
     isOpen: () => !opened.hidden,
 
     /** Open or close what the page has for this row, if anything. */
@@ -160,19 +175,8 @@ export function makeRow(symbol, base, { columns, select, freshen }) {
 
     /** @param {Quote | undefined} quote nothing as long as nothing is known */
     show(quote) {
-      if (!quote) return;
-      const { reason } = quote;
-      const change = percent(quote.change_percent, language);
-      const isPegged = quote.status === "pegged";
-      say("price", price(quote.price, language), exactly(quote.price, language));
-      say("inverse", reason ? "" : price(quote.inverse, language), exactly(quote.inverse, language));
-      say("change", reason ? "" : change || "–");
-      if (texts.change) mark(texts.change, "data-direction", direction(change));
-      say("source", reason ? "" : isPegged ? words.state : sourceName(quote));
-      say("date", reason ? "" : day(quote.as_of, language));
-      tellStatus(quote);
-      draw(quote);
-      isShown = !reason;
+      if (quote) tell(quote);
+      return [node, opened];
     },
   };
 }

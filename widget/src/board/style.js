@@ -45,46 +45,46 @@ export const HOST = `
 svg { display: block; width: 100%; height: 100%; overflow: visible; }
 path { fill: none; stroke: currentColor; stroke-width: 1.5px; stroke-linejoin: round; }
 .dots { stroke-width: 5px; stroke-linecap: round; }
-.status { color: var(--down); font-weight: 600; }
+[role=status] { color: var(--down); font-weight: 600; }
 button { all: unset; cursor: pointer; }
 :focus-visible { outline: 2px solid; }
 @media print {
   :host { color-scheme: light !important; print-color-adjust: exact; }
 }
 @media (forced-colors: active) {
-  ::before, ::after { background: CanvasText; forced-color-adjust: none; }
+  ::before, ::after { background: CanvasText !important; forced-color-adjust: none; }
 }
 `;
 
 export const BOARD = `
 .region { container-type: inline-size; contain-intrinsic-inline-size: 20em; }
 table, thead, tbody { display: block; }
-tr { display: grid; grid-template-columns: var(--columns); gap: 0 1em; align-items: center; border-block-end: 1px solid var(--edge); }
-th, td { min-width: 0; padding: 0; font-weight: 400; text-align: start; }
-.head { color: var(--muted); font-size: .8125em; }
-.head button { min-height: 2.75em; }
-.head button::after { content: ""; display: inline-block; width: .6em; height: .5em; margin-inline-start: .4em; background: currentColor; clip-path: polygon(var(--order, 0 0)); }
-[aria-sort=ascending] { --order: ${LOOK.arrows.up}; }
-[aria-sort=descending] { --order: ${LOOK.arrows.down}; }
-.price, .inverse, .change { text-align: end; }
-.row { min-height: var(--row); padding-block: .375em; }
-.symbol { display: inline-block; min-height: 24px; font-weight: 600; }
-button.symbol::after { content: ""; display: inline-block; width: .6em; height: .4em; margin-inline-start: .5em; background: var(--muted); clip-path: polygon(${LOOK.arrows.down}); }
-[aria-expanded=true]::after { rotate: 180deg; }
+tr { display: grid; grid-template-columns: var(--columns); gap: 0 1em; align-items: baseline; border-block-end: 1px solid var(--edge); }
+th, td { display: flex; flex-direction: column; align-items: start; min-width: 0; padding: 0; font-weight: 400; text-align: start; }
+bdi { text-align: -webkit-match-parent; text-align: match-parent; }
+td { font-size: .9375em; }
+.head th { color: var(--muted); font-size: .8125em; }
+.head button { display: flex; gap: .4em; align-items: center; min-height: 2.25em; }
+[aria-sort] button::after, button.symbol::after { content: ""; width: .6em; height: .45em; background: currentColor; clip-path: polygon(${LOOK.arrows.down}); }
+:is([aria-sort=ascending], [aria-expanded=true])::after, [aria-sort=ascending] button::after { rotate: 180deg; }
+.price, .inverse, .change { align-items: end; }
+.head :is(.price, .inverse, .change) button { flex-direction: row-reverse; }
+.row { min-height: var(--row); padding-block: .5em; }
 .row:has(button) { cursor: pointer; }
-.name, .more { height: 1.35em; overflow: hidden; font-size: .8125em; line-height: 1.35; color: var(--muted); }
+.symbol { display: flex; gap: .4em; align-items: center; min-height: 24px; font-weight: 600; }
+.name, .more { max-width: 100%; height: 1.35em; overflow: hidden; font-size: .8125em; line-height: 1.35; color: var(--muted); }
+.more { height: 2.7em; }
 /* The words for it, for those who can't see the shape. */
 .mark::after { content: attr(data-note); position: absolute; clip-path: inset(50%); }
 .row .price { font-size: 1.125em; font-weight: 600; }
-.picture { height: 2em; }
-.more { height: 2.7em; }
+.chart { align-self: start; }
+.picture { align-self: stretch; height: 2em; padding-inline-end: 3px; }
 [data-fresh] { background: light-dark(#fff3c4, #3a3413); box-shadow: 0 0 0 .2em light-dark(#fff3c4, #3a3413); }
-.opened { display: block; }
-.message, .foot { min-height: 20px; padding-block: .5em; color: var(--muted); font-size: 12px; line-height: 20px; }
-.status:not(:empty) { margin-inline-end: 1em; }
+.opened, .opened td { display: block; }
+.foot { min-height: 20px; padding-block: .5em; color: var(--muted); font-size: 12px; line-height: 20px; }
+[role=status]:not(:empty) { margin-inline-end: 1em; }
 @media (hover: hover) { .row:hover { background: light-dark(#0000000a, #ffffff0d); } }
 @media print {
-  button::after { display: none !important; }
   [data-fresh] { background: none; box-shadow: none; }
   .row { break-inside: avoid; }
 }
@@ -95,15 +95,16 @@ button.symbol::after { content: ""; display: inline-block; width: .6em; height: 
 
 /** What is otherwise where the columns have no room: each row is a card, and the head a line of buttons. */
 export const CARDS = `
-.head tr { display: flex; flex-wrap: wrap; gap: 0 1em; }
+.head tr { display: flex; flex-wrap: wrap; }
 .head .chart { display: none; }
 tbody { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 18em), 1fr)); grid-auto-flow: dense; gap: 0 2em; }
-.row { grid-template-columns: 1fr auto; grid-auto-flow: dense; align-content: start; gap: .125em 1em; padding-block: .75em; }
+.row { grid-template-columns: 1fr auto; grid-auto-flow: dense; align-content: start; gap: .125em 1em; }
 .pair { grid-area: 1 / 1; }
-.row .price { grid-area: 1 / 2; align-self: start; }
-.change, .date { grid-column: 2; text-align: end; }
-.inverse, .source { grid-column: 1; text-align: start; }
+.row .price { grid-area: 1 / 2; }
+.change, .date { grid-column: 2; align-items: end; }
+.inverse, .source { grid-column: 1; align-items: start; }
 .chart, .state, .opened { grid-column: 1 / -1; }
-.row .inverse::before { content: attr(data-label) " "; content: attr(data-label) " " / ""; color: var(--muted); }
+.row .inverse { flex-direction: row; }
+.row .inverse::before { content: attr(data-label); content: attr(data-label) / ""; padding-inline-end: .3em; color: var(--muted); }
 .more { height: 1.35em; }
 `;
