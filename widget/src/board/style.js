@@ -77,7 +77,7 @@ td { font-size: .9375em; }
 /* The words for it, for those who can't see the shape. */
 .mark::after { content: attr(data-note); position: absolute; clip-path: inset(50%); }
 .row .price { font-size: 1.125em; font-weight: 600; }
-.chart { align-self: start; }
+.row .chart { align-self: start; }
 .picture { align-self: stretch; height: 2em; padding-inline-end: 3px; }
 [data-fresh] { background: light-dark(#fff3c4, #3a3413); box-shadow: 0 0 0 .2em light-dark(#fff3c4, #3a3413); }
 .opened, .opened td { display: block; }
