@@ -72,7 +72,15 @@ def test_authors_may_set_every_attribute_of_the_line_but_the_server() -> None:
     assert switches
 
     assert known.keys() - {"src"} <= set(types()["currency-ticker"])
-    assert {name for name, form in known.items() if form == "true"} <= set(re.findall(r"\w+", switches[1]))
+    own = {name for name, form in known.items() if form in ("true", "[false]")}
+    assert own <= set(re.findall(r"\w+", switches[1]))
+
+
+def test_every_text_can_be_translated() -> None:
+    calls = re.findall(r"__\( '[^']*'(.*?) \)", PLUGIN)
+
+    assert len(calls) == len(re.findall(r"__\(", PLUGIN)) > 20
+    assert set(calls) == {", 'currency-ticker'"}
 
 
 # The site.
@@ -247,9 +255,12 @@ async def test_authors_override_the_settings(installed: WordPress, room: Newsroo
         'link="/rates/{base}"': (
             'symbols="KGS TJS" theme="dark" format="names" invert sparkline link="/rates/{base}"'
         ),
+        'symbols="" theme="" paused="" invert=no sparkline=OFF': 'format="names" paused',
+        'size="small"': 'symbols="KGS TJS" theme="dark" format="names" invert sparkline size="small"',
         'type="nothing"': 'symbols="KGS TJS" theme="dark" format="names" invert sparkline',
         "type=board symbols=KGS columns='price change'": 'symbols="KGS" columns="price change" theme="dark"',
         "type=quote symbol=KGS format=inline": ('symbol="KGS" theme="dark" format="inline" invert sparkline'),
+        "type=quote symbol=USD/KGS invert=0 sparkline=0": 'symbol="USD/KGS" theme="dark"',
         "type=converter amount=100 from=USD to=KGS": 'amount="100" from="USD" to="KGS" theme="dark"',
     }
     async with chosen(installed, **usual):
@@ -258,8 +269,9 @@ async def test_authors_override_the_settings(installed: WordPress, room: Newsroo
 
     assert [html.unescape(attributes) for _, _, attributes in found] == list(cases.values())
     assert {server for _, server, _ in found} == {room.server.url}
-    assert [element for element, _, _ in found[-3:]] == ["board", "quote", "converter"]
+    assert [element for element, _, _ in found[-4:]] == ["board", "quote", "quote", "converter"]
     assert text.count("/board.js") == text.count("/ticker.js") == 1
+    assert text.count("calc(2em + 22px)") == 1
 
 
 HOSTILE = (
@@ -377,6 +389,7 @@ async def test_the_owner_chooses_on_the_page_of_settings(
         await tab.fill("#currency-ticker-symbols", "kgs,<tjs>")
         await tab.select_option("#currency-ticker-format", "compact")
         await tab.select_option("#currency-ticker-theme", "dark")
+        await tab.select_option("#currency-ticker-size", "small")
         await tab.check("#currency-ticker-invert")
         await tab.click("#submit")
         await shown(tab, ["KGS 87.45 0%", "TJS 9.285 +0.44%"])
@@ -386,6 +399,7 @@ async def test_the_owner_chooses_on_the_page_of_settings(
             "symbols": "KGS TJS",
             "format": "compact",
             "theme": "dark",
+            "size": "small",
             "invert": True,
             "sparkline": False,
         }

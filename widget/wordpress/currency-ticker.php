@@ -22,6 +22,7 @@ const CURRENCY_TICKER_DEFAULTS = array(
 	'symbols'   => '',
 	'format'    => 'line',
 	'theme'     => 'auto',
+	'size'      => 'regular',
 	'invert'    => false,
 	'sparkline' => false,
 );
@@ -101,6 +102,14 @@ function currency_ticker_fields() {
 			),
 			'types'   => array( 'line', 'board', 'quote', 'converter' ),
 		),
+		'size'      => array(
+			'label'   => __( 'Size', 'currency-ticker' ),
+			'options' => array(
+				'regular' => __( 'Regular', 'currency-ticker' ),
+				'small'   => __( 'Small', 'currency-ticker' ),
+			),
+			'types'   => array( 'line' ),
+		),
 		'invert'    => array(
 			'title'  => __( 'Reverse', 'currency-ticker' ),
 			'label'  => __( 'Show the reverse, such as USD/KGS', 'currency-ticker' ),
@@ -147,15 +156,17 @@ function currency_ticker_markup( $given ) {
 	if ( is_feed() ) {
 		return $link;
 	}
-	$name = currency_ticker_type( $given );
-	$type = CURRENCY_TICKER_TYPES[ $name ];
+	$name   = currency_ticker_type( $given );
+	$type   = CURRENCY_TICKER_TYPES[ $name ];
+	$values = currency_ticker_values( $name, $given, $options );
 	wp_enqueue_script( currency_ticker_handle( $type ), "$host/{$type['script']}", array(), null, true );
 	$html = "<{$type['element']}" . currency_ticker_attribute( 'src', $host );
-	foreach ( currency_ticker_values( $name, $given, $options ) as $key => $value ) {
+	foreach ( $values as $key => $value ) {
 		$html .= currency_ticker_attribute( $key, $value );
 	}
 	if ( $type['style'] ) {
-		$html .= currency_ticker_attribute( 'style', $type['style'] );
+		$is_small = isset( $values['size'] ) && 'small' === $values['size'];
+		$html    .= currency_ticker_attribute( 'style', $is_small ? str_replace( '2.5em', '2em', $type['style'] ) : $type['style'] );
 	}
 	return "$html><noscript>$link</noscript></{$type['element']}>";
 }
@@ -174,13 +185,14 @@ function currency_ticker_type( $given ) {
 function currency_ticker_values( $name, $given, $options ) {
 	$values = array();
 	foreach ( CURRENCY_TICKER_TYPES[ $name ]['names'] as $key ) {
-		$value = isset( $given[ $key ] ) && is_scalar( $given[ $key ] ) ? $given[ $key ] : currency_ticker_usual( $name, $key, $options );
+		$is_given = isset( $given[ $key ] ) && is_scalar( $given[ $key ] );
+		$value    = $is_given ? $given[ $key ] : currency_ticker_usual( $name, $key, $options );
 		if ( in_array( $key, CURRENCY_TICKER_SWITCHES, true ) ) {
-			$value = currency_ticker_is_on( $value ) ? true : '';
+			$value = $is_given ? currency_ticker_is_on( $value ) : $value;
 		} elseif ( 'link' === $key ) {
 			$value = wp_kses_bad_protocol( $value, array( 'http', 'https' ) );
 		}
-		if ( '' !== $value ) {
+		if ( '' !== $value && false !== $value ) {
 			$values[ $key ] = $value;
 		}
 	}
@@ -197,7 +209,7 @@ function currency_ticker_usual( $name, $key, $options ) {
 }
 
 function currency_ticker_is_on( $value ) {
-	return true === $value || ( is_string( $value ) && ! in_array( strtolower( $value ), array( '', 'false', '0', 'no', 'off' ), true ) );
+	return true === $value || ( is_string( $value ) && ! in_array( strtolower( $value ), array( 'false', '0', 'no', 'off' ), true ) );
 }
 
 function currency_ticker_attribute( $name, $value ) {
@@ -220,7 +232,7 @@ function currency_ticker_missing() {
 function currency_ticker_shortcode( $given ) {
 	$attributes = array();
 	foreach ( (array) $given as $key => $value ) {
-		$attributes[ is_int( $key ) ? strtolower( $value ) : $key ] = is_int( $key ) ? true : ( '' === $value ? 'false' : $value );
+		$attributes[ is_int( $key ) ? strtolower( $value ) : $key ] = is_int( $key ) ? true : $value;
 	}
 	return currency_ticker_markup( $attributes );
 }
