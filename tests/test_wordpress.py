@@ -568,6 +568,30 @@ async def test_a_pasted_address_becomes_its_frame(
         assert frame["width"] == (650 if is_named else 500)
 
 
+@pytest.mark.slow
+@live
+async def test_the_editor_shows_the_frame_of_a_pasted_address(
+    installed: WordPress, room: Newsroom, owned: Any
+) -> None:
+    async with owned() as tab:
+        await tab.goto(f"{installed.url}/wp-admin/post-new.php")
+        await tab.locator(".editor-post-title__input").type("Rates today\n")
+        # On its own line an address is enough, but only one with https.
+        await tab.wait_for_selector(".wp-block-paragraph:focus")
+        await tab.keyboard.type("/embed")
+        await tab.wait_for_selector(".components-autocomplete__result")
+        await tab.keyboard.press("Enter")
+        await tab.fill("input[type=url]", f"{room.server.url}/v1/line.html?symbols=KZT")
+        await tab.click(".wp-block-embed button[type=submit]")
+        await tab.wait_for_selector(".wp-block-embed iframe")
+
+        async def shows() -> bool:
+            frames = [each for each in tab.frames if "/v1/line.html" in each.url]
+            return bool(frames) and await figures(frames[0], KZT)
+
+        await until(shows, SECONDS)
+
+
 async def figures(frame: Any, text: str) -> bool:
     """Whether the first item of a line without our element is this."""
     items = await frame.evaluate("() => [...document.querySelectorAll('li')].map((each) => each.textContent)")

@@ -56,6 +56,15 @@ add_action( 'admin_init', function () {
     remove_action( 'enqueue_block_editor_assets', 'wp_enqueue_editor_block_directory_assets' );
 } );
 """
+# Without it, PHP's server takes every address with a dot for that of a file.
+ROUTER = """<?php
+$file = __DIR__ . '/site' . parse_url( $_SERVER['REQUEST_URI'], PHP_URL_PATH );
+if ( is_file( $file ) || is_file( "$file/index.php" ) ) {
+    return false;
+}
+$_SERVER['SCRIPT_NAME'] = $_SERVER['PHP_SELF'] = '/index.php';
+require __DIR__ . '/site/index.php';
+"""
 
 
 @dataclass(frozen=True)
@@ -118,8 +127,8 @@ def _unpack(folder: Path) -> None:
     (place / "wp-config.php").write_text(CONFIG.format(socket=folder / "db.sock", folder=folder))
     (place / "wp-content/mu-plugins").mkdir()
     (place / "wp-content/mu-plugins/around.php").write_text(AROUND)
-    # PHP's server does not ask WordPress for what looks like a file.
     (place / "favicon.ico").write_bytes(b"")
+    (folder / "router.php").write_text(ROUTER)
 
 
 @asynccontextmanager
@@ -154,7 +163,7 @@ async def _server(folder: Path, port: int) -> AsyncIterator[None]:
         "-d",
         "opcache.revalidate_freq=0",
     )
-    words = ("php", *quick, "-S", f"127.0.0.1:{port}", "-t", f"{folder}/site")
+    words = ("php", *quick, "-S", f"127.0.0.1:{port}", "-t", f"{folder}/site", f"{folder}/router.php")
     async with _process(folder, *words) as process:
 
         async def answers() -> bool:
