@@ -513,6 +513,25 @@ async def test_the_block_is_inserted_chosen_and_published(
     assert "currency-ticker" not in installed.debug_log
 
 
+@pytest.mark.slow
+@live
+async def test_the_preview_is_as_high_as_what_it_shows(installed: WordPress, owned: Any) -> None:
+    """A list of long names takes several rows, but only once the rates are there."""
+    address = await installed.post(BLOCK % '{"static":true,"format":"names"}')
+    async with owned() as tab:
+        await tab.goto(f"{installed.url}/wp-admin/post.php?action=edit&post={address.rpartition('=')[2]}")
+        frame = await preview(tab)
+
+        async def fits() -> bool:
+            high = await frame.evaluate("() => document.querySelector('currency-ticker')?.offsetHeight ?? 0")
+            room = await tab.evaluate(
+                "() => document.querySelector('.wp-block-currency-ticker-rates iframe').offsetHeight"
+            )
+            return bool(high > 100 and room >= high)
+
+        await until(fits, SECONDS)
+
+
 async def preview(tab: Tab) -> Any:
     """The frame of the block's preview."""
     frame = await tab.wait_for_selector(".wp-block-currency-ticker-rates iframe")

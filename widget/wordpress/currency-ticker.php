@@ -344,7 +344,10 @@ function currency_ticker_editor_script() {
 				node.setAttribute( key, value === true ? '' : value );
 			}
 		} );
-		return node.outerHTML + '<script async src="' + data.host + '/' + type.script + '"><\/script>';
+		return node.outerHTML + '<script async src="' + data.host + '/' + type.script + '"><\/script>' +
+			// The frame asks for its height only when the document itself changes, and not what is in an element.
+			'<script>new ResizeObserver( function () { window.dispatchEvent( new Event( "resize" ) ); } )' +
+			'.observe( document.querySelector( "' + type.element + '" ) );<\/script>';
 	}
 
 	function control( field, attributes, set ) {
