@@ -33,6 +33,8 @@ from ticker import assets
 if TYPE_CHECKING:
     from tests.conftest import OpenPage
 
+pytestmark = pytest.mark.timeout(900)
+
 ROOT = Path(__file__).parents[1]
 PLUGIN = (ROOT / "widget/wordpress/currency-ticker.php").read_text()
 live = pytest.mark.asyncio(loop_scope="session")

@@ -276,9 +276,13 @@ function currency_ticker_register_block() {
 			$attributes[ $name ] = array( 'type' => $is_switch ? 'boolean' : 'string' );
 		}
 	}
-	wp_register_script( 'currency-ticker-editor', false, array( 'wp-blocks', 'wp-block-editor', 'wp-components', 'wp-element' ), null, true );
-	wp_add_inline_script( 'currency-ticker-editor', 'var currencyTicker = ' . wp_json_encode( currency_ticker_editor_data(), JSON_HEX_TAG ) . ';', 'before' );
-	wp_add_inline_script( 'currency-ticker-editor', currency_ticker_editor_script() );
+	if ( is_admin() ) {
+		$needed = array( 'wp-blocks', 'wp-block-editor', 'wp-components', 'wp-element' );
+		$data   = wp_json_encode( currency_ticker_editor_data(), JSON_HEX_TAG );
+		wp_register_script( 'currency-ticker-editor', false, $needed, null, true );
+		wp_add_inline_script( 'currency-ticker-editor', "var currencyTicker = $data;", 'before' );
+		wp_add_inline_script( 'currency-ticker-editor', currency_ticker_editor_script() );
+	}
 	register_block_type(
 		'currency-ticker/rates',
 		array(
