@@ -177,7 +177,7 @@ function currency_ticker_handle( $type ) {
 }
 
 function currency_ticker_type( $given ) {
-	$name = isset( $given['type'] ) && is_string( $given['type'] ) ? $given['type'] : '';
+	$name = isset( $given['type'] ) ? $given['type'] : '';
 	return isset( CURRENCY_TICKER_TYPES[ $name ] ) ? $name : 'line';
 }
 
@@ -185,7 +185,7 @@ function currency_ticker_type( $given ) {
 function currency_ticker_values( $name, $given, $options ) {
 	$values = array();
 	foreach ( CURRENCY_TICKER_TYPES[ $name ]['names'] as $key ) {
-		$is_given = isset( $given[ $key ] ) && is_scalar( $given[ $key ] );
+		$is_given = isset( $given[ $key ] );
 		$value    = $is_given ? $given[ $key ] : currency_ticker_usual( $name, $key, $options );
 		if ( in_array( $key, CURRENCY_TICKER_SWITCHES, true ) ) {
 			$value = $is_given ? currency_ticker_is_on( $value ) : $value;
