@@ -71,7 +71,7 @@ def fuzzed(url: str, folder: Path, *, most: int) -> int:
     command += ["--checks", ",".join(CHECKS), "--max-examples", str(most), "--request-timeout", "60"]
     # It never ends; it has a test of its own.
     command += ["--exclude-path", EVENTS, "--warnings", "off"]
-    # By its standard it answers 501 to another format, which counts as a fault here: tests/test_oembed.py has it.
+    # By its standard it answers 501 to another format, which is a fault here; it has tests of its own.
     command += ["--exclude-path", "/oembed"]
     found = subprocess.run(
         command, cwd=folder, env={**os.environ, "NO_PROXY": "127.0.0.1"}, capture_output=True, text=True
