@@ -230,6 +230,19 @@ async def test_a_quote_becomes_stale_by_the_time_of_the_server_while_it_is_away(
     assert subscription.quotes[KGS].status == "stale"
 
 
+async def test_a_reader_who_was_busy_while_a_quote_became_stale_is_told(
+    store: Store, publisher: Publisher, quote_of: QuoteOf, impatient: None
+) -> None:
+    await publisher.say(quote_of("KGS", "87.45", due_at=NOON + timedelta(seconds=1)))
+    async with running(store, clock=Clock(NOON)) as site:
+        subscription = subscribe(site.url)
+        before = (await soon(subscription)).status
+
+    await asyncio.sleep(1.1)
+    async with subscription:
+        assert (before, (await soon(subscription)).status) == ("live", "stale")
+
+
 IMPORT = """
 import sys
 

@@ -119,6 +119,9 @@ class Subscription:
 
         A change is also a reason in `awaited`, and each turn of the connection. Raises Refused.
         """
+        # A quote may have become late while the reader was busy.
+        if late := self._known.look(monotonic()):
+            return late
         if self._next is None:
             self._next = asyncio.ensure_future(self._frames.next())
         await asyncio.wait({self._next}, timeout=self._known.seconds_left(monotonic()))
@@ -127,7 +130,7 @@ class Subscription:
         task, self._next = self._next, None
         frame = task.result()
         if frame is None:
-            return ()
+            return self._known.look(monotonic())
         self._taken = frame.cursor or self._taken
         return self._known.hear(frame, monotonic())
 
