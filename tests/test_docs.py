@@ -61,7 +61,7 @@ def test_every_table_of_the_code_stands_in_one_page() -> None:
 
 
 def test_every_attribute_is_in_the_docs() -> None:
-    forms = re.search(r"const FORMS = .*?\n\}\);", (ROOT / "widget/src/ticker.js").read_text(), re.DOTALL)
+    forms = re.search(r"const FORMS = .*?\n\};", (ROOT / "widget/src/ticker.js").read_text(), re.DOTALL)
     assert forms
     attributes = re.findall(r"^  (\w+): (.*),$", forms[0], re.MULTILINE)
     rows = {row[0].strip("`"): row for row in rows_of("embedding.md", "attribute")}
@@ -71,9 +71,11 @@ def test_every_attribute_is_in_the_docs() -> None:
         name for name, form in attributes if form == "true"
     }
     for name, form in attributes:
-        words = re.fullmatch(r"/\^\(([a-z|]+)\)\$/", form)
+        words = re.match(r"\[/\^\(?([a-z|]+)\)?\$/, (.*)\]", form)
         for word in words[1].split("|") if words else ():
             assert f"`{word}`" in rows[name][1]
+        if words:
+            assert rows[name][2] == (words[2].replace('"', "`") if words[2] != '""' else "nothing")
 
 
 def test_the_limits_of_the_scripts_are_in_the_docs() -> None:
@@ -90,7 +92,7 @@ def test_the_switches_are_named_in_the_docs() -> None:
 
 
 def test_the_default_speed_is_in_the_docs() -> None:
-    found = re.search(r"DEFAULT_SPEED = (\d+);", (ROOT / "widget/src/ticker.js").read_text())
+    found = re.search(r"  speed: .*, (\d+), parseFloat\],", (ROOT / "widget/src/ticker.js").read_text())
     speeds = [row[2] for row in rows_of("embedding.md", "attribute") if row[0] == "`speed`"]
 
     assert found

@@ -242,7 +242,7 @@ async def test_a_removed_part_of_the_page_leaves_nothing_of_its_line(
 
 # What to show: switches.
 
-SWITCHES = ("invert", "sparkline", "paused", "static")
+SWITCHES = ("invert", "sparkline", "paused", "static", "transparent")
 SHOWN = "await until(() => lines().every((line) => of(line).length)); "
 
 
@@ -252,12 +252,12 @@ async def test_only_the_text_false_switches_off(room: Newsroom, open_page: OpenP
     written = [f'{name}="{text}"' for text in ("false", "", "true") for name in SWITCHES]
     body = "".join(element.replace("{0}", each) for each in written) + "{embed}"
     # High enough for all of them to be in sight, as the others stand.
-    async with open_page(engine, height=900) as page:
+    async with open_page(engine, height=1100) as page:
         await page.open(room.page(host(body)))
         found = await look(
             page,
             PLACES + SHOWN + "return lines().map((line) => "
-            "[line.invert, line.sparkline, line.paused, line.static].map(Number).join(''))",
+            "[line.invert, line.sparkline, line.paused, line.static, line.transparent].map(Number).join(''))",
         )
         inverted = await look(page, PLACES + "return lines().map((line) => of(line)[0].dataset.symbol)")
         moving = await look(
@@ -266,9 +266,9 @@ async def test_only_the_text_false_switches_off(room: Newsroom, open_page: OpenP
             " line.shadowRoot.getAnimations().some(({ playState }) => playState === 'running'))",
         )
 
-        assert found == ["0000"] * 4 + ["1000", "0100", "0010", "0001"] * 2
-        assert inverted == ["KGS/USD"] * 12
-        assert moving == [True] * 4 + [True, True, False, False] * 2
+        assert found == ["00000"] * 5 + ["10000", "01000", "00100", "00010", "00001"] * 2
+        assert inverted == ["KGS/USD"] * 15
+        assert moving == [True] * 5 + [True, True, False, False, True] * 2
         await nothing_was_wrong(page)
 
 

@@ -50,8 +50,25 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120
 
 WIDGET = Path(__file__).parents[1] / "widget"
 SCRIPT = WIDGET / "dist/ticker.js"
-TEXTS = ("symbols", "src", "speed", "direction", "theme", "locale", "digits", "format", "link", "attribution")
-SWITCHES = ("invert", "sparkline", "paused", "static")
+# The attributes: what their property is by default, what they may say, and what the property then is.
+TYPED: dict[str, tuple[object, str, object]] = {
+    "symbols": ("", "KGS USD/KZT", "KGS USD/KZT"),
+    "titles": ("", "KGS=Som", "KGS=Som"),
+    "src": ("", "https://rates.example.org", "https://rates.example.org"),
+    "speed": (50, "7.5", 7.5),
+    "direction": ("left", "reverse", "reverse"),
+    "theme": ("auto", "dark", "dark"),
+    "size": ("regular", "small", "small"),
+    "locale": ("", "ru", "ru"),
+    "digits": (None, "3", 3),
+    "format": ("line", "compact", "compact"),
+    "hide": ("", "change", "change"),
+    "hover": ("stop", "run", "run"),
+    "motion": ("auto", "always", "always"),
+    "link": ("", "/rates/{base}", "/rates/{base}"),
+    "attribution": ("", "sources", "sources"),
+}
+SWITCHES = ("invert", "sparkline", "paused", "static", "transparent")
 LANGUAGES = ("en", "ru", "ky", "kk", "tg", "uz", "tk")
 
 
@@ -181,12 +198,12 @@ async def test_every_attribute_is_a_property_too(room: Newsroom, open_page: Open
           const [strings, switches] = arguments;
           const node = document.createElement("currency-ticker");
           const found = [];
-          for (const name of strings) {
+          for (const [name, text] of Object.entries(strings)) {
             const before = [node[name], node.hasAttribute(name)];
-            node[name] = "some text";
+            node[name] = text;
             const set = [node.getAttribute(name), node[name]];
-            node.setAttribute(name, "another");
-            found.push([name, ...before, ...set, node[name]]);
+            node[name] = null;
+            found.push([name, ...before, ...set, node.hasAttribute(name)]);
           }
           for (const name of switches) {
             const before = [node[name], node.hasAttribute(name)];
@@ -197,9 +214,9 @@ async def test_every_attribute_is_a_property_too(room: Newsroom, open_page: Open
           }
           return found;
         """
-        found = await look(page, script, TEXTS, SWITCHES)
+        found = await look(page, script, {name: text for name, (_, text, _) in TYPED.items()}, SWITCHES)
         assert found == [
-            *([name, "", False, "some text", "some text", "another"] for name in TEXTS),
+            *([name, default, False, text, typed, False] for name, (default, text, typed) in TYPED.items()),
             *([name, False, False, "", True, False] for name in SWITCHES),
         ]
 
@@ -236,7 +253,7 @@ JUNK = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [*TEXTS, *SWITCHES])
+@pytest.mark.parametrize("name", [*TYPED, *SWITCHES])
 async def test_junk_in_an_attribute_does_no_harm(room: Newsroom, open_page: OpenPage, name: str) -> None:
     dice = random.Random(f"junk {name}")
     alphabet = "KGSkzt /,-_{}:;%.0123456789\"'<>&\u00a0\u0416\U0001f4b1"
@@ -311,6 +328,11 @@ FALLBACKS = [
     ("symbols", "???"),
     ("link", "javascript:alert(1)"),
     ("attribution", "nowhere"),
+    ("size", "tiny"),
+    ("hide", "price"),
+    ("titles", "Som"),
+    ("hover", "walk"),
+    ("motion", "never"),
 ]
 
 
@@ -322,6 +344,8 @@ async def test_what_cannot_be_read_is_the_default(
         await page.open(room.page(article(f'{name}="{value}"')))
 
         assert await shown(page) == FIVE_TEXTS
+        default = TYPED[name][0] if name != "attribution" else value
+        assert await look(page, f"return ticker().{name}") == default
         assert 49.5 < await look(page, SPEED) < 50.5
         assert await look(page, "return until(async () => await motion() < 0)")
         assert await look(page, "return getComputedStyle(ticker()).backgroundColor") == "rgb(255, 255, 255)"

@@ -13,6 +13,9 @@ import { warn } from "./warn.js";
 /** Whether a switch is on: frameworks write `false` as a text. @param {unknown} value null if it is not there */
 export const isOn = (value) => (!!value || value === "") && value !== "false";
 
+/** One of these words; without any, the first. @param {...string} words @returns {Form} */
+export const oneOf = (...words) => [RegExp(`^(${words.join("|")})$`), words[0]];
+
 /** The address of a server, as an attribute names it. @param {string} value */
 export const address = (value) => serverAddress(value, document.baseURI);
 

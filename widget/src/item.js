@@ -4,6 +4,7 @@
 import { day, direction, exactly, percent, price, sourceName } from "./format.js";
 import { inverted } from "./inverted.js";
 import { element } from "./parts.js";
+import { symbolsOf } from "./symbols.js";
 import { mark, set, write } from "./write.js";
 
 /** @typedef {import("./stream.js").Quote & { reason?: string }} Quote with the reason where there is no figure yet */
@@ -17,6 +18,8 @@ import { mark, set, write } from "./write.js";
  * @property {number} digits NaN for as many as the price needs
  * @property {boolean} invert
  * @property {string} format `line`, `compact` or `names`
+ * @property {string} hide `change`, or nothing
+ * @property {string} titles what to call some symbols: `KGS=Som, KZT=Tenge`
  * @property {string} link an address with `{symbol}`, `{base}`, `{quote}` in it; empty for none
  * @property {boolean} sparkline
  * @property {Names} names to show instead of codes
@@ -27,6 +30,7 @@ import { mark, set, write } from "./write.js";
  * @property {string} name
  * @property {string} price
  * @property {string} change
+ * @property {number} room characters that a change may need
  * @property {string} status the key
  * @property {string} [note] the words for a status that a reader has to know of
  * @property {string} part of the item
@@ -45,7 +49,8 @@ const SPARE_CHARACTERS = 1;
  * @param {string} chart
  * @returns {Wording}
  */
-export function wording(quote, { locale, labels, digits, invert, format, names }, chart) {
+export function wording(quote, { locale, labels, digits, invert, format, hide, titles, names }, chart) {
+  const title = titled(quote.symbol, titles);
   if (invert) quote = inverted(quote);
   const source = `${labels.source}: ${sourceName(quote)}`;
   const word = quote.status === "fallback" ? source : labels[quote.status];
@@ -56,9 +61,10 @@ export function wording(quote, { locale, labels, digits, invert, format, names }
     quote.next && `${day(quote.next.as_of, locale)}: ${exactly(quote.next.price, locale)}`,
   ];
   return {
-    name: name(quote.symbol.split("/"), format, names),
+    name: title ?? name(quote.symbol.split("/"), format, names),
     price: price(quote.price, locale, digits),
-    change: percent(quote.change_percent, locale),
+    change: hide ? "" : percent(quote.change_percent, locale),
+    room: hide ? 0 : CHANGE_CHARACTERS,
     status: quote.status,
     note: word,
     part: quote.reason ? "absent" : "item",
@@ -66,6 +72,19 @@ export function wording(quote, { locale, labels, digits, invert, format, names }
     chart,
   };
 }
+
+/**
+ * What the page calls a symbol; undefined if it does not say.
+ *
+ * @param {string} symbol
+ * @param {string} titles
+ */
+const titled = (symbol, titles) =>
+  titles
+    .split(",")
+    .map((each) => each.split("="))
+    .find(([name = ""]) => symbolsOf(name) + "" === symbol)?.[1]
+    ?.trim();
 
 /**
  * @param {string[]} codes
@@ -81,7 +100,7 @@ function name(codes, format, names) {
 export const characters = ({ price, change }) => price.length + change.length + SPARE_CHARACTERS;
 
 /** @param {Wording} words */
-export const generous = ({ price, change }) => characters({ price, change: change.padEnd(CHANGE_CHARACTERS) });
+export const generous = ({ price, change, room }) => characters({ price, change: change.padEnd(room) });
 
 /**
  * The nodes of one quote. Writing is in place, and touches only what differs.

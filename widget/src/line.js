@@ -62,6 +62,10 @@ export function makeLine(needs) {
   let animation = null;
   /** How far the track is shifted beside what the animation does, in px. */
   let shift = 0;
+  /** How far a hand has moved it, in px: by `translate`, as a margin that changes is a layout shift. */
+  let pushed = 0;
+  /** To which side it moves: -1, or 1 in text from right to left. */
+  let sign = -1;
   let isHeld = false;
   /** Whether it stands where the focus wanted it. */
   let isRevealed = false;
@@ -76,12 +80,18 @@ export function makeLine(needs) {
   const moved = () => length * (animation?.effect?.getComputedTiming().progress ?? 0);
 
   /** How far the start of the viewport is within the loop, in px. */
-  const now = () => inLoop(shift + moved());
+  const now = () => inLoop(shift + pushed + moved());
 
   /** @param {number} offset px from the track's start to that of the viewport */
   function seek(offset) {
-    shift = offset - moved();
+    shift = offset - pushed - moved();
     set(track, "--shift", `${shift}px`);
+  }
+
+  /** @param {number} px as `pushed` */
+  function pushTo(px) {
+    pushed = px;
+    set(track, "--pushed", `${px}px`);
   }
 
   /**
@@ -139,6 +149,7 @@ export function makeLine(needs) {
       animation?.cancel();
       animation = null;
       set(track, "--shift", "0px");
+      pushTo(0);
       return repeat(0);
     }
     set(track, "--loop", `${length}px`);
@@ -155,6 +166,7 @@ export function makeLine(needs) {
     const box = list.getBoundingClientRect();
     const { width: natural, direction } = getComputedStyle(list);
     const scale = parseFloat(natural) / box.width;
+    sign = direction === "rtl" ? 1 : -1;
     width = node.clientWidth;
     if (!(scale && width && words.size)) return false;
     // A loop of whole pixels: text in a copy is drawn exactly as in the first.
@@ -162,7 +174,7 @@ export function makeLine(needs) {
     places.clear();
     for (const [symbol, { node }] of main.items) {
       const { left, right, width } = node.getBoundingClientRect();
-      const start = direction === "rtl" ? box.right - right : left - box.left;
+      const start = sign > 0 ? box.right - right : left - box.left;
       places.set(symbol, { start: start * scale, width: width * scale });
     }
     return true;
@@ -226,7 +238,7 @@ export function makeLine(needs) {
     disconnect() {
       observer.disconnect();
       widenIn();
-      shift = now();
+      shift = now() - pushed;
       animation?.cancel();
       animation = null;
     },
@@ -260,6 +272,18 @@ export function makeLine(needs) {
       isRevealed = false;
       settle();
       animation?.play();
+    },
+
+    /**
+     * Move it by hand.
+     *
+     * @param {number} px to the right
+     * @returns {boolean} whether it can be moved
+     */
+    push(px) {
+      const least = length / 2 - shift;
+      if (animation) pushTo(least + inLoop(pushed + sign * px - least));
+      return !!animation;
     },
 
     /**

@@ -37,6 +37,9 @@ export const STYLE = `
 :host([theme=light]) { color-scheme: light; }
 :host([theme=dark]) { color-scheme: dark; }
 :host([hidden]) { display: none; }
+:host([size=small]) .region { font-size: .8125em; --height: max(var(--ticker-height, 2em), 26px); }
+/* On the page's own ground only the page's own colour can be read. */
+:host([transparent]:not([transparent=false])) { color: var(--ticker-color, inherit); background: none; --muted: var(--ticker-muted, currentColor); }
 
 div { direction: ltr; white-space: nowrap; text-indent: 0; }
 div:dir(rtl) { direction: rtl; --sign: 1; }
@@ -48,11 +51,12 @@ div:dir(rtl) { direction: rtl; --sign: 1; }
 }
 .region { border-block: var(--ticker-border, 1px solid ${colour("edge")}); }
 /* Where the parent is as wide as what is in it, that is one item and what stands beside it, unless the window is less. */
-.viewport { flex: 1; width: min(var(--item), 100vw - 4em); min-width: 0; line-height: var(--height); overflow: clip; }
+.viewport { flex: 1; width: min(var(--item), 100vw - 4em); min-width: 0; line-height: var(--height); overflow: clip; touch-action: pan-y pinch-zoom; }
 .track {
   display: flex;
   width: max-content;
   margin-inline-start: calc(-1 * var(--shift));
+  translate: calc(var(--sign) * var(--pushed));
 }
 .group, .copy { flex: none; width: var(--loop, auto); }
 ul { display: flex; width: max-content; margin: 0; padding: 0; list-style: none; }
@@ -140,7 +144,7 @@ button[aria-pressed="true"] { --shape: 15% 0, 95% 50%, 15% 100%; }
 @media print {
   :host { color-scheme: light !important; print-color-adjust: exact; }
   .copy, button { display: none !important; }
-  .track, .group { transform: none !important; margin: 0; display: block; width: auto; }
+  .track, .group { translate: none; transform: none !important; margin: 0; display: block; width: auto; }
   ul { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 24em), 1fr)); width: auto; white-space: normal; }
 }
 @media (forced-colors: active) {

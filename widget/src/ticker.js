@@ -1,7 +1,7 @@
 // @ts-check
 /** The element `<currency-ticker>`. Importing this registers nothing; see define.js and main.js. */
 
-import { address, isOn, upgrade } from "./attributes.js";
+import { address, declare, oneOf, said, upgrade } from "./attributes.js";
 import { fetched } from "./fetched.js";
 import { ENGLISH, credits, languageOf, locale } from "./format.js";
 import { languageAt } from "./language.js";
@@ -15,14 +15,12 @@ import { subscribe } from "./stream.js";
 import { STYLE } from "./style.js";
 import { absent, symbolsOf } from "./symbols.js";
 import { timer } from "./timer.js";
-import { warn } from "./warn.js";
 import { mark, write } from "./write.js";
 
 /** @typedef {import("./item.js").Quote} Quote */
 /** @typedef {import("./stream.js").State} State */
 /** @typedef {import("./stream.js").Awaited} Awaited */
 
-const DEFAULT_SPEED = 50;
 // Often enough for a reader, at a third of what five writings a second took (2026-11), and for all
 // elements of the page at once.
 const PAINT_EVERY_MS = 1000;
@@ -38,34 +36,43 @@ const FOCUSED = 4;
 const HIDDEN = 8;
 const OFF_SCREEN = 16;
 
-/** The attributes, and what each may say: null is anything, and true makes it a switch. */
-const FORMS = /** @type {Record<string, { test: (value: string) => unknown } | true | null>} */ ({
-  symbols: /[a-z]/i,
-  attribution: null,
-  src: { test: address },
-  link: { test: address },
-  locale: { test: locale },
-  speed: /^(?!0)(\d{1,3}|1000)\b/,
-  digits: /^(\d|1[0-2])\b/,
-  direction: /^(left|reverse)$/,
-  theme: /^(auto|light|dark)$/,
-  format: /^(line|compact|names)$/,
+const AN_ADDRESS = { test: address };
+
+/** @type {import("./attributes.js").Forms} */
+const FORMS = {
+  symbols: [/[a-z]/i, ""],
+  titles: [/=/, ""],
+  attribution: [/^/, ""],
+  src: [AN_ADDRESS, ""],
+  link: [AN_ADDRESS, ""],
+  locale: [{ test: locale }, ""],
+  speed: [/^(?!0)(\d{1,3}|1000)\b/, 50, parseFloat],
+  digits: [/^(\d|1[0-2])\b/, null, parseFloat],
+  direction: oneOf("left", "reverse"),
+  theme: oneOf("auto", "light", "dark"),
+  size: oneOf("regular", "small"),
+  format: oneOf("line", "compact", "names"),
+  hide: oneOf("", "change"),
+  hover: oneOf("stop", "run"),
+  motion: oneOf("auto", "always"),
   invert: true,
   sparkline: true,
   static: true,
   paused: true,
-});
+  transparent: true,
+};
 const OBSERVED = Object.keys(FORMS);
 
 /**
  * A line of quotes, live from the ticker's stream.
  *
- * Attributes, each with a property of its name: `symbols` (`KGS USD/KZT`, all without it), `src` (the
- * server), `speed` (px per second), `direction` (`reverse`), `theme` (`light`, `dark`), `locale` (else
- * the page's `lang`), `digits` (decimals), `format` (`compact`, `names`), `link` (an address with
+ * Attributes, each with a property of its name: `symbols` (`KGS USD/KZT`, all without it), `titles` (names
+ * for some: `KGS=Som`), `src` (the server), `speed` (px per second), `direction` (`reverse`), `theme`
+ * (`light`, `dark`), `size` (`small`), `locale` (else the page's `lang`), `digits` (decimals), `format`
+ * (`compact`, `names`), `hide` (`change`), `hover` (`run`), `motion` (`always`), `link` (an address with
  * `{symbol}`, `{base}`, `{quote}` in it), `attribution` (id of the page's element for it); `invert`,
- * `sparkline`, `paused`, `static` are there or not, and `false` is off. What cannot be read falls back to
- * the default, and is told on the console. Its property `state` says how the connection is (connecting,
+ * `sparkline`, `paused`, `static`, `transparent` are there or not, and `false` is off. What cannot be read
+ * falls back to the default, and is told on the console. Its property `state` says how the connection is (connecting,
  * live, offline), as does `:state(live)` in style sheets. It writes no attribute of its own accord: a
  * framework compares what it finds with what it wrote.
  *
@@ -84,22 +91,7 @@ export class CurrencyTicker extends HTMLElement {
   #ticker = makeTicker(this);
 
   static {
-    for (const name of OBSERVED) {
-      const isSwitch = FORMS[name] === true;
-      /** @type {PropertyDescriptor & ThisType<CurrencyTicker>} */
-      const property = {
-        get() {
-          const value = this.getAttribute(name);
-          return isSwitch ? isOn(value) : (value ?? "");
-        },
-        set(value) {
-          const text = isSwitch ? (isOn(value) ? "" : null) : value;
-          if (text == null) this.removeAttribute(name);
-          else this.setAttribute(name, text);
-        },
-      };
-      Object.defineProperty(this.prototype, name, property);
-    }
+    declare(this.prototype, FORMS);
   }
 
   /** How the connection is. */
@@ -166,6 +158,8 @@ function makeTicker(host) {
   const leaveIn = timer(hearNothing);
   /** Why the line stands: some of PAUSED and the others. */
   let holds = 0;
+  /** Where the pointer was last, in px. */
+  let finger = 0;
 
   line.node.prepend(message);
   root.append(region, probe);
@@ -178,9 +172,17 @@ function makeTicker(host) {
     const { signal } = (connected = new AbortController());
     /** @type {(target: EventTarget, type: string, act: (event: any) => void) => void} */
     const on = (target, type, act) => target.addEventListener(type, act, { signal });
-    on(node, "pointerenter", () => hold(POINTED, true));
+    on(node, "pointerenter", (event) => {
+      finger = event.clientX;
+      hold(POINTED, isFinger(event) || value("hover") === "stop");
+    });
     on(node, "pointerleave", () => hold(POINTED, false));
-    on(node, "pointermove", (event) => mark(node, "title", line.title(line.at(event))));
+    on(node, "pointermove", (event) => {
+      mark(node, "title", line.title(line.at(event)));
+      if (event.buttons && isFinger(event)) line.push(event.clientX - finger);
+      finger = event.clientX;
+    });
+    on(node, "wheel", turn);
     on(node, "click", select);
     on(node, "focusin", ({ target }) => {
       if (!target.matches(":focus-visible")) return;
@@ -189,10 +191,7 @@ function makeTicker(host) {
     });
     on(node, "focusout", () => hold(FOCUSED, false));
     on(document, "visibilitychange", () => hold(HIDDEN, document.hidden));
-    on(button, "click", () => {
-      const self = /** @type {any} */ (host);
-      self.paused = !self.paused;
-    });
+    on(button, "click", () => (/** @type {any} */ (host).paused = !value("paused")));
     on(motion, "change", refresh);
     const watch = new IntersectionObserver((entries) => hold(OFF_SCREEN, !entries.at(-1)?.isIntersecting), {
       rootMargin: NEAR,
@@ -222,58 +221,57 @@ function makeTicker(host) {
   /** Whether nobody can see the line. */
   const away = () => !!(holds & (HIDDEN | OFF_SCREEN));
 
-  /** @param {string} name */
-  const isSet = (name) => isOn(host.getAttribute(name));
+  /** What an attribute says, as its property gives it. @param {string} name */
+  const value = (name) => said(host, name, FORMS[name]);
 
-  /** What an attribute says; nothing if that is not understood. @param {string} name */
-  function text(name) {
-    const value = host.getAttribute(name) ?? "";
-    const form = /** @type {RegExp | null} */ (FORMS[name]);
-    if (!value || !form || form.test(value)) return value;
-    warn(`${name}="${value}" is not understood`);
-    return "";
+  /** A wheel that turns sideways moves the line; any other is the page's. @param {WheelEvent} event */
+  function turn(event) {
+    if (Math.abs(event.deltaX) > Math.abs(event.deltaY) && line.push(-event.deltaX)) event.preventDefault();
   }
 
   /** Bring everything in line with the attributes, the page and the quotes; only what differs is written. */
   function refresh() {
     refreshIn();
     if (!host.isConnected) return;
-    language = languageAt(host, text("locale"));
-    hold(PAUSED, isSet("paused"));
+    language = languageAt(host, value("locale"));
+    hold(PAUSED, value("paused"));
     if (!away() || !stream) read();
     // The quotes are on their way meanwhile.
-    const said = words();
-    const names = text("format") === "names" && told("names");
-    if (!said || names === undefined) return;
-    text("theme");
+    const labels = words();
+    const names = value("format") === "names" && told("names");
+    if (!labels || names === undefined) return;
+    value("theme");
+    value("size");
     line.configure(
       {
-        speed: parseFloat(text("speed")) || DEFAULT_SPEED,
-        reverse: text("direction") === "reverse",
-        still: isSet("static") || motion.matches,
+        speed: value("speed"),
+        reverse: value("direction") === "reverse",
+        still: value("static") || (motion.matches && value("motion") === "auto"),
       },
       {
         locale: language,
-        labels: said,
-        digits: parseInt(text("digits")),
-        invert: isSet("invert"),
-        format: text("format"),
-        link: text("link"),
-        sparkline: isSet("sparkline"),
+        labels,
+        digits: value("digits") ?? NaN,
+        invert: value("invert"),
+        format: value("format"),
+        hide: value("hide"),
+        titles: value("titles"),
+        link: value("link"),
+        sparkline: value("sparkline"),
         names,
       },
     );
     mark(region, "lang", language);
-    mark(region, "aria-label", text("aria-label") || `${said.rates} ${text("symbols")}`.trim());
-    mark(button, "aria-label", said.pause);
-    mark(button, "aria-pressed", `${isSet("paused")}`);
-    write(message, `${said.rates}…`);
+    mark(region, "aria-label", host.getAttribute("aria-label") || `${labels.rates} ${value("symbols")}`.trim());
+    mark(button, "aria-label", labels.pause);
+    mark(button, "aria-pressed", `${value("paused")}`);
+    write(message, `${labels.rates}…`);
     sayState();
     paint();
   }
 
   function read() {
-    symbols = symbolsOf(text("symbols"));
+    symbols = symbolsOf(value("symbols"));
     const wanted = `${server()} ${symbols}`;
     if (unsubscribe && wanted === stream) return;
     const stop = unsubscribe;
@@ -288,7 +286,7 @@ function makeTicker(host) {
 
   function server() {
     const { server } = /** @type {typeof CurrencyTicker} */ (host.constructor);
-    return address(text("src")) || server || location.origin;
+    return address(value("src")) || server || location.origin;
   }
 
   /** What the server has in the line's language. @param {"names" | "labels"} kind */
@@ -326,14 +324,14 @@ function makeTicker(host) {
 
   /** @param {Quote} quote */
   function chart(quote) {
-    if (!isSet("sparkline") || quote.reason) return "";
-    return outline(history(server(), quote, schedule), isSet("invert") ? "inverse" : "price");
+    if (!value("sparkline") || quote.reason) return "";
+    return outline(history(server(), quote, schedule), value("invert") ? "inverse" : "price");
   }
 
   /** @param {readonly Quote[]} quotes */
   function giveCredit(quotes) {
     const text = credits(quotes, `${labels?.source}`);
-    const id = host.getAttribute("attribution") ?? "";
+    const id = value("attribution");
     const elsewhere =
       /** @type {Document} */ (host.getRootNode()).getElementById(id) ?? document.getElementById(id);
     write(elsewhere ?? sources, text);
@@ -409,6 +407,9 @@ function makeTicker(host) {
     },
   };
 }
+
+/** A pen, too: with a mouse one marks what is to be copied. @param {PointerEvent} event */
+const isFinger = ({ pointerType }) => pointerType !== "mouse";
 
 /** @param {EventTarget | null} target inside the line */
 const symbolOf = (target) =>
