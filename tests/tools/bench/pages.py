@@ -9,6 +9,7 @@ from aiohttp import web
 
 ELEMENT = "<currency-ticker></currency-ticker>"
 STATIC = "<currency-ticker static></currency-ticker>"
+BOARD = "<currency-board></currency-board>"
 
 # What nobody can do with less: one box of text that the compositor carries.
 CARRIED = """
@@ -64,6 +65,7 @@ async def site(server: str) -> AsyncIterator[Mapping[str, str]]:
         "one": ELEMENT + script,
         "ten": ELEMENT * 10 + script,
         "static": STATIC + script,
+        "board": BOARD + f'<script async src="{server}board.js"></script>',
     }
 
     async def page(request: web.Request) -> web.Response:

@@ -35,6 +35,7 @@ STEPS, MOST_AWAY = (0.001, 0.004), Decimal("0.03")
 """Shares of the price; every step changes digits that are shown, and one in twenty the direction."""
 
 TEXT = """(document.querySelector('currency-ticker')?.shadowRoot.querySelector('[part~=track]')
+  ?? document.querySelector('currency-board')?.shadowRoot?.querySelector('[part~=table]')
   ?? document.getElementById('line'))?.textContent ?? ''"""
 FULL = f"({TEXT}).includes('TMT')"
 
@@ -46,9 +47,11 @@ class Scene:
     name: str
     page: str
     quotes: int = 0
-    """Quotes in each of five updates a second; 0: no updates."""
+    """Quotes in each update; 0: no updates."""
     place: str = "in sight"
     """Or `scrolled away`, or `hidden`."""
+    updates: int = UPDATES_PER_SECOND
+    """Updates in a second, if there are any."""
 
     @property
     def has_line(self) -> bool:
@@ -122,22 +125,22 @@ class Stage:
     server: str
 
     @asynccontextmanager
-    async def updating(self, quotes: int) -> AsyncIterator[None]:
-        """Five publications a second of so many quotes meanwhile."""
+    async def updating(self, scene: Scene) -> AsyncIterator[None]:
+        """The publications of a scene meanwhile."""
         async with asyncio.TaskGroup() as group:
-            work = group.create_task(self._update(quotes)) if quotes else None
+            work = group.create_task(self._update(scene)) if scene.quotes else None
             try:
                 yield
             finally:
                 if work:
                     work.cancel()
 
-    async def _update(self, quotes: int) -> None:
+    async def _update(self, scene: Scene) -> None:
         clock = asyncio.get_running_loop().time
         due = clock()
         while True:
-            await self.bank.publish(quotes)
-            due += 1 / UPDATES_PER_SECOND
+            await self.bank.publish(scene.quotes)
+            due += 1 / scene.updates
             await asyncio.sleep(due - clock())
 
     @asynccontextmanager

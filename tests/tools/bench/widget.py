@@ -60,6 +60,10 @@ AWAY = Scene("scrolled out of sight", "one", 0, "scrolled away")
 AWAY_UPDATED = Scene("scrolled out of sight, 5 updates/s", "one", 5, "scrolled away")
 HIDDEN = Scene("hidden tab", "one", 0, "hidden")
 HIDDEN_UPDATED = Scene("hidden tab, 5 updates/s", "one", 5, "hidden")
+BOARD_STILL = Scene("board, no updates", "board")
+BOARD_ONES = Scene("board, 2 updates/s of one quote", "board", 1, updates=2)
+BOARD_ALL = Scene("board, 2 updates/s of all five quotes", "board", 5, updates=2)
+BOARDS = (BOARD_STILL, BOARD_ONES, BOARD_ALL)
 FIGURES = (
     Scene("static, 5 updates/s", "static", 5),
     Scene("ten elements, no updates", "ten"),
@@ -67,7 +71,20 @@ FIGURES = (
     Scene("naive marquee, no updates", "naive"),
     Scene("naive marquee, 5 updates/s", "naive", 5),
 )
-SCENES = (WITHOUT, CARRIED, LISTENING, STILL, ONES, ALL, AWAY, AWAY_UPDATED, HIDDEN, HIDDEN_UPDATED, *FIGURES)
+SCENES = (
+    WITHOUT,
+    CARRIED,
+    LISTENING,
+    STILL,
+    ONES,
+    ALL,
+    AWAY,
+    AWAY_UPDATED,
+    HIDDEN,
+    HIDDEN_UPDATED,
+    *BOARDS,
+    *FIGURES,
+)
 
 KINDS = {
     "script": ("FunctionCall", "TimerFire", "EventDispatch", "FireAnimationFrame", "RunMicrotasks", "v8."),
@@ -83,7 +100,7 @@ KINDS = {
 
 async def watched(stage: Stage, scene: Scene, seconds: float) -> Metrics:
     """What a second of the scene took: ms in the durations, and counts. Raises BenchError."""
-    async with stage.shown(scene) as tab, stage.updating(scene.quotes):
+    async with stage.shown(scene) as tab, stage.updating(scene):
         await asyncio.sleep(SETTLE_SECONDS)
         text, before = await tab.evaluate(TEXT), await tab.metrics()
         await asyncio.sleep(seconds)
@@ -141,6 +158,7 @@ def time_table(rounds: Rounds, seconds: float) -> Table:
             tasks("out of sight, five updates a second", 1, AWAY_UPDATED),
             tasks("hidden, no updates", 1, HIDDEN),
             tasks("hidden, five updates a second", 1, HIDDEN_UPDATED),
+            tasks("board, two updates a second, one quote or all", 6, BOARD_ONES, BOARD_ALL),
         ],
         [
             f"CPU time, medians of {count} interleaved rounds of {seconds:g} s, less the first page",
@@ -154,7 +172,7 @@ def time_table(rounds: Rounds, seconds: float) -> Table:
 
 async def shares(stage: Stage, scene: Scene, seconds: float) -> tuple[str, ...]:
     """A row: ms in a second by kind of work, of a trace, which itself costs a little."""
-    async with stage.shown(scene) as tab, stage.updating(scene.quotes):
+    async with stage.shown(scene) as tab, stage.updating(scene):
         await asyncio.sleep(SETTLE_SECONDS)
         async with stage.browser.trace() as events:
             await tab.evaluate(f"console.timeStamp({MARK!r})")
