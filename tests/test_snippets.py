@@ -302,8 +302,10 @@ async def test_a_script_gets_quotes(
 
 
 LINES = """
-return [...document.querySelectorAll("currency-ticker, currency-board")].map(
-  (element) => element.shadowRoot?.querySelectorAll("[part~=item], [part~=row]").length ?? 0);
+const names = "currency-ticker, currency-board, currency-quote, currency-converter";
+const shown = "[part~=item], [part~=row], [part~=sum]:not(:empty)";
+return [...document.querySelectorAll(names)].map(
+  (element) => element.shadowRoot?.querySelectorAll(shown).length ?? 0);
 """
 
 

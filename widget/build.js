@@ -9,6 +9,7 @@ import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { brotliCompressSync } from "node:zlib";
 
 import { build, transform } from "esbuild";
 import { minify } from "terser";
@@ -34,7 +35,7 @@ const privates = [...new Set([...styles.values()].flatMap((each) => `${Object.va
 const hidden = (text) => text.replace(/--(?!ticker-)\w+/g, (name) => `--_${privates.indexOf(name).toString(36)}`);
 
 /** @param {string} text of a style sheet */
-async function short(text) {
+async function shorten(text) {
   const { code } = await transform(text, { loader: "css", minify: true, target: "es2022" });
   // It leaves the blanks in values of custom properties, which mean nothing in ours.
   return hidden(code.trim().replace(/([,:]) /g, "$1"));
@@ -45,25 +46,18 @@ const minifyStyles = {
   name: "minify-styles",
   setup(/** @type {import("esbuild").PluginBuild} */ { onLoad }) {
     onLoad({ filter: /src\/(.*\/)?style\.js$/ }, async ({ path }) => {
+      const source = await readFile(path, "utf8");
+      const place = (/** @type {string} */ name) => source.indexOf(`export const ${name} `);
       const texts = Object.entries(styles.get(path) ?? {}).filter(([, text]) => typeof text === "string");
-      const lines = texts.map(async ([name, text]) => `export const ${name} = ${JSON.stringify(await short(text))};`);
-      return { contents: (await Promise.all(lines)).join("\n") };
+      texts.sort(([one], [other]) => place(one) - place(other));
+      const short = await Promise.all(texts.map(([, text]) => shorten(text)));
+      const [names, all] = [texts.map(([name]) => name), JSON.stringify(short.join("|"))];
+      // In one piece they take less, as sent: they are unlike the script around them.
+      return { contents: names[1] ? `export const [${names}] = ${all}.split("|");` : `export const ${names} = ${all};` };
     });
     onLoad({ filter: /src\/(item|line|ticker|board\/.*)\.js$/ }, async ({ path }) => ({
       contents: hidden(await readFile(path, "utf8")),
     }));
-  },
-};
-
-/** Of the page's English words, those that the elements need. */
-const chooseWords = {
-  name: "choose-words",
-  setup(/** @type {import("esbuild").PluginBuild} */ { onLoad }) {
-    onLoad({ filter: /board\/english\.js$/ }, async ({ path }) => {
-      const { MORE } = await import(path);
-      const line = 'import { ENGLISH as LINE } from "../format.js";';
-      return { contents: `${line} export const ENGLISH = { ...LINE, ...${JSON.stringify(MORE)} };` };
-    });
   },
 };
 
@@ -94,7 +88,7 @@ const result = await build({
   outdir: "dist",
   format: "iife",
   sourcemap: "external",
-  plugins: [chooseWords, tellVersion, minifyStyles],
+  plugins: [tellVersion, minifyStyles],
 });
 
 await mkdir(outdir, { recursive: true });
@@ -105,15 +99,21 @@ for (const [name, text] of texts) {
   if (!map) continue;
   // They take another 4 % off, as sent: a widget's bytes are counted on every page that shows it.
   const options = { passes: 3, pure_getters: true, unsafe: true };
-  const short = await minify(
-    { [name]: text.replace('"use strict";', "") },
-    { ecma: 2020, compress: { ...options, unsafe_arrows: true }, sourceMap: { content: map } },
-  );
-  const shorter = uglify.minify(
-    { [name]: short.code ?? "" },
-    { compress: { ...options, varify: false, reduce_vars: false }, sourceMap: { content: `${short.map}`, filename: name, url: `${name}.map` } },
-  );
-  if (shorter.error) throw shorter.error;
-  await writeFile(join(outdir, name), `${shorter.code}\n`);
-  await writeFile(join(outdir, `${name}.map`), `${shorter.map}`);
+  const ways = [];
+  for (const [mangle, inline] of /** @type {const} */ ([[true, true], [true, false], [false, true], [false, false]])) {
+    const short = await minify(
+      { [name]: text.replace('"use strict";', "") },
+      { ecma: 2020, mangle, compress: { ...options, unsafe_arrows: true }, sourceMap: { content: map } },
+    );
+    const shorter = uglify.minify(
+      { [name]: short.code ?? "" },
+      { compress: { ...options, inline, varify: false, reduce_vars: false }, sourceMap: { content: `${short.map}`, filename: name, url: `${name}.map` } },
+    );
+    if (shorter.error) throw shorter.error;
+    ways.push({ ...shorter, size: brotliCompressSync(shorter.code).length });
+  }
+  // Which way gives the least differs from script to script.
+  const [least] = ways.sort((one, other) => one.size - other.size);
+  await writeFile(join(outdir, name), `${least?.code}\n`);
+  await writeFile(join(outdir, `${name}.map`), `${least?.map}`);
 }

@@ -5,8 +5,12 @@
  * It only defines elements: the table, and beside it what shows or converts a single rate.
  */
 
+// First, so that all styles stand together in the script: it takes less so, as sent.
+import "./board/style.js";
 import { CurrencyBoard } from "./board/board.js";
+import { CurrencyConverter } from "./board/converter.js";
 import { serveFrom } from "./board/element.js";
+import { CurrencyQuote } from "./board/quote.js";
 import { serverAddress } from "./stream.js";
 
 /** The address of the script, without its query: WordPress appends `?ver=`. */
@@ -15,13 +19,10 @@ const OURS = /https?:[^?#\s]*\/board(\.[\w-]+)?\.js\b/;
 /** @param {string | undefined} text */
 const ours = (text) => text?.match(OURS)?.[0];
 
-/** Where browsers tell of no current script, as in a module, the stack of an error names it. */
-function ownAddress() {
-  const current = /** @type {HTMLScriptElement | null} */ (document.currentScript);
-  return ours(current?.src) ?? ours(Error().stack) ?? [...document.scripts].map(({ src }) => ours(src)).find(Boolean);
-}
+/** The stack of an error names it, also in a module; where a page has taken it apart, its tag does. */
+const ownAddress = () => ours(Error().stack) ?? [...document.scripts].map(({ src }) => ours(src)).find(Boolean);
 
 serveFrom(serverAddress(ownAddress()));
-for (const [name, kind] of Object.entries({ "currency-board": CurrencyBoard })) {
-  if (!customElements.get(name)) customElements.define(name, kind);
+for (const [name, kind] of Object.entries({ board: CurrencyBoard, quote: CurrencyQuote, converter: CurrencyConverter })) {
+  if (!customElements.get(`currency-${name}`)) customElements.define(`currency-${name}`, kind);
 }

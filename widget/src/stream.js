@@ -25,6 +25,9 @@ import { BAD_REQUEST, WAYS } from "./ways.js";
  * @property {string} [source_site] the address that its terms require beside its figures
  * @property {"live" | "pegged" | "unconfirmed" | "stale" | "fallback"} status
  * @property {string} published_at
+ * @property {string | null} [value] what the source published
+ * @property {number | null} [nominal] how many units of the first currency of `direction` that is for
+ * @property {string | null} [direction] the symbol that it published
  * @property {string | null} [due_at] the moment from which it is late if no newer one came
  */
 

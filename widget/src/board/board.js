@@ -1,10 +1,8 @@
 // @ts-check
 /** The element `<currency-board>`: a table of quotes, a row each. */
 
-import { credits } from "../format.js";
 import { element } from "../parts.js";
-import { symbolsOf } from "../symbols.js";
-import { mark, set, write } from "../write.js";
+import { mark, set } from "../write.js";
 import { elementOf } from "./element.js";
 import { makeRow, table } from "./row.js";
 import { BOARD, CARDS } from "./style.js";
@@ -50,7 +48,7 @@ const columnsOf = (text) => [...new Set(text.match(/[^\s,]+/g))];
  * Events: `ticker-quote`, `ticker-status` as of the line; `ticker-select` when a row is chosen or opened
  * (detail: the quote; cancelable, then nothing opens).
  */
-export class CurrencyBoard extends elementOf(FORMS, BOARD, makeBoard) {}
+export const CurrencyBoard = elementOf(FORMS, BOARD, makeBoard);
 
 /**
  * @param {Base} base
@@ -59,11 +57,8 @@ export class CurrencyBoard extends elementOf(FORMS, BOARD, makeBoard) {}
 function makeBoard(base) {
   const head = table("tr", "");
   const body = table("tbody", "");
-  const sources = element("slot", "");
-  const foot = element("div", "foot", base.status, element("span", "attribution", sources));
   const node = table("table", "table", table("thead", "head", head), body);
-  mark(sources, "name", "attribution");
-  const region = element("div", "region", node, foot);
+  const region = element("div", "region", node, base.foot);
   base.root.append(region);
 
   /** @type {Map<string, Row>} */
@@ -80,11 +75,8 @@ function makeBoard(base) {
   /** @type {Map<Element, ReturnType<typeof setTimeout>>} */
   const fading = new Map();
 
-  const symbols = () => symbolsOf(base.value("symbols"));
-  const everything = () => symbols() ?? base.order;
-
   function show() {
-    const { language, words, known } = base;
+    const { language, words } = base;
     columns = [PAIR, ...columnsOf(base.value("columns"))];
     const wanted = `${language} ${columns}`;
     if (wanted !== made) build();
@@ -94,17 +86,16 @@ function makeBoard(base) {
     for (const [place, cell] of [...head.children].entries()) {
       mark(cell, "aria-sort", columns[place] !== sorting || !way ? "" : way > 0 ? "ascending" : "descending");
     }
-    const all = everything();
+    const all = base.symbols();
     const shown = [...new Set([...sorted.filter((symbol) => all.includes(symbol)), ...all])];
-    const nodes = shown.flatMap((symbol) => row(symbol).show(base.find(symbol)));
+    const nodes = shown.flatMap(nodesOf);
     const isRight = nodes.length === body.children.length && nodes.every((each, place) => each === body.children[place]);
     if (!isRight) {
       body.replaceChildren(...nodes);
       // Put in anew, it was nowhere else before: no layout shift.
-      region.append(foot);
+      region.append(base.foot);
     }
-    const said = credits(shown.flatMap((symbol) => known.get(symbol) ?? []), words.source);
-    write(sources, shown.length ? said : `${words.rates}…`);
+    base.credit(shown.flatMap((symbol) => base.find(symbol) ?? []));
   }
 
   /** Make the head, and all rows anew. */
@@ -138,7 +129,7 @@ function makeBoard(base) {
     way = name !== sorting || !way ? 1 : way > 0 ? -1 : 0;
     sorting = name;
     const value = (/** @type {string} */ symbol) => /** @type {any} */ (base.known.get(symbol)?.[field]);
-    sorted = [...(way ? everything() : [])].sort((one, other) => {
+    sorted = [...(way ? base.symbols() : [])].sort((one, other) => {
       const [a, b] = [value(one), value(other)];
       // What is not known comes last, either way.
       return +(a == null) - +(b == null) || way * (a - b || (a > b ? 1 : -1));
@@ -147,8 +138,16 @@ function makeBoard(base) {
   }
 
   /** @param {string} symbol */
+  function nodesOf(symbol) {
+    const { node, opened, tell } = row(symbol);
+    const quote = base.find(symbol);
+    if (quote) tell(quote);
+    return [node, opened];
+  }
+
+  /** @param {string} symbol */
   function row(symbol) {
-    const found = rows.get(symbol) ?? makeRow(symbol, base, { columns, select, freshen });
+    const found = rows.get(symbol) ?? makeRow(symbol, base, { columns, make: table, select, freshen });
     rows.set(symbol, found);
     return found;
   }
@@ -175,8 +174,6 @@ function makeBoard(base) {
   }
 
   return {
-    symbols,
-    names: () => true,
     show,
     disconnect() {
       for (const each of fading.keys()) fade(each);

@@ -3,21 +3,20 @@
 
 import { address, declare, said, upgrade } from "../attributes.js";
 import { fetched } from "../fetched.js";
-import { languageOf, locale } from "../format.js";
+import { ENGLISH, credits, languageOf, locale } from "../format.js";
 import { languageAt } from "../language.js";
 import { element } from "../parts.js";
 import { styleSheet } from "../sheets.js";
 import { stateOf } from "../states.js";
 import { subscribe } from "../stream.js";
-import { absent } from "../symbols.js";
+import { absent, symbolsOf } from "../symbols.js";
 import { timer } from "../timer.js";
-import { mark, write } from "../write.js";
-import { ENGLISH } from "./english.js";
+import { write } from "../write.js";
 import { HOST } from "./style.js";
 
 /** @typedef {import("../item.js").Quote} Quote */
 /** @typedef {import("../stream.js").State} State */
-/** @typedef {import("./english.js").Words} Words */
+/** @typedef {typeof import("../words/en.json") & Record<"rates" | "offline" | "source" | "stale" | "unconfirmed" | "pegged", string>} Words */
 /** @typedef {import("../attributes.js").Forms} Forms */
 
 /**
@@ -25,13 +24,15 @@ import { HOST } from "./style.js";
  * @property {HTMLElement} host
  * @property {ShadowRoot} root
  * @property {(more: string) => void} dress give it more style than all of its kind have
- * @property {HTMLElement} status tells that there is no connection; the element puts it into its tree
+ * @property {HTMLElement} foot tells the sources, and that there is no connection; the element puts it into its tree
+ * @property {(quotes: readonly Quote[]) => void} credit name the sources of these; none says that they are awaited
+ * @property {string} offline the words for it if there is no connection, else empty
  * @property {string} language a locale
  * @property {Words} words of the language
  * @property {Map<string, Quote>} known the quotes that have come
- * @property {readonly string[]} order all symbols of the server, if it was asked for all
+ * @property {() => readonly string[]} symbols those that it asked for, or all that the server has
  * @property {(name: string) => any} value what an attribute says, as its property gives it
- * @property {(...codes: string[]) => string} named currencies by their names, as far as `names` asked for them
+ * @property {(...codes: string[]) => string} named currencies by their names, unless `codes` has no use for names
  * @property {(symbol: string) => Quote | undefined} find with `reason` where there is no figure; nothing until it is known
  * @property {() => string} server
  * @property {() => void} changed something is to be shown: `show` is called soon
@@ -40,10 +41,9 @@ import { HOST } from "./style.js";
 
 /**
  * @typedef {object} Part what makes the element what it is
- * @property {() => readonly string[] | null} symbols what it wants to hear of; null is everything
- * @property {() => boolean} names whether it names currencies
+ * @property {() => readonly string[]} [symbols] what it wants to hear of, unless its attribute `symbols` tells
+ * @property {() => boolean} [codes] whether it shows codes of currencies alone, and no names
  * @property {() => void} show bring everything in line with the attributes, words and quotes, writing only what differs
- * @property {() => void} [connect]
  * @property {() => void} [disconnect] release what would keep it alive
  */
 
@@ -59,6 +59,15 @@ const COMMON = {
   theme: [/^(auto|light|dark)$/, "auto"],
   locale: [{ test: locale }, ""],
 };
+
+/**
+ * The words of a language; where they can't be had, those that the script has, and no text for the others.
+ *
+ * @param {any} [answer]
+ * @returns {Words}
+ */
+const wordsOf = (answer) =>
+  new Proxy({ ...ENGLISH, ...answer, ...answer?.board }, { get: (words, /** @type {string} */ key) => words[key] ?? "" });
 
 let home = "";
 
@@ -128,32 +137,42 @@ function makeLife(host, forms, style, make) {
   let names;
   /** @type {Words | undefined} */
   let words;
+  /** All symbols of the server, if it was asked for all. @type {readonly string[]} */
+  let order = [];
   let more = "";
   let isHidden = false;
   let isFar = false;
   const refreshIn = timer(refresh);
   const leaveIn = timer(hearNothing);
   const become = stateOf(host);
+  const status = element("span", "status");
+  const sources = /** @type {HTMLSlotElement} */ (element("slot", ""));
 
   /** @type {Base} */
   const base = {
     dress,
     host,
     root: host.attachShadow({ mode: "open" }),
-    status: element("span", "status"),
+    foot: element("div", "foot", status, element("span", "attribution", sources)),
+    offline: "",
     known,
     language: "",
-    words: ENGLISH,
-    order: [],
+    words: /** @type {any} */ ({}),
+    symbols: () => wanted() ?? order,
     value: (name) => said(host, name, forms[name]),
     named: (...codes) => codes.map((code) => names?.[code] ?? code).join(" / "),
     find: (symbol) => known.get(symbol) ?? [absent(symbol, awaited)].flat()[0],
+    credit: (quotes) => write(sources, quotes.length ? credits(quotes, base.words.source) : `${base.words.rates}…`),
     server: () => address(base.value("src")) || home || location.origin,
     changed,
     emit,
   };
   const part = make(base);
-  mark(base.status, "role", "status");
+  status.role = "status";
+  sources.name = "attribution";
+
+  /** Null is everything. */
+  const wanted = () => (part.symbols ? part.symbols() : symbolsOf(base.value("symbols")));
 
   function dress(text = more) {
     more = text;
@@ -200,10 +219,9 @@ function makeLife(host, forms, style, make) {
     base.language = languageAt(host, base.value("locale"));
     if (!isAway() || !stream) read();
     // The quotes are on their way meanwhile.
-    const isEnglish = languageOf(base.language) === "en";
-    const answer = isEnglish ? ENGLISH : told("labels");
-    if (answer !== undefined) words = { ...ENGLISH, ...answer, ...answer?.board };
-    const found = part.names() ? told("names") : null;
+    const answer = told("labels");
+    if (answer !== undefined) words = wordsOf(answer);
+    const found = part.codes?.() ? null : told("names");
     if (found !== undefined) names = found;
     if (!words || names === undefined) return;
     base.words = words;
@@ -216,16 +234,16 @@ function makeLife(host, forms, style, make) {
   const told = (kind) => fetched(`${base.server()}/v1/${kind}/${languageOf(base.language)}.json`, refresh);
 
   function read() {
-    const symbols = part.symbols();
-    const wanted = `${base.server()} ${symbols}`;
-    if (unsubscribe && wanted === stream) return;
+    const symbols = wanted();
+    const source = `${base.server()} ${symbols}`;
+    if (unsubscribe && source === stream) return;
     const stop = unsubscribe;
-    if (wanted !== stream) {
+    if (source !== stream) {
       known.clear();
       awaited = null;
-      base.order = [];
+      order = [];
     }
-    stream = wanted;
+    stream = source;
     unsubscribe = subscribe(base.server(), { symbols, receive, status: tell });
     stop?.();
   }
@@ -245,8 +263,8 @@ function makeLife(host, forms, style, make) {
   /** What waits for its quote keeps its place until all are there. @param {boolean} complete */
   function arrange(complete) {
     const all = [...new Set([...known.keys(), ...Object.keys(awaited ?? {})])];
-    const kept = complete && all.every((symbol) => known.has(symbol)) ? [] : base.order;
-    base.order = [...new Set([...kept.filter((symbol) => all.includes(symbol)), ...all])];
+    const kept = complete && all.every((symbol) => known.has(symbol)) ? [] : order;
+    order = [...new Set([...kept.filter((symbol) => all.includes(symbol)), ...all])];
   }
 
   /** Nothing is written where nobody sees it: that is done when it comes into sight. */
@@ -259,11 +277,13 @@ function makeLife(host, forms, style, make) {
     state = now;
     become(state);
     sayState();
+    changed();
     emit("ticker-status", { state, message });
   }
 
   function sayState() {
-    write(base.status, state === "offline" ? base.words.offline : "");
+    base.offline = state === "offline" ? base.words.offline : "";
+    write(status, base.offline);
   }
 
   /** @type {Base["emit"]} */
@@ -279,7 +299,6 @@ function makeLife(host, forms, style, make) {
       upgrade(host, Object.keys(forms));
       dress();
       listen();
-      part.connect?.();
       refresh();
     },
 

@@ -1,13 +1,14 @@
 // @ts-check
-/** A row of the table: the cells of one quote, and below them what the row opens. */
+/** One quote: the cells of a row of the table, and below them what the row opens; a box has them, too. */
 
 import { course, told } from "../course.js";
 import { path, picture } from "../drawing.js";
 import { filled } from "../filled.js";
 import { followed } from "../followed.js";
-import { day, direction, exactly, percent, price, sourceName } from "../format.js";
+import { day, direction, exactly, percent, price } from "../format.js";
 import { element } from "../parts.js";
 import { mark, write } from "../write.js";
+import { authority, standing } from "./figures.js";
 
 /** @typedef {import("./element.js").Base} Base */
 /** @typedef {import("./element.js").Quote} Quote */
@@ -15,6 +16,7 @@ import { mark, write } from "../write.js";
 /**
  * @typedef {object} Table what a row is told by its table
  * @property {readonly string[]} columns
+ * @property {typeof table} make its nodes
  * @property {(symbol: string) => void} select
  * @property {(node: Element) => void} freshen
  */
@@ -28,7 +30,7 @@ const ROLES = { table: "table", thead: "rowgroup", tbody: "rowgroup", tr: "row",
  */
 export function table(tag, part, ...children) {
   const node = element(tag, part, ...children);
-  mark(node, "role", ROLES[tag]);
+  mark(node, "role", part === "pair" ? "rowheader" : ROLES[tag]);
   return node;
 }
 
@@ -37,9 +39,9 @@ export function table(tag, part, ...children) {
  * @param {Base} base
  * @param {Table} table
  */
-export function makeRow(symbol, base, { columns, select, freshen }) {
+export function makeRow(symbol, base, { columns, make, select, freshen }) {
   const { words, language } = base;
-  const [first = "", second = ""] = symbol.split("/");
+  const [, second] = symbol.split("/");
   /** @type {Record<string, HTMLElement>} by their columns */
   const texts = {};
   const more = element("bdi", "more");
@@ -49,27 +51,25 @@ export function makeRow(symbol, base, { columns, select, freshen }) {
   let isShown = false;
   let drawn = "";
 
-  const names = base.named(first, ...(second === "USD" ? [] : [second]));
+  const names = base.named(...symbol.replace(/\/USD$/, "").split("/"));
   const note = element("span", "mark");
   let title = element("span", "symbol", symbol, note);
-  const head = table("th", "pair", title, element("bdi", "name", names));
+  const head = make("th", "pair", title, element("bdi", "name", names));
   const slot = /** @type {HTMLSlotElement} */ (element("slot", ""));
-  const opened = table("tr", "opened", table("td", "", slot));
-  const node = table("tr", "row", head, ...columns.slice(1).map(cell));
+  const opened = make("tr", "opened", make("td", "", slot));
+  const node = make("tr", "row", head, ...columns.slice(1).map(cell));
 
-  mark(head, "role", "rowheader");
-  mark(head, "scope", "row");
   mark(node, "data-symbol", symbol);
-  mark(slot, "name", symbol);
+  slot.name = symbol;
   opened.id = `opened-${symbol}`;
   opened.hidden = true;
-  slot.addEventListener("slotchange", entitle);
-  node.addEventListener("click", choose);
+  slot.onslotchange = entitle;
+  node.onclick = choose;
 
   /** @param {string} name of a column */
   function cell(name) {
     const text = (texts[name] = element(name === "chart" ? "div" : "bdi", name === "chart" ? "picture" : ""));
-    const node = table("td", name === "status" ? "state" : name, text);
+    const node = make("td", name === "status" ? "state" : name, text);
     if (name === "chart") text.append(picture(line, dot));
     if (name === "status") node.append(more);
     if (name === "inverse") mark(node, "data-label", `1 ${second} =`);
@@ -117,10 +117,11 @@ export function makeRow(symbol, base, { columns, select, freshen }) {
   /** @param {Quote} quote */
   function draw(quote) {
     const { chart } = texts;
-    const points = chart && !quote.reason ? follow(base.server(), quote) : [];
+    if (!chart) return;
+    const points = follow(base.server(), quote);
     const last = points.at(-1);
     const now = `${points.length} ${last?.as_of} ${last?.price}`;
-    if (!chart || !last || now === drawn) return;
+    if (!last || now === drawn) return;
     drawn = now;
     const isPegged = quote.status === "pegged";
     const [d, end] = course(points, isPegged);
@@ -130,30 +131,28 @@ export function makeRow(symbol, base, { columns, select, freshen }) {
     mark(chart, "aria-label", `${words.days}: ${told(points, isPegged, words, language)}`);
   }
 
-  /** @param {Quote} quote */
-  function tell(quote) {
-    const { reason } = quote;
-    const change = percent(quote.change_percent, language);
-    say("price", price(quote.price, language), exactly(quote.price, language));
-    if (reason) return tellStatus(quote);
-    say("inverse", price(quote.inverse, language), exactly(quote.inverse, language));
-    say("change", change || "–");
-    if (texts.change) mark(texts.change, "data-direction", direction(change));
-    say("source", quote.status === "pegged" ? words.state : sourceName(quote));
-    say("date", day(quote.as_of, language));
-    tellStatus(quote);
-    draw(quote);
-    isShown = true;
-  }
-
-  /** @param {Quote} quote */
-  function tellStatus({ status, next, corrected, reason, price: text }) {
-    const isUnknown = reason === text;
-    const state = isUnknown ? text : reason ? words.awaited : (words[status] ?? status);
+  /**
+   * @param {Quote} quote
+   * @param {number | null} [digits]
+   * @param {string} [title] of the price
+   */
+  function tell(quote, digits, title = exactly(quote.price, language)) {
+    const { status, next, corrected, reason } = quote;
+    say("price", price(quote.price, language, digits ?? NaN), title);
+    if (!reason) {
+      const change = percent(quote.change_percent, language);
+      say("inverse", price(quote.inverse, language), exactly(quote.inverse, language));
+      say("change", change || "–");
+      if (texts.change) mark(texts.change, "data-direction", direction(change));
+      say("source", authority(quote, words));
+      say("date", day(quote.as_of, language));
+      draw(quote);
+    }
+    const state = standing(quote, words);
     const kind = reason ? "awaited" : status;
     const announced = next && filled(words.announced, { price: price(next.inverse, language), day: day(next.as_of, language) });
     const before = more.textContent;
-    write(more, (isUnknown ? "" : reason) ?? announced ?? "");
+    write(more, (reason === state ? "" : reason) ?? announced ?? "");
     mark(more, "lang", reason ? "en" : "");
     say("status", state + (corrected ? `, ${words.corrected}` : ""));
     if (texts.status) mark(texts.status, "data-status", kind);
@@ -163,9 +162,14 @@ export function makeRow(symbol, base, { columns, select, freshen }) {
     mark(note, "data-status", kind);
     mark(note, "data-note", state);
     mark(note, "title", state);
+    isShown ||= !reason;
   }
 
   return {
+    node,
+    opened,
+    note,
+    texts,
     isOpen: () => !opened.hidden,
 
     /** Open or close what the page has for this row, if anything. */
@@ -173,10 +177,6 @@ export function makeRow(symbol, base, { columns, select, freshen }) {
       open(opensIt() && !!opened.hidden);
     },
 
-    /** @param {Quote | undefined} quote nothing as long as nothing is known */
-    show(quote) {
-      if (quote) tell(quote);
-      return [node, opened];
-    },
+    tell,
   };
 }

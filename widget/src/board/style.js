@@ -13,7 +13,8 @@ export const HOST = `
 :host {
   display: block;
   color: var(--ticker-color, ${colour("text")});
-  background: var(--ticker-background, ${colour("ground")});
+  --ground: var(--ticker-background, ${colour("ground")});
+  background: var(--ground);
   font-variant-numeric: tabular-nums;
   --up: var(--ticker-up, ${colour("up")});
   --down: var(--ticker-down, ${colour("down")});
@@ -25,7 +26,7 @@ export const HOST = `
 :host([theme=dark]) { color-scheme: dark; }
 :host([hidden]), [hidden] { display: none !important; }
 [data-direction], [data-status] { --shape: ${LOOK.arrows.flat}; }
-:is([data-direction], [data-status])::before {
+:is([data-direction], [data-status], .swap)::before {
   content: "";
   display: inline-block;
   width: .6em;
@@ -36,16 +37,24 @@ export const HOST = `
 }
 [data-direction=up] { color: var(--up); --shape: ${LOOK.arrows.up}; }
 [data-direction=down] { color: var(--down); --shape: ${LOOK.arrows.down}; }
-[data-status=stale] { --shape: ${LOOK.marks.stale}; }
-[data-status=fallback] { --shape: ${LOOK.marks.fallback}; }
-[data-status=unconfirmed] { --shape: ${LOOK.marks.unconfirmed}; }
+[data-status=stale] { --shape: ${LOOK.marks.stale}; color: var(--warn); font-weight: 600; }
+[data-status=fallback] { --shape: ${LOOK.marks.fallback}; color: var(--warn); font-weight: 600; }
+[data-status=unconfirmed] { --shape: ${LOOK.marks.unconfirmed}; color: var(--warn); font-weight: 600; }
 [data-status=pegged] { --shape: ${LOOK.marks.pegged}; }
-:is([data-status=stale], [data-status=fallback], [data-status=unconfirmed]) { color: var(--warn); font-weight: 600; }
 [data-status=live]::before { color: var(--up); clip-path: circle(); }
 svg { display: block; width: 100%; height: 100%; overflow: visible; }
 path { fill: none; stroke: currentColor; stroke-width: 1.5px; stroke-linejoin: round; }
 .dots { stroke-width: 5px; stroke-linecap: round; }
 [role=status] { color: var(--down); font-weight: 600; }
+.symbol { display: flex; gap: .4em; align-items: center; min-height: 24px; font-weight: 600; }
+.name, .more, .frame .date, .label { max-width: 100%; height: 1.35em; overflow: hidden; font-size: .8125em; line-height: 1.35; color: var(--muted); }
+/* The words for it, for those who can't see the shape. */
+.mark::after { content: attr(data-note); position: absolute; clip-path: inset(50%); }
+bdi { text-align: -webkit-match-parent; text-align: match-parent; }
+.picture { align-self: stretch; height: 2em; padding-inline-end: 3px; }
+.frame { display: block; box-sizing: border-box; padding: .75em 1em; border: 1px solid var(--edge); }
+.foot { min-height: 20px; padding-block: .5em; color: var(--muted); font-size: 12px; line-height: 20px; }
+[role=status]:not(:empty) { margin-inline-end: 1em; }
 button { all: unset; cursor: pointer; }
 :focus-visible { outline: 2px solid; }
 @media print {
@@ -61,7 +70,6 @@ export const BOARD = `
 table, thead, tbody { display: block; }
 tr { display: grid; grid-template-columns: var(--columns); gap: 0 1em; align-items: baseline; border-block-end: 1px solid var(--edge); }
 th, td { display: flex; flex-direction: column; align-items: start; min-width: 0; padding: 0; font-weight: 400; text-align: start; }
-bdi { text-align: -webkit-match-parent; text-align: match-parent; }
 td { font-size: .9375em; }
 .head th { color: var(--muted); font-size: .8125em; }
 .head button { display: flex; gap: .4em; align-items: center; min-height: 2.25em; }
@@ -71,18 +79,11 @@ td { font-size: .9375em; }
 .head :is(.price, .inverse, .change) button { flex-direction: row-reverse; }
 .row { min-height: var(--row); padding-block: .5em; }
 .row:has(button) { cursor: pointer; }
-.symbol { display: flex; gap: .4em; align-items: center; min-height: 24px; font-weight: 600; }
-.name, .more { max-width: 100%; height: 1.35em; overflow: hidden; font-size: .8125em; line-height: 1.35; color: var(--muted); }
 .more { height: 2.7em; }
-/* The words for it, for those who can't see the shape. */
-.mark::after { content: attr(data-note); position: absolute; clip-path: inset(50%); }
 .row .price { font-size: 1.125em; font-weight: 600; }
 .row .chart { align-self: start; }
-.picture { align-self: stretch; height: 2em; padding-inline-end: 3px; }
 [data-fresh] { background: light-dark(#fff3c4, #3a3413); box-shadow: 0 0 0 .2em light-dark(#fff3c4, #3a3413); }
 .opened, .opened td { display: block; }
-.foot { min-height: 20px; padding-block: .5em; color: var(--muted); font-size: 12px; line-height: 20px; }
-[role=status]:not(:empty) { margin-inline-end: 1em; }
 @media (hover: hover) { .row:hover { background: light-dark(#0000000a, #ffffff0d); } }
 @media print {
   [data-fresh] { background: none; box-shadow: none; }
@@ -107,4 +108,38 @@ tbody { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%,
 .row .inverse { flex-direction: row; }
 .row .inverse::before { content: attr(data-label); content: attr(data-label) / ""; padding-inline-end: .3em; color: var(--muted); }
 .more { height: 1.35em; }
+`;
+
+/**
+ * A box of its own, or a part of the sentence around it, which has its colours, font and height of lines. There the
+ * change has room for `-0.44%`, its arrow and a mark, so that the sentence does not move.
+ */
+export const QUOTE = `
+.frame { width: 16em; max-width: 100%; }
+.frame bdi { display: block; }
+.frame .price { height: 1.3em; overflow: hidden; font-size: 1.5em; font-weight: 600; line-height: 1.3; }
+.frame :is(.change, .state) { min-height: 1.5em; }
+.frame .more { display: none; }
+:host([format=inline]) { display: inline; color: inherit; background: none; }
+.inline .row { white-space: nowrap; }
+.inline .change { display: inline-block; min-width: calc(6ch + 2.25em); }
+.inline .pair { display: none; }
+.inline :is(.chart, .picture) { display: inline-block; width: 4em; height: 1em; }
+[data-status=offline] { --shape: ${LOOK.marks.stale}; color: var(--down); }
+`;
+
+export const CONVERTER = `
+:host { container-type: inline-size; contain-intrinsic-inline-size: 20em; }
+.frame, .fields { display: grid; gap: .5em 1em; align-items: start; }
+.fields { grid-template-columns: 1fr auto; }
+label { grid-column: 1; }
+label, .label, bdi, output { display: block; min-width: 0; }
+input, select, .swap { box-sizing: border-box; width: 100%; height: 2.5em; padding-inline: .5em; border: 1px solid var(--muted); font: inherit; color: inherit; background: var(--ground); }
+.swap { grid-area: 2 / 2 / 4; align-self: center; text-align: center; --shape: 0 50%, 25% 0, 50% 50%, 100% 50%, 75% 100%, 50% 50%; }
+.swap::before { width: 1em; height: 1em; margin: 0; }
+[aria-invalid], .hint { color: var(--down); border-color: currentColor; }
+output { min-height: 2em; }
+.sum { font-size: 1.375em; font-weight: 600; overflow-wrap: anywhere; }
+.rates { min-height: 5.4em; font-size: .8125em; line-height: 1.35; white-space: pre-line; }
+@container (min-width: 34em) { .frame { grid-template-columns: 1fr 1fr; } }
 `;

@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { amountOf, typed } from "../../widget/src/board/amount.js";
+
+/** @param {string} locale @param {Record<string, string>} cases */
+function reads(locale, cases) {
+  for (const [text, decimal] of Object.entries(cases)) assert.equal(amountOf(text, locale), decimal, `${text} in ${locale}`);
+}
+
+test("an amount may be written with either mark before its decimals", () => {
+  for (const locale of ["en", "ru", "de", "fr", "kk"]) {
+    reads(locale, { 100: "100", "12,5": "12.5", "12.5": "12.5", "0.001": "0.001", "0,001": "0.001", ".5": "0.5", ",5": "0.5", "7.": "7" });
+  }
+});
+
+test("an amount may be written in groups", () => {
+  for (const locale of ["en", "ru", "de", "fr"]) {
+    reads(locale, {
+      "1 234 567": "1234567",
+      "1\u00a0234\u202f567,8": "1234567.8",
+      "1 234.5": "1234.5",
+      "12'345.67": "12345.67",
+      "12’345,67": "12345.67",
+      "1,234,567.89": "1234567.89",
+      "1.234.567,89": "1234567.89",
+      "12,34,567.8": "1234567.8",
+      "1,234.5": "1234.5",
+      "1.234,5": "1234.5",
+    });
+  }
+});
+
+test("what may be a group or decimals is read as the locale writes figures", () => {
+  reads("en", { "1,234": "1234", "1.234": "1.234" });
+  reads("ru", { "1,234": "1.234", "1.234": "1.234" });
+  reads("uz", { "1,234": "1.234", "1.234": "1.234" });
+  reads("de", { "1,234": "1.234", "1.234": "1234" });
+  reads("es", { "1,234": "1.234", "1.234": "1234" });
+  reads("en-IN", { "1,234": "1234" });
+});
+
+test("what is no amount is none", () => {
+  for (const text of ["", " ", ".", ",", "-5", "+5", "1e5", "$5", "five", "1 2", "1,2,3", "1,23,45", "1.2.3", "1,234,5", "1 234 5", "1..2", "0x10", "9".repeat(31)]) {
+    for (const locale of ["en", "ru", "de"]) assert.equal(amountOf(text, locale), "", `${text} in ${locale}`);
+  }
+});
+
+test("an amount has up to thirty digits", () => {
+  assert.equal(amountOf("9".repeat(30), "en"), "9".repeat(30));
+  assert.equal(amountOf(`0.${"1".repeat(29)}`, "en"), `0.${"1".repeat(29)}`);
+  assert.equal(amountOf(`1.${"1".repeat(30)}`, "en"), "");
+});
+
+test("every amount that a locale writes is read back", () => {
+  let seed = 20261129;
+  const dice = (/** @type {number} */ most) => (seed = (seed * 48271) % 2147483647) % most;
+  for (const locale of ["en", "ru", "kk", "de", "fr", "es", "en-IN", "de-CH", "pt-BR", "ja"]) {
+    for (let round = 0; round < 30; round++) {
+      const whole = `${1 + dice(9)}${"7".repeat(dice(12))}${dice(10)}`;
+      const places = dice(2) ? "" : `${dice(10)}${dice(10)}${dice(2) ? "3" : ""}5`;
+      const decimal = whole + (places && `.${places}`);
+      const written = new Intl.NumberFormat(locale === "kk" ? "ru" : locale, {
+        minimumFractionDigits: places.length,
+        maximumFractionDigits: 20,
+      }).format(/** @type {any} */ (decimal));
+      assert.equal(amountOf(written, locale), decimal, `${written} in ${locale}`);
+      assert.equal(amountOf(typed(decimal, locale), locale), decimal, `typed ${decimal} in ${locale}`);
+    }
+  }
+});

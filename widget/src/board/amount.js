@@ -1,0 +1,36 @@
+// @ts-check
+/** Amounts as people type them. */
+
+import { price } from "../format.js";
+
+/** In groups, such as `1 234,5`. */
+const GROUPED = /^([1-9]\d{0,2}([ .,])(?:\d{2,3}\2)*\d{3})(?:(?!\2)[.,](\d*))?$/;
+const PLAIN = /^(\d*)()(?:[.,](\d*))?$/;
+
+/** The mark between the groups of a locale's figures. @param {string} locale */
+const groupMark = (locale) => `${price("11111", locale)[2]}`;
+
+/**
+ * The decimal of what was typed; empty if it is no amount.
+ *
+ * `1,234` has a group where the locale writes groups so, and decimals elsewhere.
+ *
+ * @param {string} text
+ * @param {string} locale
+ */
+export function amountOf(text, locale) {
+  const typed = text.trim().replace(/[\s'’]/g, " ");
+  const forms = [PLAIN, GROUPED];
+  if (typed.includes(groupMark(locale))) forms.reverse();
+  const [, first = "", , places = ""] = forms.map((form) => form.exec(typed)).find(Boolean) ?? [];
+  const whole = first.replace(/\D/g, "");
+  return /^\d{1,30}$/.test(whole + places) ? (whole || "0") + (places && `.${places}`) : "";
+}
+
+/**
+ * A decimal as one would type it.
+ *
+ * @param {string} decimal
+ * @param {string} locale
+ */
+export const typed = (decimal, locale) => decimal.replace(".", groupMark(locale) === "," ? "." : ",");
