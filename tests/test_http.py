@@ -728,14 +728,19 @@ async def test_while_redis_is_away_only_other_versions_scripts_are(open_store: O
 # The page.
 
 
-async def test_the_page_names_the_script_of_exactly_these_bytes(site: Site) -> None:
-    site.routes._pages._page = "{{script}} {{integrity}} {{script}} {{origin}} {{more}}"
-    _, _, body = await site.get("/", Host="{{integrity}}.example")
+async def test_the_page_names_the_scripts_of_exactly_these_bytes(site: Site) -> None:
+    names = "{{script}} {{script-integrity}} {{board}} {{board-integrity}}"
+    site.routes._pages._page = names + " {{script}} {{origin}} {{more}}"
+    _, _, body = await site.get("/", Host="{{script-integrity}}.example")
 
-    own = base64.b64encode(hashlib.sha384(SCRIPT).digest()).decode()
-    script, integrity, again, origin, more = body.decode().split(" ")
-    assert (script, again, integrity) == (OWN, OWN, f"sha384-{own}")
-    assert (origin, more) == ("http://{{integrity}}.example", "{{more}}")
+    *told, origin, more = body.decode().split(" ")
+    pinned = assets.address(assets.fingerprint(BOARD), "board")
+    assert told == [OWN, integrity(SCRIPT), pinned, integrity(BOARD), OWN]
+    assert (origin, more) == ("http://{{script-integrity}}.example", "{{more}}")
+
+
+def integrity(script: bytes) -> str:
+    return f"sha384-{base64.b64encode(hashlib.sha384(script).digest()).decode()}"
 
 
 async def test_the_page_may_do_what_it_does_and_no_more(site: Site) -> None:

@@ -384,7 +384,7 @@ async def test_the_snippet_without_a_choice_has_nothing_but_what_every_page_need
         form = page.locator("#builder")
         script, integrity = (
             await form.get_attribute("data-script"),
-            await form.get_attribute("data-integrity"),
+            await form.get_attribute("data-script-integrity"),
         )
         assert re.fullmatch(r"ticker\.[0-9a-f]+\.js", script or "")
         assert re.fullmatch(r"sha384-[A-Za-z0-9+/]{64}", integrity or "")

@@ -11,8 +11,14 @@ const quote = (number, previous, price = `0.0${number}`) => ({ ...point(number, 
 const points = (all) => all.map(({ as_of, price, inverse }) => ({ as_of, price, inverse }));
 const extended = (all, next) => (follows(all.at(-1), next) ? points(withQuote(all, next)) : null);
 
-const SERVER = { home: "https://rates.example/", script: "ticker.0123.js", integrity: "sha384-abc" };
-const CHOICE = { form: "element", attributes: [], colours: [], isPinned: true };
+const SERVER = {
+  home: "https://rates.example/",
+  scripts: {
+    ticker: { file: "ticker.0123.js", integrity: "sha384-abc" },
+    board: { file: "board.4567.js", integrity: "sha384-def" },
+  },
+};
+const CHOICE = { kind: "line", form: "element", attributes: [], colours: [], isPinned: true };
 
 test("a quote that follows from the last day carries the history on", () => {
   assert.deepEqual(extended([point(20), point(21)], quote(22, "0.021")), [point(20), point(21), point(22)]);
@@ -50,5 +56,16 @@ test("the newest version comes without the hash of this one", () => {
   assert.equal(
     snippet({ ...CHOICE, form: "script" }, SERVER),
     '<script async src="https://rates.example/ticker.0123.js" integrity="sha384-abc" crossorigin="anonymous"></script>',
+  );
+});
+
+test("another element than the line comes with the other script and its place", () => {
+  const choice = { ...CHOICE, kind: "quote", attributes: [["symbol", "KGS"]] };
+  const place = { rules: [["min-height", "9em"]], isFluid: false };
+  const script = '<script async src="https://rates.example/board.4567.js" integrity="sha384-def" crossorigin="anonymous"></script>';
+  assert.equal(snippet(choice, SERVER), `<currency-quote symbol="KGS"></currency-quote>\n${script}`);
+  assert.equal(
+    snippet(choice, SERVER, place),
+    `<currency-quote symbol="KGS" style="min-height:9em"></currency-quote>\n${script}`,
   );
 });

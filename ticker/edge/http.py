@@ -97,16 +97,13 @@ class Routes:
         }
         self._assets[PLUGIN] = asset(assets.plugin(), "application/zip", ASSETS_CACHE)
         script = assets.built("ticker.js")
-        self.scripts = Scripts(store, script, assets.built("board.js"))
+        board = assets.built("board.js")
+        self.scripts = Scripts(store, script, board)
         label = f"{settings.label}:" if settings.label else ""
         self._answers = Shelf(SHELF_BYTES)
         self._histories = Histories(broadcast, store, sources, label=label)
         self._lines = Lines(broadcast, sources, label=label, framers=settings.server.origins)
-        self._pages = Pages(
-            assets.fingerprint(script),
-            assets.integrity(script),
-            demo=demo,
-        )
+        self._pages = Pages(script, board, demo=demo)
         self._public = PublicAddress(settings.server.public_url, broadcast.admission.is_trusted)
         self._embeds = Embeds(self._lines, self._port.selection)
         self._listing = Listing(broadcast, store, sources, enabled, label=label)

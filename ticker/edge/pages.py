@@ -14,7 +14,7 @@ from ticker.edge.public import HOST, discovery
 from ticker.rates.model import NOWHERE
 
 KEPT_BYTES = 1 << 20
-_PLACEHOLDER = re.compile(r"\{\{(?:origin|oembed|script|integrity)\}\}")
+_PLACEHOLDER = re.compile(r"\{\{(?:origin|oembed|(?:script|board)(?:-integrity)?)\}\}")
 _NOTICE = re.compile(r'<p class="notice".*?</p>\n', re.DOTALL)
 """What only the page of a demo has."""
 
@@ -22,13 +22,15 @@ _NOTICE = re.compile(r'<p class="notice".*?</p>\n', re.DOTALL)
 class Pages:
     """Fills in the page for the address of the request. `demo`: it says that its figures are recorded."""
 
-    def __init__(self, fingerprint: str, integrity: str, *, demo: bool) -> None:
+    def __init__(self, script: bytes, board: bytes, *, demo: bool) -> None:
         self._page = assets.page() if demo else _NOTICE.sub("", assets.page())
         self._styles = assets.style_sources(self._page)
         self.shelf = Shelf(KEPT_BYTES)
         self._values = {
-            "{{script}}": assets.address(fingerprint),
-            "{{integrity}}": integrity,
+            "{{script}}": assets.address(assets.fingerprint(script)),
+            "{{script-integrity}}": assets.integrity(script),
+            "{{board}}": assets.address(assets.fingerprint(board), "board"),
+            "{{board-integrity}}": assets.integrity(board),
         }
 
     def answer(self, request: web.Request, base: str) -> web.Response:

@@ -3,29 +3,41 @@
 
 import WORDS from "./labels.json" with { type: "json" };
 
+/** @typedef {"line" | "board" | "quote" | "converter"} Kind */
 /** @typedef {"element" | "script" | "iframe" | "picture"} Form */
 
 /**
  * @typedef {object} Choice
- * @property {Form} form
+ * @property {Kind} kind
+ * @property {Form} form of a line; the others are elements
  * @property {[name: string, value: string][]} attributes what differs from the default; no value is a boolean
  * @property {[name: string, value: string][]} colours custom properties
  * @property {boolean} isPinned exactly this version, by its hash
  */
 
 /**
+ * @typedef {object} Script
+ * @property {string} file of this version
+ * @property {string} integrity the hash of its bytes
+ */
+
+/**
  * @typedef {object} Server
  * @property {string} home its address, ending with a slash
- * @property {string} script the file of this version
- * @property {string} integrity the hash of its bytes
+ * @property {Record<"ticker" | "board", Script>} scripts
  */
 
 /** @type {Record<string, string>} */
 const LABELS = WORDS;
 
+/** @type {Record<Kind, string>} */
+export const TAGS = { line: "currency-ticker", board: "currency-board", quote: "currency-quote", converter: "currency-converter" };
 const HEIGHT = "62px";
 /** What the line takes at any size of the page's text: 62px at 16px. */
 const PLACE = "calc(2.5em + 22px)";
+const SMALL_PLACE = "calc(1.625em + 22px)";
+/** In flex rows and floats it is as wide as the table and the converter would be by themselves. */
+const CONTAINER = "container-type:inline-size;contain-intrinsic-inline-size:20em";
 /** Up to which width of a screen a picture is how wide, with its pairs in rows. */
 const WIDTHS = [[700, 360], [1300, 640]];
 /** What `/v1/line.html` and `/v1/line.svg` can do as well. */
@@ -34,10 +46,12 @@ const OF_THE_LINE = ["symbols", "locale", "theme", "digits", "invert", "format"]
 /**
  * @param {Choice} choice
  * @param {Server} server
+ * @param {import("./place.js").Place} [place] of what is no line
  * @returns {string}
  */
-export function snippet(choice, server) {
+export function snippet(choice, server, place) {
   const { form } = choice;
+  if (choice.kind !== "line") return placed(choice, server, place);
   if (form === "iframe") return frame(choice, server);
   if (form === "picture") return picture(choice, server);
   return form === "script" ? scriptAlone(choice, server) : elementAndScript(choice, server);
@@ -46,9 +60,27 @@ export function snippet(choice, server) {
 /**
  * @param {Choice} choice
  * @param {Server} server
+ * @param {import("./place.js").Place} [place]
+ */
+function placed(choice, server, { rules, isFluid } = { rules: [], isFluid: false }) {
+  const { kind, attributes } = choice;
+  /** @type {[string, string][]} */
+  const style = rules.length ? [["style", styled(rules)]] : [];
+  const element = `${tag(TAGS[kind], [...attributes, ...style])}</${TAGS[kind]}>`;
+  const around = isFluid ? `${tag("div", [["style", CONTAINER]])}${element}</div>` : element;
+  return `${around}\n${script(choice, server, [])}`;
+}
+
+/** @param {readonly (readonly string[])[]} rules */
+const styled = (rules) => rules.map((rule) => rule.join(":")).join(";");
+
+/**
+ * @param {Choice} choice
+ * @param {Server} server
  */
 function elementAndScript(choice, server) {
-  const style = [["display", "block"], ["min-height", PLACE], ...choice.colours].map((rule) => rule.join(":")).join(";");
+  const isSmall = choice.attributes.some(([name, value]) => name === "size" && value === "small");
+  const style = styled([["display", "block"], ["min-height", isSmall ? SMALL_PLACE : PLACE], ...choice.colours]);
   const opening = tag("currency-ticker", [...choice.attributes, ["style", style]]);
   const fallback = `<noscript>${frame(choice, server)}</noscript>`;
   return `${opening}${fallback}</currency-ticker>\n${script(choice, server, [])}`;
@@ -59,7 +91,7 @@ function elementAndScript(choice, server) {
  * @param {Server} server
  */
 function scriptAlone(choice, server) {
-  const rules = choice.colours.map((rule) => rule.join(":")).join(";");
+  const rules = styled(choice.colours);
   const style = rules ? `<style>currency-ticker{${rules}}</style>\n` : "";
   return style + script(choice, server, choice.attributes.map(([name, value]) => [`data-${name}`, value]));
 }
@@ -69,8 +101,10 @@ function scriptAlone(choice, server) {
  * @param {Server} server
  * @param {[string, string][]} attributes
  */
-function script({ isPinned }, { home, script, integrity }, attributes) {
-  const src = home + (isPinned ? script : "ticker.js");
+function script({ kind, isPinned }, { home, scripts }, attributes) {
+  const name = kind === "line" ? "ticker" : "board";
+  const { file, integrity } = scripts[name];
+  const src = home + (isPinned ? file : `${name}.js`);
   /** @type {[string, string][]} */
   const proof = isPinned ? [["integrity", integrity], ["crossorigin", "anonymous"]] : [];
   return `${tag("script", [["async", ""], ["src", src], ...proof, ...attributes])}</script>`;
