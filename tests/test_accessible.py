@@ -234,6 +234,7 @@ async def test_axe_finds_nothing_while_the_line_waits_for_rates(room: Newsroom, 
         await audit(page)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["firefox", "webkit"])
 async def test_axe_finds_nothing_in(room: Newsroom, open_page: OpenPage, engine: str) -> None:
     async with open_page(engine) as page:

@@ -22,7 +22,7 @@ from ticker.embedded import EmbeddedServer
 if TYPE_CHECKING:
     from tests.conftest import OpenPage
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120), pytest.mark.slow]
 
 WIDGET = Path(__file__).parents[1] / "widget"
 WORDS: dict[str, dict[str, str]] = {

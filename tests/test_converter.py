@@ -308,6 +308,7 @@ async def test_axe_finds_nothing_in_a_converter(
         await nothing_was_wrong(page)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["firefox", "webkit"])
 async def test_axe_finds_nothing_in_another_engine(room: Newsroom, open_page: OpenPage, engine: str) -> None:
     whole = "<header>The Daily</header><main><h1>News</h1>{line}<p>Text of an article.</p></main>"
@@ -345,6 +346,7 @@ async def test_it_has_one_column_or_two_and_nothing_stands_out(
         assert found == [[], 0, width == 1000, False]
 
 
+@pytest.mark.slow
 async def test_no_rate_shifts_the_page(room: Newsroom, open_page: OpenPage) -> None:
     async with open_page("chromium", width=390, height=900) as page:
         for attributes in ("", 'from="KGS" to="KZT"'):
@@ -356,6 +358,7 @@ async def test_no_rate_shifts_the_page(room: Newsroom, open_page: OpenPage) -> N
             assert await shift_of(page) == 0
 
 
+@pytest.mark.slow
 async def test_an_outage_is_told_and_the_converter_goes_on(
     redis_server: EmbeddedServer, open_page: OpenPage
 ) -> None:

@@ -46,6 +46,7 @@ async def until_shown(page: Page, index: int, text: str, *, asks: bool = False) 
         raise
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EACH_ENGINE)
 async def test_figures_come_by_themselves_and_nothing_else_is_touched(
     name: str, open_page: OpenPage, newsroom: Newsroom
@@ -75,6 +76,7 @@ async def test_figures_come_by_themselves_and_nothing_else_is_touched(
     assert complaints == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EACH_ENGINE)
 async def test_without_the_server_figures_stay_and_become_outdated_by_its_clock(
     name: str, open_page: OpenPage, newsroom: Newsroom

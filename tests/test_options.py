@@ -29,9 +29,13 @@ async def test_a_small_line_takes_the_place_of_its_snippet(
 ) -> None:
     async with open_page(engine) as page:
         place = '<currency-ticker size="small" style="display:block;min-height:calc(1.625em + 22px)">'
-        line = place + '</currency-ticker><p id="below">Text</p>{embed}'
+        line = place + '</currency-ticker><p id="below">Text</p>'
         await page.open(room.page(article(line=line, body="{line}", style="font-size: 20px")))
         before = await look(page, "return below.getBoundingClientRect().top")
+        script = (
+            "document.head.append(Object.assign(document.createElement('script'), { src: arguments[0] }))"
+        )
+        await look(page, script, f"{room.server.url}/ticker.js?define")
         assert await shown(page) == FIVE_TEXTS
 
         assert await look(page, "return below.getBoundingClientRect().top") == before

@@ -426,6 +426,7 @@ async def test_where_no_websocket_gets_through_the_line_lives_by_events(
         assert "/v1/quotes" not in front.asked
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_where_no_stream_gets_through_the_line_lives_by_asking(

@@ -185,6 +185,7 @@ return [...document.querySelectorAll("p")].flatMap((paragraph) => {
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", [BOX, SENTENCE])
 async def test_no_quote_shifts_the_page(room: Newsroom, open_page: OpenPage, line: str) -> None:
     below = "<p>What stands below.</p>"
@@ -287,6 +288,7 @@ async def test_axe_finds_nothing_in_a_box_or_a_sentence(
         await nothing_was_wrong(page)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["firefox", "webkit"])
 async def test_axe_finds_nothing_in_other_engines(room: Newsroom, open_page: OpenPage, engine: str) -> None:
     whole = "<header>The Daily</header><main><h1>News</h1>{line}<p>Text of an article.</p></main>"
@@ -357,6 +359,7 @@ async def test_late_quotes_are_stale_without_a_word_from_the_server(
         await see(page, "await until(() => bit('mark', 1).dataset.status === 'stale', 60)")
 
 
+@pytest.mark.slow
 async def test_an_outage_is_told_and_moves_nothing(redis_server: EmbeddedServer, open_page: OpenPage) -> None:
     async with charted(redis_server) as room, open_page("chromium", height=600) as page:
         await page.open(room.page(article(line=BOX + SENTENCE)))

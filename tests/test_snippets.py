@@ -377,8 +377,11 @@ async def shown(page: Page) -> bool:
 @of("ts")
 def test_a_declaration_is_understood_by_the_compiler(snippet: Snippet, tmp_path: Path) -> None:
     modules = ROOT / "widget/node_modules"
-    (tmp_path / "node_modules").symlink_to(modules)
-    (tmp_path / "currency-ticker.d.ts").write_text(snippet.code)
+    (tmp_path / "node_modules").mkdir()
+    for name in ("react", "@types", "csstype"):
+        (tmp_path / "node_modules" / name).symlink_to(modules / name)
+    (tmp_path / "node_modules/currency-ticker-widget").symlink_to(ROOT / "widget")
+    (tmp_path / "snippet.ts").write_text(snippet.code)
     use = tmp_path / "use.tsx"
     use.write_text('export const rates = <currency-ticker symbols="KGS" speed={60} paused />;\n')
     options = ("--noEmit", "--strict", "--jsx", "react-jsx", "--module", "nodenext", "--target", "esnext")
@@ -388,7 +391,7 @@ def test_a_declaration_is_understood_by_the_compiler(snippet: Snippet, tmp_path:
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
 
     assert "currency-ticker" in faults(use)
-    assert faults(use, tmp_path / "currency-ticker.d.ts") == ""
+    assert faults(use, tmp_path / "snippet.ts") == ""
 
 
 @of("toml")

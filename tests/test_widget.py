@@ -857,6 +857,7 @@ async def test_until_its_words_come_the_line_is_as_high_as_later(room: Newsroom,
         assert await look(page, "return part('bar').offsetHeight") == 40
 
 
+@pytest.mark.slow
 async def test_a_chart_that_could_not_be_had_is_asked_for_again(room: Newsroom, open_page: OpenPage) -> None:
     await room.say(*five(), fixings=fixings("KGS", "87.1", "87.2", "87.3", "87.4", "87.45"))
     drawn = """

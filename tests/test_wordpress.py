@@ -65,16 +65,23 @@ def types() -> dict[str, list[str]]:
     return {element: re.findall(r"'(\w+)'", names) for element, names in found}
 
 
-def test_authors_may_set_every_attribute_of_the_line_but_the_server() -> None:
-    source = (ROOT / "widget/src/ticker.js").read_text()
-    forms = re.search(r"const FORMS = .*?\n\};", source, re.DOTALL)
-    assert forms
-    known = dict(re.findall(r"^  (\w+): (.*),$", forms[0], re.MULTILINE))
+def test_authors_may_set_every_attribute_but_the_server() -> None:
+    manifest = json.loads((ROOT / "widget/custom-elements.json").read_text())
+    described = {
+        each["tagName"]: {one["name"]: one["type"]["text"] for one in each["attributes"]}
+        for module in manifest["modules"]
+        for each in module["declarations"]
+        if "tagName" in each
+    }
     switches = re.search(r"CURRENCY_TICKER_SWITCHES = array\( (.*?) \)", PLUGIN)
     assert switches
 
-    assert known.keys() - {"src"} == set(types()["currency-ticker"])
-    assert {name for name, form in known.items() if form == "true"} == set(re.findall(r"\w+", switches[1]))
+    assert {tag: set(names) for tag, names in types().items()} == {
+        tag: set(attributes) - {"src"} for tag, attributes in described.items()
+    }
+    assert set(re.findall(r"\w+", switches[1])) == {
+        name for attributes in described.values() for name, kind in attributes.items() if kind == "boolean"
+    }
 
 
 def test_every_text_can_be_translated() -> None:

@@ -1,5 +1,6 @@
 /**
- * Build src/ into dist/, or into another directory: `npm run build -- --outdir=/tmp/dist`.
+ * Build src/ into dist/, or into another directory: `npm run build -- --outdir=/tmp/dist`. With `--modules=DIRECTORY`
+ * build there what the package has in place of the scripts: ES modules for bundlers, with names that can be read.
  *
  * The bytes do not depend on the directory (the source map speaks of dist/ in any case), so that
  * the test run can build elsewhere and compare.
@@ -15,7 +16,7 @@ import { build, transform } from "esbuild";
 import { minify } from "terser";
 import uglify from "uglify-js";
 
-const { values } = parseArgs({ options: { outdir: { type: "string" } } });
+const { values } = parseArgs({ options: { outdir: { type: "string" }, modules: { type: "string" } } });
 const here = fileURLToPath(new URL(".", import.meta.url));
 const outdir = values.outdir ?? join(here, "dist");
 
@@ -81,6 +82,22 @@ const tellVersion = {
     onLoad({ filter: /src\/version\.js$/ }, () => ({ contents: `export const VERSION = "${version}";` }));
   },
 };
+
+if (values.modules) {
+  await build({
+    ...common,
+    minifyWhitespace: false,
+    entryPoints: ["src/modules/ticker.js", "src/modules/board.js"],
+    inject: ["src/modules/server.js"],
+    splitting: true,
+    chunkNames: "shared",
+    outdir: values.modules,
+    format: "esm",
+    plugins: [tellVersion, minifyStyles],
+    write: true,
+  });
+  process.exit();
+}
 
 const result = await build({
   ...common,

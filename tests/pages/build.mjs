@@ -6,7 +6,7 @@
  * its package without the rest, as its compiler and server take 150 MB more, and a newer Node than the tests need.
  */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -27,6 +27,8 @@ const svelte = (generate) => ({
     });
   },
 });
+
+const ASTRO = "astro@7.3.5";
 
 const flags = {
   "process.env.NODE_ENV": '"development"',
@@ -63,8 +65,12 @@ async function framework(name, { file, server = null, ...options }) {
 
 /** The script of Astro's own `<ClientRouter />`, with what its build puts in place. */
 async function astro() {
+  const cache = join(modules, ".cache");
+  const archive = join(cache, `${ASTRO.replace("@", "-")}.tgz`);
+  mkdirSync(cache, { recursive: true });
   mkdirSync(join(outdir, "astro"));
-  execFileSync("tar", ["xzf", join(modules, ".cache/astro-7.3.5.tgz"), "-C", join(outdir, "astro")]);
+  if (!existsSync(archive)) execFileSync("npm", ["pack", "--silent", ASTRO], { cwd: cache });
+  execFileSync("tar", ["xzf", archive, "-C", join(outdir, "astro")]);
   const root = join(outdir, "astro/package");
   const component = readFileSync(join(root, "components/ClientRouter.astro"), "utf8");
   const script = component.split("<script>")[1].split("</script>")[0];

@@ -45,13 +45,13 @@ const CURRENCY_TICKER_TYPES = array(
 		'element' => 'currency-quote',
 		'script'  => 'board.js',
 		'style'   => '',
-		'names'   => array( 'symbol', 'theme', 'locale', 'digits', 'format', 'invert', 'sparkline', 'link' ),
+		'names'   => array( 'symbol', 'format', 'sparkline', 'digits', 'theme', 'locale' ),
 	),
 	'converter' => array(
 		'element' => 'currency-converter',
 		'script'  => 'board.js',
 		'style'   => '',
-		'names'   => array( 'amount', 'from', 'to', 'theme', 'locale' ),
+		'names'   => array( 'amount', 'from', 'to', 'symbols', 'digits', 'theme', 'locale' ),
 	),
 );
 
@@ -63,7 +63,7 @@ function currency_ticker_fields() {
 		'symbols'   => array(
 			'label' => __( 'Pairs', 'currency-ticker' ),
 			'help'  => __( 'For example KGS KZT. Leave it empty for all pairs of the service.', 'currency-ticker' ),
-			'types' => array( 'line', 'board' ),
+			'types' => array( 'line', 'board', 'converter' ),
 		),
 		'symbol'    => array(
 			'label' => __( 'Pair', 'currency-ticker' ),
@@ -114,7 +114,7 @@ function currency_ticker_fields() {
 			'title'  => __( 'Reverse', 'currency-ticker' ),
 			'label'  => __( 'Show the reverse, such as USD/KGS', 'currency-ticker' ),
 			'switch' => true,
-			'types'  => array( 'line', 'quote' ),
+			'types'  => array( 'line' ),
 		),
 		'sparkline' => array(
 			'title'  => __( 'Chart', 'currency-ticker' ),
@@ -166,7 +166,7 @@ function currency_ticker_markup( $given ) {
 	}
 	if ( $type['style'] ) {
 		$is_small = isset( $values['size'] ) && 'small' === $values['size'];
-		$html    .= currency_ticker_attribute( 'style', $is_small ? str_replace( '2.5em', '2em', $type['style'] ) : $type['style'] );
+		$html    .= currency_ticker_attribute( 'style', $is_small ? str_replace( '2.5em', '1.625em', $type['style'] ) : $type['style'] );
 	}
 	return "$html><noscript>$link</noscript></{$type['element']}>";
 }

@@ -78,7 +78,7 @@ function makeBoard(base) {
   function show() {
     const { language, words } = base;
     columns = [PAIR, ...columnsOf(base.value("columns"))];
-    const wanted = `${language} ${columns}`;
+    const wanted = `${words.price} ${language} ${columns}`;
     if (wanted !== made) build();
     made = wanted;
     mark(node, "lang", language);

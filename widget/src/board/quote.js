@@ -64,7 +64,7 @@ function makeQuote(base) {
 
   function show() {
     const [symbol = NONE] = symbols();
-    const wanted = `${["format", "sparkline"].map(base.value)} ${symbol} ${base.language}`;
+    const wanted = `${["format", "sparkline"].map(base.value)} ${symbol} ${base.language} ${base.words.source}`;
     if (wanted !== made) build(symbol);
     made = wanted;
     const quote = base.find(symbol);

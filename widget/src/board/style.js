@@ -45,16 +45,16 @@ export const HOST = `
 svg { display: block; width: 100%; height: 100%; overflow: visible; }
 path { fill: none; stroke: currentColor; stroke-width: 1.5px; stroke-linejoin: round; }
 .dots { stroke-width: 5px; stroke-linecap: round; }
-[role=status] { color: var(--down); font-weight: 600; }
 .symbol { display: flex; gap: .4em; align-items: center; min-height: 24px; font-weight: 600; }
 .name, .more, .frame .date, .label { max-width: 100%; height: 1.35em; overflow: hidden; font-size: .8125em; line-height: 1.35; color: var(--muted); }
 /* The words for it, for those who can't see the shape. */
 .mark::after { content: attr(data-note); position: absolute; clip-path: inset(50%); }
-bdi { text-align: -webkit-match-parent; text-align: match-parent; }
-.picture { align-self: stretch; height: 2em; padding-inline-end: 3px; }
+.picture { height: 2em; padding-inline-end: 3px; }
 .frame { display: block; box-sizing: border-box; padding: .75em 1em; border: 1px solid var(--edge); }
 .foot { min-height: 20px; padding-block: .5em; color: var(--muted); font-size: 12px; line-height: 20px; }
-[role=status]:not(:empty) { margin-inline-end: 1em; }
+bdi { display: block; text-align: -webkit-match-parent; text-align: match-parent; }
+:is(.inline, .inverse) bdi { display: inline; }
+[role=status]:not(:empty) { margin-inline-end: 1em; color: var(--down); font-weight: 600; }
 button { all: unset; cursor: pointer; }
 :focus-visible { outline: 2px solid; }
 @media print {
@@ -69,28 +69,29 @@ export const BOARD = `
 .region { container-type: inline-size; contain-intrinsic-inline-size: 20em; }
 table, thead, tbody { display: block; }
 tr { display: grid; grid-template-columns: var(--columns); gap: 0 1em; align-items: baseline; border-block-end: 1px solid var(--edge); }
-th, td { display: flex; flex-direction: column; align-items: start; min-width: 0; padding: 0; font-weight: 400; text-align: start; }
+th, td { display: block; min-width: 0; padding: 0; font-weight: 400; text-align: start; }
 td { font-size: .9375em; }
 .head th { color: var(--muted); font-size: .8125em; }
-.head button { display: flex; gap: .4em; align-items: center; min-height: 2.25em; }
+.head button { display: inline-flex; gap: .4em; align-items: center; min-height: 2.25em; }
 [aria-sort] button::after, button.symbol::after { content: ""; width: .6em; height: .45em; background: currentColor; clip-path: polygon(${LOOK.arrows.down}); }
-:is([aria-sort=ascending], [aria-expanded=true])::after, [aria-sort=ascending] button::after { rotate: 180deg; }
-.price, .inverse, .change { align-items: end; }
-.head :is(.price, .inverse, .change) button { flex-direction: row-reverse; }
+[aria-sort=ascending] button::after, [aria-expanded=true]::after { rotate: 180deg; }
+/* An arrow before a text that ends at the edge would move with it. */
+.price, .inverse { text-align: end; }
+.head :is(.price, .inverse) button { flex-direction: row-reverse; }
 .row { min-height: var(--row); padding-block: .5em; }
 .row:has(button) { cursor: pointer; }
 .more { height: 2.7em; }
 .row .price { font-size: 1.125em; font-weight: 600; }
 .row .chart { align-self: start; }
 [data-fresh] { background: light-dark(#fff3c4, #3a3413); box-shadow: 0 0 0 .2em light-dark(#fff3c4, #3a3413); }
-.opened, .opened td { display: block; }
+.opened { display: block; }
 @media (hover: hover) { .row:hover { background: light-dark(#0000000a, #ffffff0d); } }
 @media print {
   [data-fresh] { background: none; box-shadow: none; }
   .row { break-inside: avoid; }
 }
 @media (forced-colors: active) {
-  [data-fresh] { outline: 1px solid Highlight; }
+  [data-fresh] { outline: 1px solid; }
 }
 `;
 
@@ -99,14 +100,13 @@ export const CARDS = `
 .head tr { display: flex; flex-wrap: wrap; }
 .head .chart { display: none; }
 tbody { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 18em), 1fr)); grid-auto-flow: dense; gap: 0 2em; }
-.row { grid-template-columns: 1fr auto; grid-auto-flow: dense; align-content: start; gap: .125em 1em; }
+.row { grid-template-columns: 1fr minmax(9.5em, auto); grid-auto-flow: dense; align-content: start; gap: .125em 1em; }
 .pair { grid-area: 1 / 1; }
 .row .price { grid-area: 1 / 2; }
-.change, .date { grid-column: 2; align-items: end; }
-.inverse, .source { grid-column: 1; align-items: start; }
+.inverse, .date { grid-column: 2; text-align: end; }
+.change, .source { grid-column: 1; }
 .chart, .state, .opened { grid-column: 1 / -1; }
-.row .inverse { flex-direction: row; }
-.row .inverse::before { content: attr(data-label); content: attr(data-label) / ""; padding-inline-end: .3em; color: var(--muted); }
+.row .inverse::before { content: attr(data-label); content: attr(data-label) / ""; margin-inline-end: .4em; color: var(--muted); }
 .more { height: 1.35em; }
 `;
 
@@ -115,14 +115,16 @@ tbody { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%,
  * change has room for `-0.44%`, its arrow and a mark, so that the sentence does not move.
  */
 export const QUOTE = `
-.frame { width: 16em; max-width: 100%; }
-.frame bdi { display: block; }
-.frame .price { height: 1.3em; overflow: hidden; font-size: 1.5em; font-weight: 600; line-height: 1.3; }
-.frame :is(.change, .state) { min-height: 1.5em; }
+:host { background: none; }
+.frame { width: 16em; max-width: 100%; background: var(--ground); }
+.frame .price { height: 1.35em; overflow: hidden; font-size: 1.5em; font-weight: 600; line-height: 1.35; }
+.frame .change, .frame .state { min-height: 1.5em; }
+.frame .state { font-size: .875em; }
 .frame .more { display: none; }
-:host([format=inline]) { display: inline; color: inherit; background: none; }
+:host([format=inline]) { color: inherit; display: inline; }
 .inline .row { white-space: nowrap; }
 .inline .change { display: inline-block; min-width: calc(6ch + 2.25em); }
+.inline .mark { float: inline-end; }
 .inline .pair { display: none; }
 .inline :is(.chart, .picture) { display: inline-block; width: 4em; height: 1em; }
 [data-status=offline] { --shape: ${LOOK.marks.stale}; color: var(--down); }
@@ -133,13 +135,13 @@ export const CONVERTER = `
 .frame, .fields { display: grid; gap: .5em 1em; align-items: start; }
 .fields { grid-template-columns: 1fr auto; }
 label { grid-column: 1; }
-label, .label, bdi, output { display: block; min-width: 0; }
+label, .label, output { min-width: 0; display: block; }
 input, select, .swap { box-sizing: border-box; width: 100%; height: 2.5em; padding-inline: .5em; border: 1px solid var(--muted); font: inherit; color: inherit; background: var(--ground); }
 .swap { grid-area: 2 / 2 / 4; align-self: center; text-align: center; --shape: 0 50%, 25% 0, 50% 50%, 100% 50%, 75% 100%, 50% 50%; }
 .swap::before { width: 1em; height: 1em; margin: 0; }
 [aria-invalid], .hint { color: var(--down); border-color: currentColor; }
-output { min-height: 2em; }
-.sum { font-size: 1.375em; font-weight: 600; overflow-wrap: anywhere; }
+output { min-height: 2.25em; }
+.sum { font-size: 1.5em; font-weight: 600; overflow-wrap: anywhere; }
 .rates { min-height: 5.4em; font-size: .8125em; line-height: 1.35; white-space: pre-line; }
 @container (min-width: 34em) { .frame { grid-template-columns: 1fr 1fr; } }
 `;
