@@ -323,7 +323,7 @@ async def test_a_screen_reader_meets_price_change_and_status_in_a_sentence(
 
         begin = next(place for place, text in enumerate(heard) if text.startswith("The som stood"))
         sentence = " ".join(text for text in heard[begin : begin + 5] if text)
-        expected = r"The som stood at 0\.01144 -0\.17% outdated on Friday, and nobody was surprised\."
+        expected = r"The som stood at 0\.01144 outdated -0\.17% on Friday, and nobody was surprised\."
         assert re.fullmatch(expected, sentence), sentence
 
 

@@ -277,7 +277,7 @@ async def test_a_second_service_on_the_same_data_is_refused_in_words(demo: Servi
     code, words = await refused(folder, "demo", "--port", "0", "--data-dir", f"{demo.folder}/data")
 
     assert code == 1
-    assert f"{demo.folder}/data is in use (service {demo.process.pid}" in words
+    assert f"ticker demo: --data-dir {demo.folder}/data is in use (service {demo.process.pid}" in words
     assert "Traceback" not in words
     assert await demo.quotes()
 

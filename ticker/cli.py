@@ -204,7 +204,11 @@ def _demo(options: argparse.Namespace) -> None:
     directory = options.data_dir or app.default_data_dir("demo")
     redis = settings.redis.model_copy(update={"data_dir": str(directory)})
     service = app.demo(settings.model_copy(update={"redis": redis}), every=options.every)
-    app.run(app.until_stopped(service))
+    try:
+        app.run(app.until_stopped(service))
+    except EmbeddedServerError as error:
+        # The demo has no configuration, whose key that would be.
+        raise EmbeddedServerError(str(error).replace("redis.data_dir", "--data-dir")) from None
 
 
 def _quotes(options: argparse.Namespace) -> None:

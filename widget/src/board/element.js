@@ -153,7 +153,7 @@ function makeLife(host, forms, style, make) {
     dress,
     host,
     root: host.attachShadow({ mode: "open" }),
-    foot: element("div", "foot", status, element("span", "attribution", sources)),
+    foot: element("div", "foot", element("span", "attribution", sources), status),
     offline: "",
     known,
     language: "",

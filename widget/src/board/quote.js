@@ -58,7 +58,7 @@ function makeQuote(base) {
       freshen() {},
       select: () => base.known.has(symbol) && base.emit("ticker-select", base.known.get(symbol)),
     });
-    if (isInline()) row.texts.change?.after(row.note);
+    if (isInline()) row.texts.change?.before(row.note);
     base.root.replaceChildren(element("span", isInline() ? "inline" : "frame", row.node, isInline() ? "" : base.foot));
   }
 

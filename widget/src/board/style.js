@@ -49,12 +49,13 @@ path { fill: none; stroke: currentColor; stroke-width: 1.5px; stroke-linejoin: r
 .name, .more, .frame .date, .label { max-width: 100%; height: 1.35em; overflow: hidden; font-size: .8125em; line-height: 1.35; color: var(--muted); }
 /* The words for it, for those who can't see the shape. */
 .mark::after { content: attr(data-note); position: absolute; clip-path: inset(50%); }
+.mark:not([hidden]) + bdi::before { content: none; }
 .picture { height: 2em; padding-inline-end: 3px; }
 .frame { display: block; box-sizing: border-box; padding: .75em 1em; border: 1px solid var(--edge); }
 .foot { min-height: 20px; padding-block: .5em; color: var(--muted); font-size: 12px; line-height: 20px; }
 bdi { display: block; text-align: -webkit-match-parent; text-align: match-parent; }
 :is(.inline, .inverse) bdi { display: inline; }
-[role=status]:not(:empty) { margin-inline-end: 1em; color: var(--down); font-weight: 600; }
+[role=status]:not(:empty) { margin-inline-start: 1em; color: var(--down); font-weight: 600; }
 button { all: unset; cursor: pointer; }
 :focus-visible { outline: 2px solid; }
 @media print {
@@ -81,13 +82,13 @@ td { font-size: .9375em; }
 .row { min-height: var(--row); padding-block: .5em; }
 .row:has(button) { cursor: pointer; }
 .more { height: 2.7em; }
-.row .price { font-size: 1.125em; font-weight: 600; }
+.row .price { font-weight: 600; font-size: 1.125em; }
 .row .chart { align-self: start; }
-[data-fresh] { background: light-dark(#fff3c4, #3a3413); box-shadow: 0 0 0 .2em light-dark(#fff3c4, #3a3413); }
+[data-fresh] { background: light-dark(#fff3c4, #3a3413); }
 .opened { display: block; }
 @media (hover: hover) { .row:hover { background: light-dark(#0000000a, #ffffff0d); } }
 @media print {
-  [data-fresh] { background: none; box-shadow: none; }
+  [data-fresh] { background: none; }
   .row { break-inside: avoid; }
 }
 @media (forced-colors: active) {
@@ -112,7 +113,7 @@ tbody { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%,
 
 /**
  * A box of its own, or a part of the sentence around it, which has its colours, font and height of lines. There the
- * change has room for `-0.44%`, its arrow and a mark, so that the sentence does not move.
+ * change has room for `-0.44%`, and a mark takes the place of its arrow, so that the sentence does not move.
  */
 export const QUOTE = `
 :host { background: none; }
@@ -123,8 +124,7 @@ export const QUOTE = `
 .frame .more { display: none; }
 :host([format=inline]) { color: inherit; display: inline; }
 .inline .row { white-space: nowrap; }
-.inline .change { display: inline-block; min-width: calc(6ch + 2.25em); }
-.inline .mark { float: inline-end; }
+.inline .change { display: inline-block; min-width: calc(6.5ch + 1em); }
 .inline .pair { display: none; }
 .inline :is(.chart, .picture) { display: inline-block; width: 4em; height: 1em; }
 [data-status=offline] { --shape: ${LOOK.marks.stale}; color: var(--down); }
@@ -140,7 +140,7 @@ input, select, .swap { box-sizing: border-box; width: 100%; height: 2.5em; paddi
 .swap { grid-area: 2 / 2 / 4; align-self: center; text-align: center; --shape: 0 50%, 25% 0, 50% 50%, 100% 50%, 75% 100%, 50% 50%; }
 .swap::before { width: 1em; height: 1em; margin: 0; }
 [aria-invalid], .hint { color: var(--down); border-color: currentColor; }
-output { min-height: 2.25em; }
+output { min-height: 2.4em; }
 .sum { font-size: 1.5em; font-weight: 600; overflow-wrap: anywhere; }
 .rates { min-height: 5.4em; font-size: .8125em; line-height: 1.35; white-space: pre-line; }
 @container (min-width: 34em) { .frame { grid-template-columns: 1fr 1fr; } }
