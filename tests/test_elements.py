@@ -120,6 +120,18 @@ async def test_no_update_moves_the(room: Newsroom, open_page: OpenPage, name: st
         await nothing_was_wrong(page)
 
 
+async def test_words_that_come_before_the_rates_move_nothing(newsroom: Newsroom, open_page: OpenPage) -> None:
+    await newsroom.say(*five())
+    reserved = ELEMENTS["board"].replace(">", " style='display:block;min-height:600px'>", 1)
+    async with newsroom.front("/v1/stream") as front, open_page("chromium", height=900) as page:
+        await page.open(newsroom.page(page_of(reserved), server=front.url))
+        await see(page, "await until(() => element().shadowRoot?.querySelector('[part~=heading]'))")
+        assert await see(page, "return element().state") == "connecting"
+        await see(page, "await filled()")
+
+        assert await shift_of(page) == 0
+
+
 async def test_ordinary_updates_leave_a_sentence_as_it_is(room: Newsroom, open_page: OpenPage) -> None:
     async with open_page("chromium", height=900) as page:
         await page.open(room.page(page_of(ELEMENTS["inline"])))

@@ -267,8 +267,8 @@ async def test_authors_override_the_settings(installed: WordPress, room: Newsroo
         'size="small"': 'symbols="KGS TJS" theme="dark" format="names" invert sparkline size="small"',
         'type="nothing"': 'symbols="KGS TJS" theme="dark" format="names" invert sparkline',
         "type=board symbols=KGS columns='price change'": 'symbols="KGS" columns="price change" theme="dark"',
-        "type=quote symbol=KGS format=inline": ('symbol="KGS" theme="dark" format="inline" invert sparkline'),
-        "type=quote symbol=USD/KGS invert=0 sparkline=0": 'symbol="USD/KGS" theme="dark"',
+        "type=quote symbol=KGS format=inline": 'symbol="KGS" format="inline" sparkline theme="dark"',
+        "type=quote symbol=USD/KGS invert=1 sparkline=0": 'symbol="USD/KGS" theme="dark"',
         "type=converter amount=100 from=USD to=KGS": 'amount="100" from="USD" to="KGS" theme="dark"',
     }
     async with chosen(installed, **usual):
@@ -279,7 +279,7 @@ async def test_authors_override_the_settings(installed: WordPress, room: Newsroo
     assert {server for _, server, _ in found} == {room.server.url}
     assert [element for element, _, _ in found[-4:]] == ["board", "quote", "quote", "converter"]
     assert text.count("/board.js") == text.count("/ticker.js") == 1
-    assert text.count("calc(2em + 22px)") == 1
+    assert text.count("calc(1.625em + 22px)") == 1
 
 
 HOSTILE = (

@@ -63,7 +63,7 @@ function currency_ticker_fields() {
 		'symbols'   => array(
 			'label' => __( 'Pairs', 'currency-ticker' ),
 			'help'  => __( 'For example KGS KZT. Leave it empty for all pairs of the service.', 'currency-ticker' ),
-			'types' => array( 'line', 'board', 'converter' ),
+			'types' => array( 'line', 'board' ),
 		),
 		'symbol'    => array(
 			'label' => __( 'Pair', 'currency-ticker' ),

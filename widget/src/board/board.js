@@ -92,11 +92,13 @@ function makeBoard(base) {
     const isRight = nodes.length === body.children.length && nodes.every((each, place) => each === body.children[place]);
     if (!isRight) {
       body.replaceChildren(...nodes);
-      // Put in anew, it was nowhere else before: no layout shift.
-      region.append(base.foot);
+      putFoot();
     }
     base.credit(shown.flatMap((symbol) => base.find(symbol) ?? []));
   }
+
+  /** Put in anew, it was nowhere else before: no layout shift. */
+  const putFoot = () => region.append(base.foot);
 
   /** Make the head, and all rows anew. */
   function build() {
@@ -106,6 +108,7 @@ function makeBoard(base) {
     const room = widths.reduce((one, other) => one + other + 1, 0);
     base.dress(`@container (max-width:${room}em){${CARDS}}`);
     head.replaceChildren(...columns.map(heading));
+    putFoot();
     rows.clear();
   }
 
