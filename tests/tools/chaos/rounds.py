@@ -103,13 +103,22 @@ async def play(world: World, dice: random.Random, storm: Storm, *, readers: int)
             _befall_worker(world, dice, storm),
         )
 
-    return await crowded(world, dice, befall, readers=readers)
+    return await crowded(world, dice, befall, readers=readers, resumes=True)
 
 
 async def crowded(
-    world: Place, dice: random.Random, befall: Callable[[], Awaitable[None]], *, readers: int
+    world: Place,
+    dice: random.Random,
+    befall: Callable[[], Awaitable[None]],
+    *,
+    readers: int,
+    resumes: bool = False,
 ) -> Report:
-    """What a crowd is told while something befalls the world, and in the calm after that."""
+    """
+    What a crowd is told while something befalls the world, and in the calm after that.
+
+    With `resumes` the calm waits until a reader has come back, which may take longer than a storm.
+    """
     calm = asyncio.Event()
     crowd = [_reader(world, random.Random(dice.random())) for _ in range(readers)]
     report = Report()
@@ -117,6 +126,8 @@ async def crowded(
         tasks = [group.create_task(reader.live(calm)) for reader in crowd]
         world.speaks = True
         await befall()
+        if resumes:
+            await _resumed(crowd)
         world.speaks = False
         calm.set()
         await world.settled()
@@ -133,6 +144,14 @@ def _reader(world: Place, dice: random.Random) -> Reader:
     way: Way = "events" if dice.random() < 0.2 else "stream"
     names = tuple(map(str, world.symbols))
     return Reader(world.ports, names, dice, way=way, stalls=dice.random() < 0.2)
+
+
+async def _resumed(crowd: list[Reader]) -> None:
+    """Wait until a reader has come back with its cursor, for as long as is given to a calm."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + CALM_SECONDS
+    while loop.time() < end and not any(each.cursor for reader in crowd for each in reader.log):
+        await asyncio.sleep(0.02)
 
 
 async def _settle(world: Place, crowd: list[Reader]) -> list[str]:
