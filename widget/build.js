@@ -53,6 +53,7 @@ const minifyStyles = {
       texts.sort(([one], [other]) => place(one) - place(other));
       const short = await Promise.all(texts.map(([, text]) => shorten(text)));
       const [names, all] = [texts.map(([name]) => name), JSON.stringify(short.join("|"))];
+      if (short.some((each) => each.includes("|"))) throw Error(`${path}: a bar separates the style sheets of a script`);
       // In one piece they take less, as sent: they are unlike the script around them.
       return { contents: names[1] ? `export const [${names}] = ${all}.split("|");` : `export const ${names} = ${all};` };
     });
