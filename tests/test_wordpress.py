@@ -242,6 +242,36 @@ async def test_lines_of_a_post_move_and_follow_the_rates(
     assert wide == "dark"
 
 
+HEIGHTS = """return [...document.querySelectorAll("currency-quote, currency-converter")].map((each) => [
+  each.offsetHeight, /\\d/.test(each.shadowRoot?.textContent)]);"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 390])
+@live
+async def test_a_box_and_a_converter_come_into_the_places_that_are_kept(
+    width: int, installed: WordPress, room: Newsroom, open_page: OpenPage
+) -> None:
+    codes = ("type=quote symbol=KGS", "type=quote symbol=KGS sparkline", "type=converter from=USD to=KGS")
+    address = await installed.post("\n\n".join(f"[currency_ticker {each}]" for each in codes))
+    async with open_page("chromium", width=width) as page:
+        assert isinstance(page, ChromiumPage)
+        await page.tab.route("**/board.js", lambda route: route.abort())
+        await page.open(address)
+        kept = [height for height, _ in await page.run(HEIGHTS)]
+        await page.tab.unroute("**/board.js")
+        await page.open(address)
+
+        async def came() -> bool:
+            return all(shows for _, shows in await page.run(HEIGHTS))
+
+        await until(came, SECONDS)
+        found = [height for height, _ in await page.run(HEIGHTS)]
+
+    assert min(kept) > 150
+    assert found == kept
+
+
 @pytest.mark.slow
 @live
 async def test_authors_override_the_settings(installed: WordPress, room: Newsroom) -> None:

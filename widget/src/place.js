@@ -12,8 +12,8 @@ const [LEAST, MOST, STEP] = [17, 75, 2];
 /** How much more than needed may be reserved, in em, rather than telling a line of text more or less. */
 const TOLERANCE = 3.2;
 const PRECISION = 0.05;
-/** Of a height, what does not grow with the text. */
-const FIXED_PX = 40;
+/** The sizes of text for which a place is right, in px. Between them a height is never above the straight line. */
+const [SMALL, LARGE] = [13, 24];
 
 /**
  * @param {HTMLElement} node which is shown
@@ -22,10 +22,14 @@ const FIXED_PX = 40;
 export function placeOf(node) {
   if (getComputedStyle(node).display.startsWith("inline")) return { rules: inlineRules(node), isFluid: false };
   const runs = measured(node);
-  const steps = runs.slice(1).map(({ from, height }, place) => step(from, (runs[place]?.height ?? 0) - height));
-  const height = `${round((runs.at(-1)?.height ?? 0) - FIXED_PX / fontSize(node))}em + ${FIXED_PX}px`;
+  const steps = runs.slice(1).map((run, place) => step(run.from, /** @type {Run} */ (runs[place]), run));
+  const widest = /** @type {Run} */ (runs.at(-1));
   return {
-    rules: [["display", "block"], ["line-height", "1.5"], ["min-height", `calc(${[height, ...steps].join(" ")})`]],
+    rules: [
+      ["display", "block"],
+      ["line-height", "1.5"],
+      ["min-height", `calc(${[sum(widest.em, widest.px), ...steps].join(" ")})`],
+    ],
     isFluid: steps.length > 0,
   };
 }
@@ -33,27 +37,40 @@ export function placeOf(node) {
 /** @param {Element} node */
 const fontSize = (node) => parseFloat(getComputedStyle(node).fontSize);
 
+/** @typedef {{ from: number, at: number, height: number, em: number, px: number }} Run widths of about the same height, in em */
+
 /**
- * The widths from which on it takes how much, in em.
+ * The widths from which on it takes how much: `em` and `px` together.
  *
  * @param {HTMLElement} node
  */
 function measured(node) {
-  const { width } = node.style;
+  const { width, fontSize: size } = node.style;
   const em = fontSize(node);
-  const heightAt = (/** @type {number} */ wide) => {
+  const pixelsAt = (/** @type {number} */ wide) => {
     node.style.width = `${wide}em`;
-    return node.getBoundingClientRect().height / em;
+    return node.getBoundingClientRect().height;
   };
-  const runs = [{ from: LEAST, height: heightAt(LEAST) }];
+  const heightAt = (/** @type {number} */ wide) => pixelsAt(wide) / em;
+  const started = (/** @type {number} */ from, /** @type {number} */ at) => ({ from, at, height: heightAt(at), em: 0, px: 0 });
+  const runs = [started(LEAST, LEAST)];
   for (let wide = LEAST + STEP; wide <= MOST; wide += STEP) {
-    const run = /** @type {typeof runs[number]} */ (runs.at(-1));
+    const run = /** @type {Run} */ (runs.at(-1));
     const height = heightAt(wide);
     const isOther = (/** @type {number} */ found) => Math.abs(found - run.height) > TOLERANCE;
-    if (isOther(height)) runs.push({ from: edge(wide - STEP, wide, (at) => isOther(heightAt(at))), height });
-    else run.height = Math.max(run.height, height);
+    if (isOther(height)) runs.push(started(edge(wide - STEP, wide, (at) => isOther(heightAt(at))), wide));
+    else if (height > run.height) Object.assign(run, { height, at: wide });
   }
-  node.style.width = width;
+  const [low, high] = [SMALL, LARGE].map((each) => {
+    node.style.fontSize = `${each}px`;
+    return runs.map(({ at }) => pixelsAt(at));
+  });
+  runs.forEach((run, place) => {
+    const [least, most] = [low?.[place] ?? 0, high?.[place] ?? 0];
+    run.em = (most - least) / (LARGE - SMALL);
+    run.px = least - run.em * SMALL;
+  });
+  Object.assign(node.style, { width, fontSize: size });
   return runs;
 }
 
@@ -74,15 +91,30 @@ function edge(low, high, isOther) {
 }
 
 /**
- * What is added to a height where the container is narrower than this.
+ * What is added to a height where the container is narrower than this, in em, or taken from it.
  *
- * @param {number} width in em
- * @param {number} more in em, or less
+ * @param {number} width
+ * @param {Run} narrow
+ * @param {Run} wide
  */
-const step = (width, more) => `${more < 0 ? "-" : "+"} clamp(0em,(${round(width)}em - 100cqi)*999,${round(Math.abs(more))}em)`;
+function step(width, narrow, wide) {
+  const [sign, round] = narrow.height < wide.height ? [-1, Math.floor] : [1, Math.ceil];
+  const more = sum((narrow.em - wide.em) * sign, (narrow.px - wide.px) * sign, round);
+  return `${sign < 0 ? "-" : "+"} clamp(0em,(${hundredths(width)}em - 100cqi)*999,${more})`;
+}
 
-/** Up, as the reserved place must not be too small. @param {number} value */
-const round = (value) => Math.ceil(value * 100) / 100;
+/**
+ * @param {number} em
+ * @param {number} px
+ * @param {(value: number) => number} round so that the reserved place is never too small
+ */
+function sum(em, px, round = Math.ceil) {
+  const pixels = round(px);
+  return `${hundredths(em, round)}em${pixels ? ` ${pixels < 0 ? "-" : "+"} ${Math.abs(pixels)}px` : ""}`;
+}
+
+/** @param {number} value */
+const hundredths = (value, round = Math.ceil) => round(value * 100) / 100;
 
 /**
  * A part of a sentence has a width instead.

@@ -44,13 +44,13 @@ const CURRENCY_TICKER_TYPES = array(
 	'quote'     => array(
 		'element' => 'currency-quote',
 		'script'  => 'board.js',
-		'style'   => '',
+		'style'   => 'display:block;line-height:1.5;min-height:calc(9.63em + 44px)',
 		'names'   => array( 'symbol', 'format', 'sparkline', 'digits', 'theme', 'locale' ),
 	),
 	'converter' => array(
 		'element' => 'currency-converter',
 		'script'  => 'board.js',
-		'style'   => '',
+		'style'   => 'display:block;line-height:1.5;min-height:calc(13.29em + 2px + clamp(0em,(34em - 100cqi)*999,8.39em + 32px))',
 		'names'   => array( 'amount', 'from', 'to', 'symbols', 'digits', 'theme', 'locale' ),
 	),
 );
@@ -164,11 +164,28 @@ function currency_ticker_markup( $given ) {
 	foreach ( $values as $key => $value ) {
 		$html .= currency_ticker_attribute( $key, $value );
 	}
-	if ( $type['style'] ) {
-		$is_small = isset( $values['size'] ) && 'small' === $values['size'];
-		$html    .= currency_ticker_attribute( 'style', $is_small ? str_replace( '2.5em', '1.625em', $type['style'] ) : $type['style'] );
+	$style = currency_ticker_style( $type['style'], $values );
+	if ( $style ) {
+		$html .= currency_ticker_attribute( 'style', $style );
 	}
-	return "$html><noscript>$link</noscript></{$type['element']}>";
+	return currency_ticker_place( $style, "$html><noscript>$link</noscript></{$type['element']}>" );
+}
+
+/* A small line is lower, a chart takes two lines more, and a rate in a sentence has no height of its own. */
+function currency_ticker_style( $style, $values ) {
+	if ( isset( $values['format'] ) && 'inline' === $values['format'] ) {
+		return '';
+	}
+	if ( isset( $values['size'] ) && 'small' === $values['size'] ) {
+		$style = str_replace( '2.5em', '1.625em', $style );
+	}
+	return isset( $values['sparkline'] ) ? str_replace( '9.63em', '11.63em', $style ) : $style;
+}
+
+/* Where the width decides the height, it is that of a container around the element. */
+function currency_ticker_place( $style, $html ) {
+	$needs_container = false !== strpos( $style, 'cqi' );
+	return $needs_container ? "<div style=\"container-type:inline-size;contain-intrinsic-inline-size:20em\">$html</div>" : $html;
 }
 
 /* What WordPress calls the script; after a question mark it would expect arguments. */
