@@ -83,6 +83,10 @@ class Server:
         self._order = {"redis": redis_url, "symbols": symbols, "options": dict(options)}
         self._process: Process | None = None
 
+    def serve(self, *symbols: str) -> None:
+        """What it serves from its next start on."""
+        self._order["symbols"] = symbols
+
     async def start(self) -> None:
         """Start it; returns when it answers."""
         port = int(self.url.rpartition(":")[2] or 0)
@@ -229,7 +233,7 @@ async def serve(order: dict[str, Any]) -> None:
     leave = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, leave.set)
     settings = Settings(
-        symbols=tuple(Pair(code, "USD") for code in order["symbols"]),
+        symbols=tuple(Pair.parse(symbol) for symbol in order["symbols"]),
         server=ServerSettings(port=order["port"], drain_seconds=0, **order["options"]),
     )
     async with Store(order["redis"], prefix="{ticker}:", stream_length=10_000, history_days=30) as store:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +16,14 @@ import pytest
 import pytest_asyncio
 from browsers import EACH_ENGINE, ChromiumPage, Page
 from newsroom import File, Newsroom
-from reader import article, look, nothing_was_wrong, shown
+from reader import article, look, nothing_was_wrong, quote, shown, staffed
 from reader import few_pages as few_pages
 from test_page import charted
 
 from tests.tools.bench.widget import MOST_BOARD_BYTES
 from ticker import assets
 from ticker.embedded import EmbeddedServer
+from ticker.rates.model import Announcement
 
 if TYPE_CHECKING:
     from tests.conftest import OpenPage
@@ -155,3 +159,68 @@ async def test_the_words_of_the_elements_are_those_of_the_page(language: str) ->
     words = json.loads((WIDGET / f"src/words/{language}.json").read_text())
 
     assert assets.board_words(language).items() <= words.items()
+
+
+# The order of the rows.
+
+SORTED = "return [codes(), within('[aria-sort]').map((each) => each.ariaSort).join()]"
+
+
+async def test_what_the_head_says_of_the_order_is_true_of_quotes_that_come_later(
+    redis_server: EmbeddedServer, open_page: OpenPage
+) -> None:
+    async with staffed(redis_server, database=5) as room, open_page("chromium", height=900) as page:
+        await page.open(room.page(board('symbols="KGS KZT TJS"')))
+        await full(page, "KGS KZT TJS")
+        await see(page, "within('[part=heading].price button')[0].click()")
+        assert await see(page, SORTED) == ["KZT KGS TJS", "ascending"]
+        await see(page, "board().symbols = 'KGS KZT TJS UZS TMT'")
+        await full(page, "UZS KZT KGS TJS TMT")
+
+        assert await see(page, SORTED) == ["UZS KZT KGS TJS TMT", "ascending"]
+        # A figure that changes later moves nothing.
+        await room.say(quote("KGS", "2.0000", "87.4500"))
+        await see(page, "await until(() => says('KGS/USD', 'price') === '0.50000')")
+        assert await see(page, SORTED) == ["UZS KZT KGS TJS TMT", "ascending"]
+
+
+async def test_a_press_before_the_quotes_sorts_them_when_they_come(
+    room: Newsroom, open_page: OpenPage
+) -> None:
+    head = "within('[part=heading].price button')[0]"
+    silent = ("/v1/stream", "/v1/events", "/v1/quotes")
+    async with (
+        room.front(*silent, swallows=True) as front,
+        open_page("chromium", height=900) as page,
+    ):
+        await page.open(room.page(board(f'symbols="TJS KGS KZT" src="{front.url}"')))
+        await see(page, f"await until(() => {head}); {head}.click()")
+        await see(page, "board().src = arguments[0]", room.server.url)
+        await full(page, "KZT KGS TJS")
+
+
+async def test_equal_figures_keep_their_order(room: Newsroom, open_page: OpenPage) -> None:
+    """All rows have the same date; a comparison that gives no answer shuffled them."""
+    async with open_page("chromium", height=900) as page:
+        await page.open(room.page(board('symbols="TMT UZS TJS KZT KGS"')))
+        await full(page, "TMT UZS TJS KZT KGS")
+        await see(page, "within('[part=heading].date button')[0].click()")
+
+        assert await see(page, SORTED) == ["TMT UZS TJS KZT KGS", "ascending"]
+
+
+async def test_an_announced_price_is_of_the_row_that_it_stands_in(
+    redis_server: EmbeddedServer, open_page: OpenPage
+) -> None:
+    tomorrow = Announcement(price=Decimal("0.01136363636"), inverse=Decimal(88), as_of=date(2026, 5, 23))
+    async with staffed(redis_server, database=5) as room, open_page("chromium", height=900) as page:
+        await room.say(replace(quote("KGS", "87.4500", "87.4500"), next=tomorrow))
+        await page.open(room.page(board('symbols="KGS USD/KGS"')))
+        await see(page, "await until(() => says('KGS/USD', 'state').includes('announced'))")
+
+        assert (await see(page, "return says('KGS/USD', 'state')")).endswith(
+            "announced: 0.01136 from May 23, 2026"
+        )
+        assert (await see(page, "return says('USD/KGS', 'state')")).endswith(
+            "announced: 88.00 from May 23, 2026"
+        )

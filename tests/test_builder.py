@@ -215,7 +215,6 @@ return heights;
 async def test_a_snippet_reserves_the_height_that_its_element_takes_at_any_width(
     open_page: OpenPage, room: Newsroom, made: dict[str, tuple[str, list[str]]], engine: str
 ) -> None:
-    # Of a table a line of text more or less, and what a straight line is above a bent one.
     widths = [288, 320, 358, 420, 520, 600, 620, 800, 920, 940, 1060, 1090, 1200]
     for case in PLACED:
         text, shown = made[case]
@@ -226,6 +225,7 @@ async def test_a_snippet_reserves_the_height_that_its_element_takes_at_any_width
             for size in (13, 16, 20, 24):
                 differences = await look(page, RESERVED, widths, size)
 
+                # Of a table a line of text more or less, and what a straight line is above a bent one.
                 most = 64 * max(size, 16) / 16
                 assert [(case, size, *each) for each in differences if not 0 <= each[1] <= most] == []
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -97,9 +99,9 @@ async def test_every_way_between_currencies_is_exact(
 
         there = ["8,745.00 KGS", "8,745 KGS", som]
         assert await see(page, CONVERT, "100", "USD", "KGS") == there
-        assert await see(page, CONVERT, "100", "KGS", "USD") == ["1.1435 USD", "1.143510577472 USD", som]
+        assert await see(page, CONVERT, "100", "KGS", "USD") == ["1.1435 USD", "1.143510577473 USD", som]
         cross = Decimal(525_30) * 100 / Decimal(87_45)
-        title = f"{cross:.13f}"[:-1]
+        title = f"{cross:.12f}"
         assert await see(page, CONVERT, "100", "KGS", "KZT") == [
             f"{cross:.4f} KZT",
             f"{title} KZT",
@@ -256,7 +258,7 @@ async def test_a_currency_that_nobody_serves_has_no_result(
 ) -> None:
     async with open_page("chromium", height=700) as page:
         await page.open(room.page(article(f'symbols="{symbols}" to="XAU"', line=LINE)))
-        await see(page, "await until(() => told() === 'XAU/USD\\nno data')")
+        await see(page, "await until(() => told() === 'USD/XAU\\nno data')")
 
         assert await see(page, "return sum()") == ""
 
@@ -371,3 +373,127 @@ async def test_an_outage_is_told_and_the_converter_goes_on(
 
         assert await see(page, "return bit('frame').offsetHeight") == height
         assert (await see(page, CONVERT, "200", "USD", "KGS"))[0] == "17,490.00 KGS"
+
+
+# What the reader or the page has chosen stays.
+
+CHOSEN = "return [amount().value, from().value, to().value]"
+
+
+@pytest.mark.parametrize(
+    "before", ['<currency-quote symbol="KGS"></currency-quote>', "<currency-ticker symbols=KGS>"]
+)
+async def test_what_other_elements_hear_does_not_choose_for_it(
+    room: Newsroom, open_page: OpenPage, before: str
+) -> None:
+    """A connection for one symbol is open: it has not all that the converter wants."""
+    script = SCRIPT + '<script async src="{server}/ticker.js?define"></script>'
+    async with open_page("chromium", height=700) as page:
+        await page.open(room.page(article(line=before + script)))
+        await look_at(page, "await until(() => document.querySelector(':state(live)'))")
+        await look_at(
+            page,
+            """
+            const late = document.createElement("currency-converter");
+            Object.assign(late, { amount: 5, from: "TJS", to: "KZT" });
+            document.body.append(late);
+            document.querySelector("currency-quote, currency-ticker").remove();
+            """,
+        )
+
+        assert await see(page, "await ready();" + CHOSEN) == ["5", "TJS", "KZT"]
+        await nothing_was_wrong(page)
+
+
+async def test_what_was_typed_before_the_words_came_counts(room: Newsroom, open_page: OpenPage) -> None:
+    """There is nothing to type into until then."""
+    async with open_page("chromium", height=700) as page:
+        assert isinstance(page, ChromiumPage)
+
+        async def late(route: Any) -> None:
+            await asyncio.sleep(1.5)
+            await route.continue_()
+
+        await page.tab.route("**/v1/labels/*", late)
+        await page.open(room.page(article(line=LINE, html='lang="ru"')))
+        await see(page, "await until(() => bit('input')); change(amount(), '250')")
+        await see(page, "await ready(); await moment(2500)")
+
+        assert await see(page, CHOSEN) == ["250", "USD", "KGS"]
+        await nothing_was_wrong(page)
+
+
+async def test_another_language_keeps_what_the_reader_chose(room: Newsroom, open_page: OpenPage) -> None:
+    async with open_page("chromium", height=700) as page:
+        await page.open(room.page(article(line=LINE)))
+        await see(page, "await ready(); convert('1,234.5', 'TJS', 'KZT')")
+        await see(page, "element().locale = 'ru'; await until(() => amount().value.includes('1234,5'))")
+
+        assert await see(page, CHOSEN) == ["1234,5", "TJS", "KZT"]
+
+
+async def test_another_server_keeps_what_the_reader_chose(room: Newsroom, open_page: OpenPage) -> None:
+    async with room.front() as front, open_page("chromium", height=700) as page:
+        await page.open(room.page(article(line=LINE)))
+        await see(page, "await ready(); convert('7', 'TJS', 'KZT')")
+        await see(page, "element().src = arguments[0]; await moment(100); await ready()", front.url)
+
+        assert await see(page, CHOSEN) == ["7", "TJS", "KZT"]
+
+
+@pytest.mark.parametrize(
+    ("amount", "typed"),
+    [("0.30000000000000004",) * 2, (".5", ".5"), ("0", "0"), ("12345678901234567890.12345",) * 2],
+)
+async def test_an_amount_is_any_that_a_reader_could_type(
+    room: Newsroom, open_page: OpenPage, amount: str, typed: str
+) -> None:
+    async with open_page("chromium", height=700) as page:
+        await page.open(room.page(article(f'amount="{amount}"', line=LINE)))
+
+        assert await see(page, "await ready(); return [amount().value, says('hint')]") == [typed, ""]
+        await nothing_was_wrong(page)
+
+
+async def test_nothing_is_nothing_with_as_many_decimals_as_usual(room: Newsroom, open_page: OpenPage) -> None:
+    async with open_page("chromium", height=700) as page:
+        await page.open(room.page(article(line=LINE)))
+
+        assert (await see(page, CONVERT, "0", "USD", "KGS"))[:2] == ["0.00000 KGS", "0 KGS"]
+
+
+async def test_a_currency_that_is_not_offered_is_told(room: Newsroom, open_page: OpenPage) -> None:
+    async with open_page("chromium", height=700) as page:
+        await page.open(room.page(article('from="EUR"', line=LINE)))
+
+        assert await see(page, "await ready();" + CHOSEN) == ["100", "USD", "KGS"]
+        assert (
+            await page.run("return wrongs.filter((each) => each.includes('EUR is not served')).length") == 1
+        )
+
+
+async def test_a_currency_in_itself_has_no_source(room: Newsroom, open_page: OpenPage) -> None:
+    async with open_page("chromium", height=700) as page:
+        await page.open(room.page(article(line=LINE)))
+
+        assert await see(page, CONVERT, "5", "KGS", "KGS") == ["5.00 KGS", "5 KGS", [""]]
+        assert await see(page, "return says('foot')") == ""
+
+
+async def test_the_way_goes_by_any_rates_that_are_served(
+    redis_server: EmbeddedServer, open_page: OpenPage
+) -> None:
+    """EUR has a rate in som alone; EUR/KZT is not served, though it is asked for."""
+    euro = quote("KGS", "100.0000", symbol=Pair("EUR", "KGS"), direction=Pair("EUR", "KGS"))
+    euro = replace(euro, price=Decimal(100), inverse=Decimal("0.01"), value=Decimal(100))
+    served = ("KGS", "KZT", "EUR/KGS")
+    async with (
+        staffed(redis_server, database=4, symbols=served) as room,
+        open_page("chromium", height=700) as page,
+    ):
+        await room.say(euro)
+        await page.open(room.page(article('symbols="KGS KZT EUR/KGS EUR/KZT"', line=LINE)))
+
+        assert (await see(page, CONVERT, "8.745", "EUR", "USD"))[0] == "10.00 USD"
+        assert (await see(page, CONVERT, "8.745", "EUR", "KZT"))[0] == "5,253.00 KZT"
+        assert len((await see(page, "return told()")).split("\n")) == 6

@@ -56,7 +56,7 @@ const words = (index) => {
   const seen = [...(shadowRoot?.querySelectorAll("*") ?? [])].filter((each) =>
     !each.children.length && each.checkVisibility());
   return plain(seen.map((each) => `${each.textContent} ${each.dataset.note ?? ""} ${each.title}`).join(" ")
-    + ` ${shadowRoot?.querySelector("[part~=mark], [data-note]")?.dataset.note ?? ""}`);
+    + ` ${shadowRoot?.querySelector("[part~=mark]")?.title ?? ""}`);
 };
 const filled = (index) => until(() => element(index).state === "live" && /\d[.,]\d{2,}/.test(words(index)));
 // Where all that is seen of an element stands, and the text after it.

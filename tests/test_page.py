@@ -191,7 +191,7 @@ async def test_every_pair_is_on_the_board_with_all_that_is_known_of_it(
             "chart": "",
             "source": "NBK",
             "date": "May 22, 2026",
-            "state": "up to date, corrected announced: 525.91 from May 23, 2026",
+            "state": "up to date, corrected announced: 0.001901 from May 23, 2026",
         }
         assert (await row(page, "TJS/USD"))["state"] == "outdated"
         assert (await row(page, "TMT/USD"))["state"] == "fixed rate"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -252,7 +252,7 @@ async def test_both_forms_speak_the_language_of_the_page(
         assert await see(page, "return says('foot')") == f"{words['source']}: NBKR"
         title = await see(page, "return plain(bit('row', 1).title)")
         assert title.endswith(f", {words['stale']}")
-        assert await see(page, "return bit('mark', 1).dataset.note") == words["stale"]
+        assert await see(page, "return bit('mark', 1).title") == words["stale"]
         assert await see(page, "return bit('mark', 1).checkVisibility()") is True
         assert await see(page, "return says('name')") == assets.names(language)["KGS"]
 
@@ -373,7 +373,7 @@ async def test_an_outage_is_told_and_moves_nothing(redis_server: EmbeddedServer,
         await see(page, "await until(() => bit('mark', 1).dataset.status === 'offline', 30)")
 
         assert await see(page, "return says('status')") == "offline"
-        assert await see(page, "return bit('mark', 1).dataset.note") == "offline"
+        assert await see(page, "return bit('mark', 1).title") == "offline"
         assert (await see(page, "return bit('row', 1).title")).endswith("offline")
         assert await see(page, "return says('price')") == "0.01144"
         after = await see(page, places)
@@ -486,3 +486,154 @@ async def test_where_no_words_can_be_had_the_figures_are_shown(room: Newsroom, o
             page, "return [0, 1, 2].map((index) => element(index).shadowRoot.textContent).join()"
         )
         assert "undefined" not in text
+
+
+# Where there is little room, and where a quote is gone.
+
+
+@pytest.mark.parametrize("engine", EACH_ENGINE)
+@pytest.mark.parametrize("symbol", ["USD/UZS", "UZS/USD", "KGS/USD"])
+async def test_no_digit_is_cut_off_in_a_narrow_place(
+    room: Newsroom, open_page: OpenPage, engine: str, symbol: str
+) -> None:
+    boxes = "".join(
+        f'<div style="width:{width}px"><currency-quote symbol="{symbol}" {digits}></currency-quote></div>'
+        for width in (110, 150, 200)
+        for digits in ("", "digits=12")
+    )
+    async with open_page(engine, height=900) as page:
+        await page.open(room.page(article(line=boxes + SCRIPT)))
+        cut = await see(
+            page,
+            """
+            const boxes = [...document.querySelectorAll("currency-quote")];
+            for (const index of boxes.keys()) await filled(index);
+            const isWhole = (index) => {
+              const price = bit("price", index).querySelector("bdi");
+              const text = document.createRange();
+              text.selectNodeContents(price);
+              return whole(text.getBoundingClientRect(), bit("frame", index).getBoundingClientRect());
+            };
+            return [...boxes.keys()].filter((index) => !isWhole(index));
+            """,
+        )
+        assert cut == []
+        await nothing_was_wrong(page)
+
+
+async def test_a_page_whose_text_does_not_wrap_lets_a_box_wrap(room: Newsroom, open_page: OpenPage) -> None:
+    line = f'<div style="white-space:nowrap;width:300px">{BOX}<currency-converter></currency-converter></div>'
+    async with open_page("chromium", height=900) as page:
+        await page.open(room.page(article(line=line)))
+        await see(page, "await filled(); await until(() => /KGS/.test(says('sum', 1)))")
+
+        await see(page, "bit('input', 1).value = '9'.repeat(25); bit('frame', 1).oninput()")
+        assert await see(page, "return document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+@pytest.mark.parametrize("element", ["quote", "board", "ticker"])
+@pytest.mark.parametrize(
+    "style", ["display:contents", "position:absolute;left:-9999px", "position:absolute;width:1px;height:1px"]
+)
+async def test_what_only_screen_readers_find_is_kept_up_to_date(
+    room: Newsroom, open_page: OpenPage, element: str, style: str
+) -> None:
+    if element == "ticker" and "9999" in style:
+        pytest.skip("the line stands while it is out of sight")
+    line = (
+        f'<div style="{style}"><currency-{element} symbol="KGS" symbols="KGS"></currency-{element}></div>'
+        if "contents" not in style
+        else f'<currency-{element} symbol="KGS" symbols="KGS" style="{style}"></currency-{element}>'
+    )
+    scripts = SCRIPT + '<script async src="{server}/ticker.js?define"></script>'
+    async with open_page("chromium", height=700) as page:
+        await page.open(room.page(article(line=line + scripts)))
+        text = "return document.querySelector(':state(live)')?.shadowRoot.textContent ?? ''"
+        await look(page, f"await until(() => (() => {{ {text} }})().includes('0.01144')); await moment(3000)")
+        async with saying(room, quote("KGS", "80.0000", "87.4500")):
+            await look(page, f"await until(() => (() => {{ {text} }})().includes('0.0125'))")
+
+
+@pytest.mark.parametrize("element", ["quote", "quote inline", "board"])
+async def test_nothing_of_a_quote_stays_when_it_is_no_longer_served(
+    redis_server: EmbeddedServer, open_page: OpenPage, element: str
+) -> None:
+    tag, _, format_ = element.partition(" ")
+    attributes = f'symbol="KGS" symbols="KGS KZT" sparkline format="{format_ or "box"}"'
+    line = f"<currency-{tag} {attributes}></currency-{tag}>{SCRIPT}"
+    async with charted(redis_server) as room, open_page("chromium", height=700) as page:
+        await page.open(room.page(article(line=line)))
+        await see(page, "await filled(); await until(() => bits('path[d^=M]').length)")
+        await room.server.stop()
+        room.server.serve("KZT")
+        await room.server.start()
+        await see(page, "await until(() => says('price') === 'no data', 60)")
+
+        row = await see(page, "return plain(bit('row').textContent).replace(/\\s+/g, ' ')")
+        assert not re.search(r"\d", re.sub("30 days", "", row)), row
+        drawn = "return bit('row').querySelectorAll('path[d^=M]').length"
+        assert await see(page, drawn) == 0
+
+
+async def test_offline_hides_neither_the_status_nor_who_has_fixed_a_rate(
+    redis_server: EmbeddedServer, open_page: OpenPage
+) -> None:
+    lines = '<currency-quote symbol="TMT" format="inline"></currency-quote>' + INLINE
+    async with charted(redis_server) as room, open_page("chromium", height=600) as page:
+        await room.say(quote("KGS", "87.4500", "87.4500", status="unconfirmed"))
+        await page.open(room.page(article(line=lines + SCRIPT)))
+        await see(page, "await filled(0); await filled(1)")
+        await room.server.kill()
+        await see(page, "await until(() => bit('mark').dataset.status === 'offline', 90); await moment(1500)")
+
+        titles = [await see(page, f"return bit('row', {index}).title") for index in (0, 1)]
+        assert titles[0].split("\n")[1:] == ["the state, Jan 1, 2015, fixed rate", "offline"]
+        assert titles[1].split("\n")[1:] == ["NBKR, May 22, 2026, unconfirmed", "offline"]
+
+
+async def test_a_peg_of_a_demo_says_so(room: Newsroom, open_page: OpenPage) -> None:
+    peg = quote("TMT", "3.5", "3.5", source="demo:peg", status="pegged", as_of=date(2015, 1, 1))
+    async with saying(room, peg), open_page("chromium", height=600) as page:
+        await page.open(
+            room.page(article(line='<currency-quote symbol="TMT" format="inline"></currency-quote>' + SCRIPT))
+        )
+        await see(page, "await filled(); await until(() => bit('row').title.includes('demo'))")
+
+        assert (await see(page, "return bit('row').title")).split("\n")[
+            1
+        ] == "demo:the state, Jan 1, 2015, fixed rate"
+
+
+async def test_names_that_could_not_be_had_come_later(room: Newsroom, open_page: OpenPage) -> None:
+    line = BOX + '<currency-board symbols="KGS"></currency-board>'
+    async with open_page("chromium", height=900) as page:
+        assert isinstance(page, ChromiumPage)
+        refused: list[str] = []
+
+        async def refuse(route: Any) -> None:
+            refused.append(route.request.url)
+            await route.fulfill(status=500) if len(refused) < 2 else await route.continue_()
+
+        await page.tab.route("**/v1/names/*", refuse)
+        await page.open(room.page(article(line=line)))
+        await see(page, "await filled(0); await filled(1)")
+        assert await see(page, "return says('name')") == "KGS"
+        await see(page, "await moment(5500)")
+        async with saying(room, quote("KGS", "80.0000", "87.4500")):
+            await see(
+                page, "await until(() => says('name') === 'Kyrgyz som' && says('name', 1) === 'Kyrgyz som')"
+            )
+
+
+async def test_another_server_is_asked_for_all_anew(room: Newsroom, open_page: OpenPage) -> None:
+    """A server that does not answer has no quotes; those of the one before do not stand for its own."""
+    async with open_page("chromium", height=600) as page:
+        await page.open(room.page(article("sparkline", line=BOX)))
+        await see(page, "await filled(); await until(() => bits('path[d^=M]').length)")
+        await see(page, "element().src = 'http://127.0.0.1:9'; await until(() => !/\\d/.test(says('price')))")
+
+        assert await see(page, "return [says('state'), bits('path[d^=M]').length]") == ["", 0]
+        async with room.front() as front:
+            await see(page, "element().src = arguments[0]; await filled()", front.url)
+            await see(page, "await until(() => bits('path[d^=M]').length)")
+            assert any("/v1/history/" in each for each in front.asked)

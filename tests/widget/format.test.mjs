@@ -27,6 +27,10 @@ test("a price below one has at least five decimals and four significant digits",
   ]);
 });
 
+test("nothing at all has five decimals, however many it came with", () => {
+  for (const text of ["0", "0.0", `0.${"0".repeat(60)}`]) assert.equal(price(text, "en"), "0.00000");
+});
+
 test("a price of one and more has two to four decimals", () => {
   each(price, [
     [["87.4500", "en"], "87.45"],

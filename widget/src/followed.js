@@ -16,8 +16,9 @@ export function followed(changed) {
   let points = [];
   let source = "";
   return (server, quote) => {
-    if (source !== quote.source) points = [];
-    source = quote.source;
+    const now = server + quote.source;
+    if (source !== now) points = [];
+    source = now;
     if (follows(points.at(-1), quote)) points = withQuote(points, quote);
     else {
       const answer = fetched(historyFrom(server, quote) + firstDay(quote), changed);

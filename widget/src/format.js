@@ -75,7 +75,7 @@ const written = (locale) => (languageOf(locale) === "en" ? locale : "ru");
  * @param {string} locale
  * @param {Intl.NumberFormatOptions} options
  */
-const number = (decimal, locale, options) =>
+export const number = (decimal, locale, options) =>
   keep(locale + Object.values(options), () => new Intl.NumberFormat(written(locale), options)).format(decimal);
 
 /**
@@ -85,14 +85,14 @@ const number = (decimal, locale, options) =>
  *
  * @param {string} decimal as published, such as `0.0114351057747`
  * @param {string} locale
- * @param {number} [digits]
+ * @param {number | null} [digits]
  */
-export function price(decimal, locale, digits = NaN) {
+export function price(decimal, locale, digits) {
   const match = DECIMAL.exec(decimal);
   if (!match) return decimal;
   const [, whole = "", fraction = ""] = match;
-  const small = Math.max(5, fraction.search(/[1-9]|$/) + 4);
-  const [least, most] = digits >= 0 ? [digits, digits] : +whole ? [2, 4] : [small, small];
+  const small = Math.max(5, fraction.search(/[1-9]/) + 4);
+  const [least, most] = digits == null ? (+whole ? [2, 4] : [small, small]) : [digits, digits];
   return number(decimal, locale, { minimumFractionDigits: least, maximumFractionDigits: most });
 }
 

@@ -16,7 +16,7 @@ export const reverse = (symbol) => symbol.split("/").reverse().join("/");
  */
 export function inverted(quote) {
   const { symbol, price, inverse, previous, next } = quote;
-  const before = previous && +(1 / +previous).toPrecision(9);
+  const before = previous && (previous === price ? +inverse : +(1 / +previous).toPrecision(9));
   const places = inverse.split(".")[1]?.length;
   return {
     ...quote,
@@ -25,7 +25,7 @@ export function inverted(quote) {
     inverse: price,
     previous: before ? before.toFixed(places) : null,
     change: before ? (+inverse - before).toFixed(places) : null,
-    change_percent: before ? ((+inverse / before - 1) * 100).toFixed(9) : null,
+    change_percent: before ? `${+((+inverse / before - 1) * 100).toFixed(2)}` : null,
     next: next && { ...next, price: next.inverse, inverse: next.price },
   };
 }

@@ -15,7 +15,7 @@ import { mark, set, write } from "./write.js";
  * @typedef {object} Look how quotes are worded, and what an item is made of
  * @property {string} locale
  * @property {import("./format.js").Labels} labels
- * @property {number} digits NaN for as many as the price needs
+ * @property {number | null} digits null for as many as the price needs
  * @property {boolean} invert
  * @property {string} format `line`, `compact` or `names`
  * @property {string} hide `change`, or nothing

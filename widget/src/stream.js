@@ -176,7 +176,8 @@ function connect(server) {
     if (!listening) start();
     subscriber.status(state, "");
     queueMicrotask(() => {
-      if ((awaited || known.size) && subscribers.has(subscriber)) tell(subscriber, [...known.values()], true);
+      // What was heard for other readers is not all that this one wants.
+      if (awaited && subscribers.has(subscriber)) tell(subscriber, [...known.values()], true);
     });
     return () => {
       subscribers.delete(subscriber);

@@ -24,6 +24,8 @@ export function symbolsOf(text) {
   return whole ? [...new Set(whole)] : null;
 }
 
+export const NOT_SERVED = "no data";
+
 /**
  * What stands for a symbol without a quote, once the server has told of it.
  *
@@ -36,6 +38,6 @@ export function absent(symbol, awaited) {
   const reason = awaited[symbol] ?? awaited[reverse(symbol)];
   if (!reason) warn(`${symbol} is not served`);
   // As long as a price, which is to take its place.
-  const price = reason ? "…".padEnd(7) : "no data";
+  const price = reason ? "…".padEnd(7) : NOT_SERVED;
   return /** @type {Quote} */ ({ symbol, price, inverse: price, reason: reason ?? price });
 }

@@ -196,7 +196,8 @@ function makeTicker(host) {
     const watch = new IntersectionObserver((entries) => hold(OFF_SCREEN, !entries.at(-1)?.isIntersecting), {
       rootMargin: NEAR,
     });
-    watch.observe(host);
+    // Where the page lets it make no box, its content has one.
+    watch.observe(region);
     signal.onabort = () => watch.disconnect();
   }
 
@@ -251,7 +252,7 @@ function makeTicker(host) {
       {
         locale: language,
         labels,
-        digits: value("digits") ?? NaN,
+        digits: value("digits"),
         invert: value("invert"),
         format: value("format"),
         hide: value("hide"),

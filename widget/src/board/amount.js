@@ -5,6 +5,7 @@ import { price } from "../format.js";
 
 /** In groups, such as `1 234,5`. */
 const GROUPED = /^([1-9]\d{0,2}([ .,])(?:\d{2,3}\2)*\d{3})(?:(?!\2)[.,](\d*))?$/;
+const MOST_DIGITS = 30;
 const PLAIN = /^(\d*)()(?:[.,](\d*))?$/;
 
 /** The mark between the groups of a locale's figures. @param {string} locale */
@@ -19,12 +20,16 @@ const groupMark = (locale) => `${price("11111", locale)[2]}`;
  * @param {string} locale
  */
 export function amountOf(text, locale) {
-  const typed = text.trim().replace(/[\s'’]/g, " ");
+  const typed = text
+    .replace(/\p{Cf}|\p{Sc}|\b[A-Z]{3}\b/gu, "")
+    .trim()
+    .replace(/[\s'’]/g, " ");
   const forms = [PLAIN, GROUPED];
   if (typed.includes(groupMark(locale))) forms.reverse();
   const [, first = "", , places = ""] = forms.map((form) => form.exec(typed)).find(Boolean) ?? [];
   const whole = first.replace(/\D/g, "");
-  return /^\d{1,30}$/.test(whole + places) ? (whole || "0") + (places && `.${places}`) : "";
+  const all = whole + places;
+  return all && !all[MOST_DIGITS] ? (whole || "0") + (places && `.${places}`) : "";
 }
 
 /**
@@ -33,4 +38,4 @@ export function amountOf(text, locale) {
  * @param {string} decimal
  * @param {string} locale
  */
-export const typed = (decimal, locale) => decimal.replace(".", groupMark(locale) === "," ? "." : ",");
+export const typed = (decimal, locale) => decimal.replace(".", price("1.5", locale, 1)[1] === "," ? "," : ".");

@@ -12,20 +12,18 @@ import { BOARD, CARDS } from "./style.js";
 /** @typedef {import("./element.js").Words} Words */
 /** @typedef {ReturnType<typeof makeRow>} Row */
 
-/** The columns: the words of their heads, and by what of a quote they sort. */
-const COLUMNS = /** @type {Record<string, [word: keyof Words, field?: keyof Quote]>} */ ({
-  pair: ["pair", "symbol"],
-  price: ["price", "price"],
+/** The columns: the words of their heads, by what of a quote they sort, and their widths in em if unusual. */
+const COLUMNS = /** @type {Record<string, [word: keyof Words, field?: keyof Quote, width?: number]>} */ ({
+  pair: ["pair", "symbol", 9],
+  price: ["price", "price", 7.5],
   inverse: ["reverse", "inverse"],
   change: ["change", "change_percent"],
   chart: ["days"],
   source: ["source", "source_name"],
-  date: ["validFrom", "as_of"],
-  status: ["status", "status"],
+  date: ["validFrom", "as_of", 6.5],
+  status: ["status", "status", 12],
 });
 const [PAIR = "", ...CHOICE] = Object.keys(COLUMNS);
-/** In em. @type {Record<string, number>} */
-const WIDTHS = { pair: 9, price: 7.5, date: 6.5, status: 12 };
 const WIDTH = 6;
 const FRESH_MS = 2000;
 
@@ -70,31 +68,30 @@ function makeBoard(base) {
   /** What sorts: a column, and 1 or -1; 0 is the server's order. */
   let sorting = "";
   let way = 0;
-  /** The order that was sorted, which later quotes do not change. @type {readonly string[]} */
+  /** @type {readonly string[]} */
   let sorted = [];
-  /** @type {Map<Element, ReturnType<typeof setTimeout>>} */
-  const fading = new Map();
+  /** What was sorted. */
+  let ordered = "";
+  let changes = 0;
 
   function show() {
-    const { language, words } = base;
+    const { words } = base;
     columns = [PAIR, ...columnsOf(base.value("columns"))];
-    const wanted = `${words.price} ${language} ${columns}`;
+    const wanted = `${base.look()} ${columns}`;
     if (wanted !== made) build();
     made = wanted;
-    mark(node, "lang", language);
-    mark(node, "aria-label", base.host.getAttribute("aria-label") ?? words.rates);
+    base.entitle(node, words.rates);
     for (const [place, cell] of [...head.children].entries()) {
       mark(cell, "aria-sort", columns[place] !== sorting || !way ? "" : way > 0 ? "ascending" : "descending");
     }
-    const all = base.symbols();
-    const shown = [...new Set([...sorted.filter((symbol) => all.includes(symbol)), ...all])];
-    const nodes = shown.flatMap(nodesOf);
-    const isRight = nodes.length === body.children.length && nodes.every((each, place) => each === body.children[place]);
-    if (!isRight) {
+    order();
+    const nodes = sorted.flatMap(nodesOf);
+    const { children } = body;
+    if (children[nodes.length] || nodes.some((each, place) => each !== children[place])) {
       body.replaceChildren(...nodes);
       putFoot();
     }
-    base.credit(shown.flatMap((symbol) => base.find(symbol) ?? []));
+    base.credit(sorted.flatMap((symbol) => base.find(symbol) ?? []));
   }
 
   /** Put in anew, it was nowhere else before: no layout shift. */
@@ -102,7 +99,7 @@ function makeBoard(base) {
 
   /** Make the head, and all rows anew. */
   function build() {
-    const widths = columns.map((name) => WIDTHS[name] ?? WIDTH);
+    const widths = columns.map((name) => COLUMNS[name]?.[2] ?? WIDTH);
     set(node, "--columns", widths.map((width) => `minmax(0,${width}fr)`).join(" "));
     set(node, "--row", columns.includes("status") ? "4.75em" : "3.25em");
     const room = widths.reduce((one, other) => one + other + 1, 0);
@@ -117,27 +114,32 @@ function makeBoard(base) {
     const [word, field] = /** @type {typeof COLUMNS[string]} */ (COLUMNS[name]);
     const label = element(field ? "button" : "bdi", "", base.words[word]);
     const cell = table("th", "heading", label);
-    cell.classList.add(name);
-    if (field) label.onclick = () => sort(name, field);
+    cell.className = name;
+    if (field) label.onclick = () => sort(name);
     return cell;
   }
 
-  /**
-   * Up, down, and then as the server has it.
-   *
-   * @param {string} name
-   * @param {keyof Quote} field
-   */
-  function sort(name, field) {
+  /** Up, down, and then as the server has it. @param {string} name */
+  function sort(name) {
     way = name !== sorting || !way ? 1 : way > 0 ? -1 : 0;
     sorting = name;
+    ordered = "";
+    show();
+  }
+
+  /** Sort anew if the order was asked for, or if other symbols have quotes. Later quotes move no row. */
+  function order() {
+    const all = base.symbols();
+    const those = `${all.map((symbol) => base.known.has(symbol))} ${all}`;
+    if (those === ordered) return;
+    ordered = those;
+    const [, field = "symbol"] = COLUMNS[sorting] ?? [];
     const value = (/** @type {string} */ symbol) => /** @type {any} */ (base.known.get(symbol)?.[field]);
-    sorted = [...(way ? base.symbols() : [])].sort((one, other) => {
+    sorted = [...all].sort((one, other) => {
       const [a, b] = [value(one), value(other)];
       // What is not known comes last, either way.
-      return +(a == null) - +(b == null) || way * (a - b || (a > b ? 1 : -1));
+      return way && (+(a == null) - +(b == null) || way * (a - b || +(a > b) - +(a < b)));
     });
-    show();
   }
 
   /** @param {string} symbol */
@@ -150,8 +152,10 @@ function makeBoard(base) {
 
   /** @param {string} symbol */
   function row(symbol) {
-    const found = rows.get(symbol) ?? makeRow(symbol, base, { columns, make: table, select, freshen });
-    rows.set(symbol, found);
+    // Nothing of a quote stays beside the reason why there is none.
+    const key = symbol + base.known.has(symbol);
+    const found = rows.get(key) ?? makeRow(symbol, base, { columns, make: table, select, freshen });
+    rows.set(key, found);
     return found;
   }
 
@@ -162,24 +166,12 @@ function makeBoard(base) {
     if (quote && (found.isOpen() || base.emit("ticker-select", quote))) found.toggle();
   }
 
-  /** Mark what changed for a moment. @param {Element} each */
+  /** Mark what changed for a moment, which a later change begins anew. @param {Element} each */
   function freshen(each) {
-    clearTimeout(fading.get(each));
-    mark(each, "data-fresh", "true");
-    fading.set(each, setTimeout(() => fade(each), FRESH_MS));
+    const now = `${++changes}`;
+    mark(each, "data-fresh", now);
+    setTimeout(() => each.getAttribute("data-fresh") === now && mark(each, "data-fresh", ""), FRESH_MS);
   }
 
-  /** @param {Element} each */
-  function fade(each) {
-    clearTimeout(fading.get(each));
-    fading.delete(each);
-    mark(each, "data-fresh", "");
-  }
-
-  return {
-    show,
-    disconnect() {
-      for (const each of fading.keys()) fade(each);
-    },
-  };
+  return { show };
 }

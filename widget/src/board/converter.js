@@ -1,13 +1,15 @@
 // @ts-check
 /** The element `<currency-converter>`: an amount in another currency, by the figures of the banks. */
 
-import { exactly, price } from "../format.js";
+import { exactly, number, price } from "../format.js";
 import { filled } from "../filled.js";
 import { element } from "../parts.js";
+import { NOT_SERVED } from "../symbols.js";
+import { warn } from "../warn.js";
 import { mark, write } from "../write.js";
 import { amountOf, typed } from "./amount.js";
 import { elementOf } from "./element.js";
-import { converted, decimal, stated, twelve } from "./exact.js";
+import { converted, decimal, stated } from "./exact.js";
 import { grounded } from "./figures.js";
 import { CONVERTER } from "./style.js";
 
@@ -15,13 +17,15 @@ import { CONVERTER } from "./style.js";
 /** @typedef {import("./element.js").Quote} Quote */
 
 const USD = "USD";
+/** Characters of a currency's code. */
+const CODE = 3;
 
 /** @param {string} code */
 const upper = (code) => code.toUpperCase();
 
 /** @type {import("../attributes.js").Forms} */
 const FORMS = {
-  amount: [/^\d{1,20}(\.\d{1,10})?$/, "100"],
+  amount: [/^\d*\.?\d+$/, "100"],
   from: [/^[a-z]{3}$/i, USD, upper],
   to: [/^[a-z]{3}$/i, "", upper],
   symbols: [/[a-z]/i, ""],
@@ -57,10 +61,10 @@ function makeConverter(base) {
   const answer = element("div", "answer", /** @type {Node} */ (labels.pop()), rates, base.foot);
   const fields = element("div", "fields", ...labels, swap);
   const region = element("div", "frame", fields, answer);
-  /** What the attributes and the language were when the reader began. */
+  /** What the attributes were when the reader began. */
   let begun = "";
+  let spoken = "";
   let offered = "";
-  base.root.append(region);
   region.role = "group";
   input.inputMode = "decimal";
   mark(input, "aria-describedby", "hint");
@@ -76,15 +80,18 @@ function makeConverter(base) {
     for (const { firstChild, className } of region.querySelectorAll("label")) {
       write(/** @type {Node} */ (firstChild), words[/** @type {"to"} */ (className)]);
     }
-    mark(region, "lang", language);
-    mark(region, "aria-label", base.host.getAttribute("aria-label") ?? words.converter);
+    base.entitle(region, words.converter);
     mark(swap, "aria-label", words.swap);
-    const now = `${["amount", "from", "to", "symbols"].map(base.value)} ${language}`;
-    if (now !== begun) {
-      input.value = typed(base.value("amount"), language);
-      offered = "";
+    const now = `${["amount", "from", "to", "symbols"].map(base.value)}`;
+    const isNew = now !== begun;
+    // Without words there is nothing to type into.
+    if (!begun) base.root.append(region);
+    if (isNew) offered = "";
+    if (isNew || language !== spoken) {
+      input.value = typed(isNew ? base.value("amount") : amountOf(input.value, spoken), language);
     }
     begun = now;
+    spoken = language;
     offer();
     convert("off");
   }
@@ -94,30 +101,36 @@ function makeConverter(base) {
     // The dollar comes first.
     const codes = [...new Set(base.symbols().flatMap((symbol) => symbol.split("/").reverse()))];
     const names = codes.map((code) => [...new Set([code, base.named(code)])].join(" – "));
-    if (`${names}` === offered) return;
+    if (!codes.length || `${names}` === offered) return;
     const chosen = offered ? [from.value, to.value] : [base.value("from"), base.value("to")];
     offered = `${names}`;
     for (const select of [from, to]) {
       select.replaceChildren(...names.map((name) => new Option(name, name.slice(0, 3))));
-      select.value = chosen.shift();
+      const wish = (select.value = chosen.shift());
+      if (!select.value && wish) warn(`${wish} is not served`);
       if (!select.value) select.value = `${codes.find((code) => code !== from.value)}`;
     }
   }
 
-  /** The symbols whose rates lead from one currency to the other. */
+  /** The symbols whose rates lead from one currency to the other: the fewest. */
   function path() {
-    const between = (/** @type {string} */ one, /** @type {string} */ other) =>
-      base.symbols().find((symbol) => symbol.includes(one) && symbol.includes(other));
-    const direct = between(from.value, to.value);
-    if (direct) return [direct];
-    return [from.value, to.value].filter((code) => code !== USD).map((code) => between(code, USD) ?? `${code}/${USD}`);
+    const served = base.symbols().filter((symbol) => base.find(symbol)?.reason !== NOT_SERVED);
+    const ways = [[from.value]];
+    for (const [code = "", ...way] of ways) {
+      if (code === to.value) return way;
+      for (const symbol of served) {
+        const next = symbol.replace(code, "").replace("/", "");
+        if (!(next[CODE] || ways.some(([found]) => found === next))) ways.push([next, ...way, symbol]);
+      }
+    }
+    return [`${from.value}/${to.value}`];
   }
 
   /** @param {"polite" | "off"} live whether the reader has changed something, who then hears the result */
   function convert(live) {
     const { language, words } = base;
     const amount = amountOf(input.value, language);
-    const quotes = from.value === to.value ? [] : path().flatMap((symbol) => base.find(symbol) ?? []);
+    const quotes = path().flatMap((symbol) => base.find(symbol) ?? []);
     const isKnown = amount && !quotes.some(({ reason }) => reason);
     const [exact, code] = isKnown ? converted(amount, from.value, quotes) : [];
     // There is no code until the server has told what it serves.
@@ -125,10 +138,11 @@ function makeConverter(base) {
     mark(output, "aria-live", live);
     mark(input, "aria-invalid", amount ? "" : "true");
     write(hint, amount ? "" : filled(words.notAmount, { example: typed("1234.5", language) }));
-    write(sum, text && `${price(text, language, base.value("digits") ?? NaN)} ${code}`);
-    mark(sum, "title", text && `${exactly(twelve(text), language)} ${code}`);
+    write(sum, text && `${price(text, language, base.value("digits"))} ${code}`);
+    mark(sum, "title", text && `${number(text, language, { maximumFractionDigits: 12 })} ${code}`);
     write(rates, quotes.map(said).join("\n"));
-    base.credit(quotes);
+    // Nobody decides what a currency costs in itself.
+    base.credit(from.value === to.value ? [/** @type {Quote} */ ({})] : quotes);
   }
 
   /** A rate as its source states it, and below it who that is. @param {Quote} quote */

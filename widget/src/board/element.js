@@ -3,7 +3,7 @@
 
 import { address, declare, said, upgrade } from "../attributes.js";
 import { fetched } from "../fetched.js";
-import { ENGLISH, credits, languageOf, locale } from "../format.js";
+import { credits, languageOf, locale } from "../format.js";
 import { languageAt } from "../language.js";
 import { element } from "../parts.js";
 import { styleSheet } from "../sheets.js";
@@ -11,7 +11,7 @@ import { stateOf } from "../states.js";
 import { subscribe } from "../stream.js";
 import { absent, symbolsOf } from "../symbols.js";
 import { timer } from "../timer.js";
-import { write } from "../write.js";
+import { mark, write } from "../write.js";
 import { HOST } from "./style.js";
 
 /** @typedef {import("../item.js").Quote} Quote */
@@ -32,6 +32,8 @@ import { HOST } from "./style.js";
  * @property {Map<string, Quote>} known the quotes that have come
  * @property {() => readonly string[]} symbols those that it asked for, or all that the server has
  * @property {(name: string) => any} value what an attribute says, as its property gives it
+ * @property {(node: Element, text: string) => void} entitle name it so, unless the page has another name for the element
+ * @property {() => unknown[]} look of what texts are made: server, language, words and names
  * @property {(...codes: string[]) => string} named currencies by their names, unless `codes` has no use for names
  * @property {(symbol: string) => Quote | undefined} find with `reason` where there is no figure; nothing until it is known
  * @property {() => string} server
@@ -44,14 +46,14 @@ import { HOST } from "./style.js";
  * @property {() => readonly string[]} [symbols] what it wants to hear of, unless its attribute `symbols` tells
  * @property {() => boolean} [codes] whether it shows codes of currencies alone, and no names
  * @property {() => void} show bring everything in line with the attributes, words and quotes, writing only what differs
- * @property {() => void} [disconnect] release what would keep it alive
  */
 
 // Often enough for a reader, and for all elements of the page at once.
 const PAINT_EVERY_MS = 1000;
 // As for the line: who is not seen hears nothing, but is up to date before it is scrolled into sight.
 const LINGER_MS = 2000;
-const NEAR = "200px";
+// To the sides there is text for screen readers alone.
+const NEAR = "200px 9999px";
 
 /** @type {Forms} */
 const COMMON = {
@@ -60,6 +62,9 @@ const COMMON = {
   locale: [{ test: locale }, ""],
 };
 
+/** What is said where no words can be had. */
+const SPARE = { rates: "Exchange rates", offline: "offline", source: "Source" };
+
 /**
  * The words of a language; where they can't be had, those that the script has, and no text for the others.
  *
@@ -67,7 +72,7 @@ const COMMON = {
  * @returns {Words}
  */
 const wordsOf = (answer) =>
-  new Proxy({ ...ENGLISH, ...answer, ...answer?.board }, { get: (words, /** @type {string} */ key) => words[key] ?? "" });
+  new Proxy({ ...SPARE, ...answer, ...answer?.board }, { get: (words, /** @type {string} */ key) => words[key] ?? "" });
 
 let home = "";
 
@@ -131,8 +136,6 @@ function makeLife(host, forms, style, make) {
   let unsubscribe = null;
   /** @type {State} */
   let state = "connecting";
-  /** @type {AbortController} */
-  let connected;
   /** @type {Record<string, string> | null | undefined} */
   let names;
   /** @type {Words | undefined} */
@@ -140,11 +143,17 @@ function makeLife(host, forms, style, make) {
   /** All symbols of the server, if it was asked for all. @type {readonly string[]} */
   let order = [];
   let more = "";
-  let isHidden = false;
   let isFar = false;
+  let isAway = false;
   const refreshIn = timer(refresh);
   const leaveIn = timer(hearNothing);
   const become = stateOf(host);
+  const see = () => look(isFar);
+  const watch = new IntersectionObserver(
+    // Where the page lets it make no box, it is nowhere, but seen.
+    (entries) => look(!entries.at(-1)?.isIntersecting && getComputedStyle(host).display !== "contents"),
+    { rootMargin: NEAR },
+  );
   const status = element("span", "status");
   const sources = /** @type {HTMLSlotElement} */ (element("slot", ""));
 
@@ -161,6 +170,11 @@ function makeLife(host, forms, style, make) {
     symbols: () => wanted() ?? order,
     value: (name) => said(host, name, forms[name]),
     named: (...codes) => codes.map((code) => names?.[code] ?? code).join(" / "),
+    entitle(node, text) {
+      mark(node, "lang", base.language);
+      mark(node, "aria-label", host.getAttribute("aria-label") ?? text);
+    },
+    look: () => [base.server(), base.language, base.words.source, base.named("USD")],
     find: (symbol) => known.get(symbol) ?? [absent(symbol, awaited)].flat()[0],
     credit: (quotes) => write(sources, quotes.length ? credits(quotes, base.words.source) : `${base.words.rates}…`),
     server: () => address(base.value("src")) || home || location.origin,
@@ -179,32 +193,13 @@ function makeLife(host, forms, style, make) {
     base.root.adoptedStyleSheets = [styleSheet(host.ownerDocument, style + more)];
   }
 
-  function listen() {
-    connected = new AbortController();
-    const { signal } = connected;
-    const see = () => look(document.hidden, isFar);
-    document.addEventListener("visibilitychange", see, { signal });
-    const watch = new IntersectionObserver((entries) => look(isHidden, !entries.at(-1)?.isIntersecting), {
-      rootMargin: NEAR,
-    });
-    watch.observe(host);
-    signal.onabort = () => watch.disconnect();
-    see();
-  }
-
-  /** Whether nobody can see it. */
-  const isAway = () => isHidden || isFar;
-
-  /**
-   * @param {boolean} hidden
-   * @param {boolean} far
-   */
-  function look(hidden, far) {
-    const wasAway = isAway();
-    isHidden = hidden;
+  /** Whether nobody can see it. @param {boolean} far */
+  function look(far) {
+    const wasAway = isAway;
     isFar = far;
-    if (isAway() === wasAway) return;
-    leaveIn(isAway() ? LINGER_MS : undefined);
+    isAway = far || document.hidden;
+    if (isAway === wasAway) return;
+    leaveIn(isAway ? LINGER_MS : undefined);
     if (wasAway) refresh();
   }
 
@@ -217,7 +212,7 @@ function makeLife(host, forms, style, make) {
     refreshIn();
     if (!host.isConnected) return;
     base.language = languageAt(host, base.value("locale"));
-    if (!isAway() || !stream) read();
+    if (!isAway || !stream) read();
     // The quotes are on their way meanwhile.
     const answer = told("labels");
     if (answer !== undefined) words = wordsOf(answer);
@@ -254,22 +249,18 @@ function makeLife(host, forms, style, make) {
     if (complete) known.clear();
     for (const quote of quotes) known.set(quote.symbol, quote);
     awaited = missing;
-    arrange(complete);
+    // What waits for its quote keeps its place until all are there.
+    const all = [...known.keys(), ...Object.keys(missing ?? {})];
+    const kept = complete && known.size === all.length ? [] : order;
+    order = [...new Set([...kept, ...all])].filter((symbol) => all.includes(symbol));
     if (isFirst) refresh();
     else changed();
     for (const detail of quotes) emit("ticker-quote", detail);
   }
 
-  /** What waits for its quote keeps its place until all are there. @param {boolean} complete */
-  function arrange(complete) {
-    const all = [...new Set([...known.keys(), ...Object.keys(awaited ?? {})])];
-    const kept = complete && all.every((symbol) => known.has(symbol)) ? [] : order;
-    order = [...new Set([...kept.filter((symbol) => all.includes(symbol)), ...all])];
-  }
-
   /** Nothing is written where nobody sees it: that is done when it comes into sight. */
   function changed() {
-    if (!isAway()) refreshIn(PAINT_EVERY_MS - (performance.now() % PAINT_EVERY_MS));
+    if (!isAway) refreshIn(PAINT_EVERY_MS - (performance.now() % PAINT_EVERY_MS));
   }
 
   /** @type {import("../stream.js").Subscriber["status"]} */
@@ -298,17 +289,18 @@ function makeLife(host, forms, style, make) {
     connect() {
       upgrade(host, Object.keys(forms));
       dress();
-      listen();
+      document.addEventListener("visibilitychange", see);
+      watch.observe(host);
+      look(false);
       refresh();
     },
 
     disconnect() {
-      connected.abort();
+      document.removeEventListener("visibilitychange", see);
+      watch.disconnect();
       hearNothing();
       refreshIn();
       leaveIn();
-      isFar = false;
-      part.disconnect?.();
     },
 
     change() {

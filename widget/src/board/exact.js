@@ -59,6 +59,3 @@ export function converted(amount, code, quotes) {
 export function decimal([above, below]) {
   return `${(above * 10n ** 60n) / below}`.padStart(61, "0").replace(/(?=.{60}$)/, ".");
 }
-
-/** The first twelve decimals, or digits if there is nothing before them, without noughts at the end. @param {string} text */
-export const twelve = (text) => `${/0\.0*\d{12}|\d+\.\d{12}/.exec(text)}`.replace(/0+$/, "");

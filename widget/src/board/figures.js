@@ -6,8 +6,8 @@ import { day, sourceName } from "../format.js";
 /** @typedef {import("./element.js").Quote} Quote */
 /** @typedef {import("./element.js").Words} Words */
 
-/** Who decided the price. @param {Quote} quote @param {Words} words */
-export const authority = (quote, words) => (quote.status === "pegged" ? words.state : sourceName(quote));
+/** Who decided the price, `demo:` in a demo. @param {Quote} quote @param {Words} words */
+export const authority = (quote, words) => (quote.status === "pegged" ? quote.source.replace("peg", words.state) : sourceName(quote));
 
 /** The words for a status, or for why there is no figure. @param {Quote} quote @param {Words} words */
 export function standing({ status, reason, price }, words) {

@@ -64,22 +64,18 @@ function makeQuote(base) {
 
   function show() {
     const [symbol = NONE] = symbols();
-    const wanted = `${["format", "sparkline"].map(base.value)} ${symbol} ${base.language} ${base.words.source}`;
+    const wanted = `${["format", "sparkline"].map(base.value)} ${symbol} ${base.known.has(symbol)} ${base.look()}`;
     if (wanted !== made) build(symbol);
     made = wanted;
     const quote = base.find(symbol);
     base.credit(quote ? [quote] : []);
     if (!quote) return;
-    if (isInline()) return fit(base.offline && !quote.reason ? { ...quote, status: /** @type {any} */ ("offline") } : quote);
-    row.tell(quote, base.value("digits"));
-  }
-
-  /** What a sentence has no room for is in its title. @param {Quote} quote */
-  function fit(quote) {
-    const { symbol, price } = quote;
-    const title = grounded(quote, `${symbol} = ${exactly(price, base.language)}`, base);
-    row.tell(quote, base.value("digits"), title);
-    mark(row.node, "title", title);
+    const isOffline = isInline() && base.offline && !quote.reason;
+    // What a sentence has no room for is in its title.
+    const exact = `${symbol} = ${exactly(quote.price, base.language)}`;
+    const title = isInline() ? `${grounded(quote, exact, base)}\n${base.offline}`.trim() : undefined;
+    row.tell(isOffline ? { ...quote, status: /** @type {any} */ ("offline") } : quote, base.value("digits"), title);
+    if (title) mark(row.node, "title", title);
   }
 
   return { symbols, codes: isInline, show };

@@ -49,7 +49,6 @@ export function makeRow(symbol, base, { columns, make, select, freshen }) {
   const dot = path("dots");
   const follow = followed(base.changed);
   let isShown = false;
-  let drawn = "";
 
   const names = base.named(...symbol.replace(/\/USD$/, "").split("/"));
   const note = element("span", "mark");
@@ -71,7 +70,7 @@ export function makeRow(symbol, base, { columns, make, select, freshen }) {
     const text = (texts[name] = element(name === "chart" ? "div" : "bdi", name === "chart" ? "picture" : ""));
     const node = make("td", name === "status" ? "state" : name, text);
     if (name === "chart") text.append(picture(line, dot));
-    if (name === "status") node.append(more);
+    if (name === "status") node.append((texts.more = more));
     if (name === "inverse") mark(node, "data-label", `1 ${second} =`);
     return node;
   }
@@ -119,10 +118,7 @@ export function makeRow(symbol, base, { columns, make, select, freshen }) {
     const { chart } = texts;
     if (!chart) return;
     const points = follow(base.server(), quote);
-    const last = points.at(-1);
-    const now = `${points.length} ${last?.as_of} ${last?.price}`;
-    if (!last || now === drawn) return;
-    drawn = now;
+    if (!points.length) return;
     const isPegged = quote.status === "pegged";
     const [d, end] = course(points, isPegged);
     mark(line, "d", d);
@@ -138,7 +134,7 @@ export function makeRow(symbol, base, { columns, make, select, freshen }) {
    */
   function tell(quote, digits, title = exactly(quote.price, language)) {
     const { status, next, corrected, reason } = quote;
-    say("price", price(quote.price, language, digits ?? NaN), title);
+    say("price", price(quote.price, language, digits), title);
     if (!reason) {
       const change = percent(quote.change_percent, language);
       say("inverse", price(quote.inverse, language), exactly(quote.inverse, language));
@@ -150,19 +146,16 @@ export function makeRow(symbol, base, { columns, make, select, freshen }) {
     }
     const state = standing(quote, words);
     const kind = reason ? "awaited" : status;
-    const announced = next && filled(words.announced, { price: price(next.inverse, language), day: day(next.as_of, language) });
-    const before = more.textContent;
-    write(more, (reason === state ? "" : reason) ?? announced ?? "");
+    const announced = next && filled(words.announced, { price: price(next.price, language), day: day(next.as_of, language) });
+    say("more", (reason === state ? "" : reason) ?? announced ?? "");
     mark(more, "lang", reason ? "en" : "");
     say("status", state + (corrected ? `, ${words.corrected}` : ""));
     if (texts.status) mark(texts.status, "data-status", kind);
-    if (texts.status && isShown && before !== more.textContent) freshen(more);
     // Where there is no column for it, it stands beside the symbol.
     note.hidden = !!texts.status || status === "live" || !status;
     mark(note, "data-status", kind);
-    mark(note, "data-note", state);
     mark(note, "title", state);
-    isShown ||= !reason;
+    isShown = !reason;
   }
 
   return {

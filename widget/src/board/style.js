@@ -12,6 +12,7 @@ import { colour } from "../style.js";
 export const HOST = `
 :host {
   display: block;
+  white-space: normal;
   color: var(--ticker-color, ${colour("text")});
   --ground: var(--ticker-background, ${colour("ground")});
   background: var(--ground);
@@ -37,7 +38,7 @@ export const HOST = `
 }
 [data-direction=up] { color: var(--up); --shape: ${LOOK.arrows.up}; }
 [data-direction=down] { color: var(--down); --shape: ${LOOK.arrows.down}; }
-[data-status=stale] { --shape: ${LOOK.marks.stale}; color: var(--warn); font-weight: 600; }
+[data-status=stale], [data-status=offline] { --shape: ${LOOK.marks.stale}; color: var(--warn); font-weight: 600; }
 [data-status=fallback] { --shape: ${LOOK.marks.fallback}; color: var(--warn); font-weight: 600; }
 [data-status=unconfirmed] { --shape: ${LOOK.marks.unconfirmed}; color: var(--warn); font-weight: 600; }
 [data-status=pegged] { --shape: ${LOOK.marks.pegged}; }
@@ -48,7 +49,7 @@ path { fill: none; stroke: currentColor; stroke-width: 1.5px; stroke-linejoin: r
 .symbol { display: flex; gap: .4em; align-items: center; min-height: 24px; font-weight: 600; }
 .name, .more, .frame .date, .label { max-width: 100%; height: 1.35em; overflow: hidden; font-size: .8125em; line-height: 1.35; color: var(--muted); }
 /* The words for it, for those who can't see the shape. */
-.mark::after { content: attr(data-note); position: absolute; clip-path: inset(50%); }
+.mark::after { content: attr(title); position: absolute; clip-path: inset(50%); }
 .mark:not([hidden]) + bdi::before { content: none; }
 .picture { height: 2em; padding-inline-end: 3px; }
 .frame { display: block; box-sizing: border-box; padding: .75em 1em; border: 1px solid var(--edge); }
@@ -79,18 +80,12 @@ td { font-size: .9375em; }
 /* An arrow before a text that ends at the edge would move with it. */
 .price, .inverse { text-align: end; }
 .head :is(.price, .inverse) button { flex-direction: row-reverse; }
-.row { min-height: var(--row); padding-block: .5em; }
-.row:has(button) { cursor: pointer; }
+.row { min-height: var(--row); padding-block: .5em; break-inside: avoid; }
 .more { height: 2.7em; }
 .row .price { font-weight: 600; font-size: 1.125em; }
 .row .chart { align-self: start; }
 [data-fresh] { background: light-dark(#fff3c4, #3a3413); }
 .opened { display: block; }
-@media (hover: hover) { .row:hover { background: light-dark(#0000000a, #ffffff0d); } }
-@media print {
-  [data-fresh] { background: none; }
-  .row { break-inside: avoid; }
-}
 @media (forced-colors: active) {
   [data-fresh] { outline: 1px solid; }
 }
@@ -117,8 +112,8 @@ tbody { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%,
  */
 export const QUOTE = `
 :host { background: none; }
-.frame { width: 16em; max-width: 100%; background: var(--ground); }
-.frame .price { height: 1.35em; overflow: hidden; font-size: 1.5em; font-weight: 600; line-height: 1.35; }
+.frame { width: 16em; max-width: 100%; container-type: inline-size; background: var(--ground); }
+.frame .price { min-height: 1.35em; overflow-wrap: anywhere; font-size: min(1.5em, 13cqi); font-weight: 600; line-height: 1.35; }
 .frame .change, .frame .state { min-height: 1.5em; }
 .frame .state { font-size: .875em; }
 .frame .more { display: none; }
@@ -127,7 +122,7 @@ export const QUOTE = `
 .inline .change { display: inline-block; min-width: calc(6.5ch + 1em); }
 .inline .pair { display: none; }
 .inline :is(.chart, .picture) { display: inline-block; width: 4em; height: 1em; }
-[data-status=offline] { --shape: ${LOOK.marks.stale}; color: var(--down); }
+[data-status=offline] { color: var(--down); }
 `;
 
 export const CONVERTER = `
