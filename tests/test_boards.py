@@ -193,7 +193,7 @@ async def test_a_press_before_the_quotes_sorts_them_when_they_come(
         room.front(*silent, swallows=True) as front,
         open_page("chromium", height=900) as page,
     ):
-        await page.open(room.page(board(f'symbols="TJS KGS KZT" src="{front.url}"')))
+        await page.open(room.page(board(f'symbols="KGS TJS KZT" src="{front.url}"')))
         await see(page, f"await until(() => {head}); {head}.click()")
         await see(page, "board().src = arguments[0]", room.server.url)
         await full(page, "KZT KGS TJS")

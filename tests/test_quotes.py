@@ -528,7 +528,9 @@ async def test_a_page_whose_text_does_not_wrap_lets_a_box_wrap(room: Newsroom, o
         await see(page, "await filled(); await until(() => /KGS/.test(says('sum', 1)))")
 
         await see(page, "bit('input', 1).value = '9'.repeat(25); bit('frame', 1).oninput()")
-        assert await see(page, "return document.documentElement.scrollWidth - innerWidth") <= 0
+        text = "const text = document.createRange(); text.selectNodeContents(bit('sum', 1));"
+        inside = "whole(text.getBoundingClientRect(), bit('frame', 1).getBoundingClientRect())"
+        assert await see(page, f"{text} return {inside}") is True
 
 
 @pytest.mark.parametrize("element", ["quote", "board", "ticker"])
