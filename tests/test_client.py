@@ -197,6 +197,119 @@ async def test_a_loop_that_is_left_disconnects_and_one_that_starts_again_resumes
     await until(lambda: not site.broadcast.subscribers, PATIENCE)
 
 
+async def symbols_of(subscription: Subscription, number: int) -> list[Pair]:
+    """The symbols of so many quotes, by a loop that is then left."""
+    found: list[Pair] = []
+    async with asyncio.timeout(PATIENCE):
+        async for quote in subscription:
+            found.append(quote.symbol)
+            if len(found) == number:
+                break
+    return found
+
+
+@pytest.mark.parametrize("pause", [None, 0, 0.01, 0.2])
+@pytest.mark.parametrize("first", [1, 2])
+async def test_whoever_asks_again_after_a_break_gets_each_quote_once(
+    first: int, pause: float | None, site: Site, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    await publisher.say(quote_of("KGS", "87.45"), quote_of("TJS", "9.28"))
+    async with subscribe(site.url) as subscription:
+        before = await symbols_of(subscription, first)
+        if pause is not None:
+            await asyncio.sleep(pause)
+        rest = [(await soon(subscription)).symbol for _ in range(2 - first)]
+        waiting = asyncio.ensure_future(symbols_of(subscription, 2))
+        await asyncio.sleep(0.3)
+        await publisher.say(quote_of("KZT", "471"))
+        await publisher.say(quote_of("KGS", "87.50"))
+
+        assert [*before, *rest, *await waiting] == [KGS, TJS, KZT, KGS]
+        assert await nothing_comes(subscription, 0.1)
+
+
+@pytest.mark.parametrize("is_busy", [False, True])
+async def test_closing_from_another_task_ends_the_loop_of_a_reader(
+    is_busy: bool, site: Site, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    await publisher.say(quote_of("KGS", "87.45"))
+    subscription, read, go_on = subscribe(site.url), asyncio.Event(), asyncio.Event()
+
+    async def reader() -> str:
+        async for _ in subscription:
+            read.set()
+            if is_busy:
+                await go_on.wait()
+        return "ended"
+
+    task = asyncio.ensure_future(reader())
+    async with asyncio.timeout(PATIENCE):
+        await read.wait()
+        await subscription.aclose()
+        go_on.set()
+        assert await task == "ended"
+        await until(lambda: not site.broadcast.subscribers, PATIENCE)
+        await publisher.say(quote_of("KGS", "87.50"))
+
+        assert str((await anext(subscription)).inverse) == "87.50"
+        await subscription.aclose()
+
+
+async def test_closing_ends_whoever_waits_for_one_quote_or_for_a_change(site: Site) -> None:
+    subscription = subscribe(site.url, ["KGS"])
+    asked = [asyncio.ensure_future(anext(subscription, None)) for _ in range(2)]
+    change = asyncio.ensure_future(_change(subscription))
+    await until(lambda: site.broadcast.subscribers, PATIENCE)
+
+    await subscription.aclose()
+
+    async with asyncio.timeout(PATIENCE):
+        assert await asyncio.gather(*asked, change) == [None, None, ()]
+    assert not subscription.is_live
+
+
+async def test_several_tasks_share_the_quotes(site: Site, publisher: Publisher, quote_of: QuoteOf) -> None:
+    await publisher.say(quote_of("KGS", "87.45"), quote_of("TJS", "9.28"))
+    async with subscribe(site.url) as subscription:
+        tasks = [asyncio.ensure_future(soon(subscription)) for _ in range(3)]
+        await until(lambda: sum(task.done() for task in tasks) == 2, PATIENCE)
+        await publisher.say(quote_of("KZT", "471"))
+
+        assert {(await task).symbol for task in tasks} == {KGS, TJS, KZT}
+
+
+async def test_a_loop_that_is_cancelled_while_another_task_waits_leaves_it_alone(
+    site: Site, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    async with subscribe(site.url) as subscription:
+        waiting = asyncio.ensure_future(soon(subscription))
+        await asyncio.sleep(0)
+        loop = asyncio.ensure_future(symbols_of(subscription, 1))
+        await until(lambda: subscription.is_live, PATIENCE)
+        loop.cancel()
+        await asyncio.wait({loop}, timeout=PATIENCE)
+        assert loop.cancelled()
+        await publisher.say(quote_of("KGS", "87.45"))
+
+        assert (await waiting).symbol == KGS
+
+
+async def test_a_close_that_is_given_up_loses_nothing(
+    site: Site, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    await publisher.say(quote_of("KGS", "87.45"))
+    async with subscribe(site.url) as subscription:
+        await soon(subscription)
+        assert await nothing_comes(subscription, 0.05)
+        closing = asyncio.ensure_future(subscription.aclose())
+        await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.wait({closing})
+        await publisher.say(quote_of("KGS", "87.50"))
+
+        assert str((await soon(subscription)).inverse) == "87.50"
+
+
 async def test_a_cancelled_request_loses_nothing(site: Site, publisher: Publisher, quote_of: QuoteOf) -> None:
     await publisher.say(quote_of("KGS", "87.45"))
     async with subscribe(site.url) as subscription:

@@ -46,7 +46,8 @@ class Subscription:
     given twice, and none of a symbol that was published before the one that was given last.
 
     Use it as `async for quote in subscription`, which disconnects at the end of the loop, or with `anext`
-    inside `async with subscription`. A cancelled `anext` loses nothing. One task at a time may ask.
+    inside `async with subscription`. A cancelled `anext` loses nothing. After a loop, another one goes on
+    where it ended. If several tasks ask, each quote goes to one of them.
     """
 
     def __init__(self, url: str, symbols: Iterable[str] = (), *, cursor: str = "") -> None:
@@ -62,6 +63,12 @@ class Subscription:
         self._taken = cursor
         self._next: asyncio.Task[Frame | None] | None = None
         self._ready: deque[Quote] = deque()
+        self._turn = asyncio.Lock()
+        """Held by the task that waits for a frame, or that disconnects."""
+        self._closes = 0
+        """How often `aclose` was called."""
+        self._asker: object = None
+        """The loop that asked last; None if it was no loop."""
 
     @property
     def quotes(self) -> Mapping[Pair, Quote]:
@@ -93,17 +100,30 @@ class Subscription:
         return self._known.time(monotonic())
 
     async def __anext__(self) -> Quote:
-        while not self._ready:
-            self.cursor = self._taken
-            self._ready.extend(await self.change())
-        return self._ready.popleft()
+        return await self._quote(None)
 
     async def __aiter__(self) -> AsyncGenerator[Quote, None]:
+        asker, closes = object(), self._closes
         try:
-            while True:
-                yield await anext(self)
+            while closes == self._closes:
+                yield await self._quote(asker)
+        except StopAsyncIteration:
+            pass
         finally:
-            await self.aclose()
+            # asyncio ends a loop that was left by `break` some time later. Another may have begun meanwhile.
+            if self._asker is asker and not self._turn.locked():
+                await self._disconnect()
+
+    async def _quote(self, asker: object) -> Quote:
+        """The next quote. Raises Refused, or StopAsyncIteration if `aclose` is called meanwhile."""
+        self._asker, closes = asker, self._closes
+        async with self._turn:
+            while not self._ready and closes == self._closes:
+                self.cursor = self._taken
+                self._ready.extend(await self._change(closes))
+        if closes != self._closes:
+            raise StopAsyncIteration
+        return self._ready.popleft()
 
     async def __aenter__(self) -> Self:
         return self
@@ -119,27 +139,49 @@ class Subscription:
 
         A change is also a reason in `awaited`, and each turn of the connection. Raises Refused.
         """
+        self._asker, closes = None, self._closes
+        async with self._turn:
+            return await self._change(closes)
+
+    async def _change(self, closes: int) -> tuple[Quote, ...]:
+        """As `change`; nothing once `aclose` was called more than `closes` times."""
+        if closes != self._closes:
+            return ()
         # A quote may have become late while the reader was busy.
         if late := self._known.look(monotonic()):
             return late
         if self._next is None:
             self._next = asyncio.ensure_future(self._frames.next())
         await asyncio.wait({self._next}, timeout=self._known.seconds_left(monotonic()))
-        if not self._next.done():
-            return self._known.look(monotonic())
-        task, self._next = self._next, None
-        frame = task.result()
+        if closes != self._closes:
+            return ()
+        return self._heard(self._next) if self._next.done() else self._known.look(monotonic())
+
+    def _heard(self, task: asyncio.Task[Frame | None]) -> tuple[Quote, ...]:
+        self._next = None
+        frame = None if task.cancelled() else task.result()
         if frame is None:
             return self._known.look(monotonic())
         self._taken = frame.cursor or self._taken
         return self._known.hear(frame, monotonic())
 
     async def aclose(self) -> None:
-        """Disconnect. If another quote is asked for, it connects again and resumes."""
-        task, self._next = self._next, None
-        if task:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-        await self._frames.aclose()
-        # A frame that came meanwhile is not lost: it is asked for again.
-        self._frames.cursor = self._taken
+        """
+        Disconnect, and end every loop over this subscription, also those of other tasks.
+
+        An `anext` that waits raises StopAsyncIteration. If another quote is asked for, it connects again and
+        resumes.
+        """
+        self._closes += 1
+        await self._disconnect()
+
+    async def _disconnect(self) -> None:
+        if self._next:
+            self._next.cancel()
+        # Whoever waits for that frame gives up its turn first.
+        async with self._turn:
+            if self._next:
+                await asyncio.gather(self._next, return_exceptions=True)
+            # A frame that came meanwhile is not lost: it is asked for again.
+            self._next, self._frames.cursor = None, self._taken
+            await self._frames.aclose()
