@@ -420,6 +420,8 @@ class Scripted:
     queries: list[dict[str, list[str]]] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
     """How the next requests are answered, before there is a connection at all."""
+    location: str = ""
+    """Where those answers redirect to."""
 
     async def handle(self, connection: ServerConnection) -> None:
         assert connection.request
@@ -430,7 +432,11 @@ class Scripted:
         await act(connection)
 
     def answer(self, connection: ServerConnection, request: Request) -> Response | None:
-        return connection.respond(HTTPStatus(self.statuses.pop(0)), "") if self.statuses else None
+        if not self.statuses:
+            return None
+        response = connection.respond(HTTPStatus(self.statuses.pop(0)), "")
+        response.headers["Location"] = self.location
+        return response
 
 
 @asynccontextmanager
@@ -561,15 +567,30 @@ async def test_an_address_that_was_never_right_is_refused(status: int, impatient
     assert refused.value.code == status
 
 
+@pytest.mark.parametrize("status", [301, 302, 308])
 async def test_an_address_that_redirects_to_another_scheme_is_refused_with_the_right_one(
-    impatient: None,
+    status: int, impatient: None
 ) -> None:
-    moved = answer(b"", 301, Location="https://example.org/rates/v1/stream?symbols=KGS")
+    moved = answer(b"", status, Location="https://example.org/rates/v1/stream?symbols=KGS")
     async with http_site(moved) as url, subscribe(url, ["KGS"]) as subscription:
         with pytest.raises(Refused) as refused:
             await soon(subscription)
 
+    assert refused.value.code == status
     assert str(refused.value) == f"{url} redirects to https://example.org/rates: use that address"
+
+
+async def test_a_redirect_during_an_outage_is_a_loss(impatient: None, quote_of: QuoteOf) -> None:
+    acts = tells(frame(quote_of("KGS", "87.45")), then=1001), tells(frame(quote_of("KGS", "87.50")))
+    async with scripted(*acts) as script, subscribe(script.url) as subscription:
+        await soon(subscription)
+        script.statuses, script.location = [302, 301, 302], "https://status.example.org/"
+        while not subscription.trouble.startswith("the server redirects"):
+            await _change(subscription)
+        trouble = subscription.trouble
+
+        assert str((await soon(subscription)).inverse) == "87.50"
+    assert trouble == "the server redirects to https://status.example.org/"
 
 
 async def test_a_server_that_has_no_room_or_goes_away_for_a_while_is_asked_again(

@@ -140,10 +140,10 @@ class Frames:
                 if 400 <= response.status_code < 500 and response.status_code not in _TRY_AGAIN:
                     words = f"{_without_password(self._url)} answered {response.status_code}"
                     return Refused(response.status_code, f"{words}: is this the address of the service?")
-            # As from http to https, which is a redirection to no WebSocket.
-            case InvalidURI(uri=uri):
+            # As from http to https. Later, it may be a proxy that shows its own page during an outage.
+            case InvalidURI(uri=uri, __context__=InvalidStatus(response=response)) if not self._was_live:
                 words = f"{_without_password(self._url)} redirects to {uri.partition('/v1/stream')[0]}"
-                return Refused(HTTPStatus.MOVED_PERMANENTLY, f"{words}: use that address")
+                return Refused(response.status_code, f"{words}: use that address")
         return None
 
 
@@ -182,4 +182,6 @@ def _words(error: Exception) -> str:
         return (
             f"the server closed it: {close.code} {close.reason}".rstrip() if close else "the connection broke"
         )
+    if isinstance(error, InvalidURI):
+        return f"the server redirects to {error.uri.partition('/v1/stream')[0]}"
     return str(error) or type(error).__name__
