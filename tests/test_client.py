@@ -541,7 +541,17 @@ async def test_silence_is_a_loss_and_the_next_connection_resumes(
         b"\x00",
         '{"type":"snapshot","quotes":[{"symbol":"KGS/USD"}]}',
         '{"type":"update","time":7}',
+        '{"type":"update","time":"0001-01-01T00:00:00Z"}',
+        '{"type":"update","time":"0001-01-01T00:00:00+14:00"}',
+        '{"type":"update","time":"9999-12-31T23:59:59Z"}',
+        '{"type":"update","cursor":[1]}',
+        '{"type":"update","cursor":"\\ud800"}',
+        '{"type":{}}',
+        '{"type":"update","awaited":{"KGS/USD":5}}',
+        "[" * 200_000,
+        '{"type":"update","quotes":' + "[" * 200_000,
     ],
+    ids=lambda wrong: repr(wrong)[:60],
 )
 async def test_what_is_not_a_frame_is_a_loss(wrong: str | bytes, impatient: None, quote_of: QuoteOf) -> None:
     acts = tells(wrong), tells(frame(quote_of("KGS", "87.45")))
@@ -549,6 +559,48 @@ async def test_what_is_not_a_frame_is_a_loss(wrong: str | bytes, impatient: None
         assert await _change(subscription) == ()
         assert "what is not a frame" in subscription.trouble
         assert (await soon(subscription)).symbol == KGS
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"price": "NaN"},
+        {"price": "Infinity"},
+        {"price": "-1"},
+        {"price": "0"},
+        {"price": "1e400"},
+        {"price": "٣"},
+        {"price": 0.0114},
+        {"price": [0, [1], 2]},
+        {"price": "1" * 70},
+        {"inverse": "sNaN"},
+        {"previous": "-Infinity"},
+        {"change": "NaN"},
+        {"change_percent": "NaN"},
+        {"value": "NaN"},
+        {"next": {"price": "NaN", "inverse": "1", "as_of": "2026-05-23"}},
+        {"nominal": "100"},
+        {"status": ["live"]},
+        {"source": 5},
+        {"source_name": "\ud800"},
+        {"source_site": None},
+        {"corrected": "no"},
+        {"as_of": "0001-01-01T00:00:00+14:00"},
+        {"as_of": "9999-12-31T23:00:00-14:00"},
+        {"published_at": "2026-05-22T12:00:00"},
+        {"due_at": "9999-12-31T23:00:00-14:00"},
+        {"symbol": "K" * 10_000_000},
+    ],
+    ids=lambda wrong: repr(wrong)[:60],
+)
+def test_a_quote_with_nonsense_in_it_is_not_read(wrong: dict[str, Any], quote_of: QuoteOf) -> None:
+    said = json.loads(wire.encode_quote(quote_of("KGS", "87.45")))
+    assert read_frame(frame(quotes=[said])).quotes
+
+    with pytest.raises(ValueError, match="the server sent what is not a frame") as error:
+        read_frame(frame(quotes=[said | wrong]))
+
+    assert len(str(error.value)) < 500
 
 
 async def test_members_and_kinds_that_are_newer_than_the_client_are_ignored(quote_of: QuoteOf) -> None:

@@ -153,6 +153,52 @@ async def test_a_quote_is_stale_from_its_due_moment_on_by_the_server_s_time(
         assert [quote.status for quote in await watch.quotes(url)] == statuses
 
 
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 200_000,
+        b'{"quotes":[5]}',
+        *(
+            f'{{"quotes":[{wire.encode_quote(MISSION[0])}]}}'.replace("0.01143511", each).encode()
+            for each in ("NaN", "x")
+        ),
+    ],
+    ids=["deep", "no quote", "NaN", "no number"],
+)
+async def test_an_answer_that_is_nonsense_is_said_in_words(body: bytes) -> None:
+    async with site(answer(body, **JSON)) as url:
+        with pytest.raises(watch.Unreachable, match=f"no quotes from {url}/v1/quotes: "):
+            await watch.quotes(url)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 200_000,
+        *(b'{"fixings":[%b]}' % row for row in (b'{"price":"NaN"}', b'{"price":"Infinity"}', b"5")),
+    ],
+    ids=["deep", "NaN", "Infinity", "no row"],
+)
+async def test_a_history_that_is_nonsense_is_wanted_again(
+    body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(questions, "RETRY_SECONDS", 0.01)
+    async with site(answer(body, **JSON)) as url:
+        histories = questions.Histories(url)
+        task = asyncio.ensure_future(histories.fetch())
+        histories.want(MISSION[:1], SERVED)
+        await until(lambda: task.done() or not histories._asked)
+        is_alive = not task.done()
+        task.cancel()
+        await asyncio.wait({task})
+
+    assert is_alive
+    assert histories.series == {}
+
+
 # `ticker watch` in a terminal.
 
 CTRL_C = b"\x03"

@@ -8,9 +8,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from ticker.protocol import decode_moment, read_quote
+from ticker.protocol import NONSENSE, decode_moment, read_quote, read_text
 from ticker.rates.late import is_late, status_at
 from ticker.rates.model import Pair, Quote
+
+_YEARS = range(1970, 9000)
+"""The years of a server's clock. Days can be added to them and subtracted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,17 +34,26 @@ def read_frame(text: str | bytes) -> Frame:
     """Read a message of the server. Raises ValueError if it is none of this protocol."""
     try:
         members = json.loads(text)
-        time = members.get("time")
+        time, awaited = members.get("time"), members.get("awaited", {})
         return Frame(
             members=members,
-            type=members["type"],
-            cursor=members.get("cursor", ""),
-            time=decode_moment(time) if time else None,
+            type=read_text(members["type"]),
+            cursor=read_text(members.get("cursor", "")),
+            time=_read_time(time) if time else None,
             quotes=tuple(map(read_quote, members.get("quotes", ()))),
-            awaited={Pair.parse(symbol): why for symbol, why in members.get("awaited", {}).items()},
+            awaited={Pair.parse(symbol): read_text(why) for symbol, why in awaited.items()},
         )
-    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
-        raise ValueError(f"the server sent what is not a frame ({error!r}): {text[:80]!r}") from None
+    except NONSENSE as error:
+        raise ValueError(
+            f"the server sent what is not a frame ({repr(error)[:200]}): {text[:80]!r}"
+        ) from None
+
+
+def _read_time(text: str) -> datetime:
+    time = decode_moment(text)
+    if time.year not in _YEARS:
+        raise ValueError(f"{text!r} is not a time of a server")
+    return time
 
 
 class Known:

@@ -13,7 +13,7 @@ import aiohttp
 
 from ticker.client import Pair, Quote
 from ticker.client.connection import is_this_machine, service_url
-from ticker.protocol import read_quote
+from ticker.protocol import NONSENSE, decode_price, read_quote
 from ticker.rates.late import status_at
 
 ANSWER_SECONDS = 5.0
@@ -37,8 +37,9 @@ async def quotes(url: str) -> list[Quote]:
             now = served_at(response.headers)
             some = [read_quote(item) for item in (await response.json())["quotes"]]
             return [replace(quote, status=status_at(quote, now)) for quote in some] if now else some
-    except (aiohttp.ClientError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Unreachable(f"no quotes from {address}: {error}; is `ticker serve` running there?") from None
+    except (aiohttp.ClientError, OSError, *NONSENSE) as error:
+        words = str(error)[:200]
+        raise Unreachable(f"no quotes from {address}: {words}; is `ticker serve` running there?") from None
 
 
 def session(url: str) -> aiohttp.ClientSession:
@@ -82,7 +83,7 @@ class Histories:
                 symbol, first = await self._wanted.get()
                 try:
                     self.series[symbol] = await self._prices(client, symbol, first)
-                except (aiohttp.ClientError, OSError, ValueError, LookupError, TypeError, ArithmeticError):
+                except (aiohttp.ClientError, OSError, *NONSENSE):
                     self._asked.pop(symbol, None)
                     await asyncio.sleep(RETRY_SECONDS)
 
@@ -90,4 +91,4 @@ class Histories:
         address = f"{service_url(self._url)}/v1/history/{symbol.base}-{symbol.quote}"
         async with client.get(address, params={"from": first.isoformat()}, raise_for_status=True) as response:
             rows = (await response.json())["fixings"]
-        return tuple(Decimal(row["price"]) for row in rows if not row.get("announced"))[-DAYS:]
+        return tuple(decode_price(row["price"]) for row in rows if not row.get("announced"))[-DAYS:]
