@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise, permutations
@@ -37,7 +37,7 @@ from ticker.rates.events import Baseline, Empty, Entry, Order
 from ticker.rates.model import Cursor, Pair
 from ticker.rates.source import Outcome
 from ticker.records import Document
-from ticker.sealed import NotSealed, NotWritten, Sealed, Sheet
+from ticker.sealed import NotSealed, NotWritten, Sealed, Sheet, WrongTarget
 from ticker.sources import SOURCES
 from ticker.store import Batch, Done, Store, copies
 from ticker.store.copies import fits
@@ -910,14 +910,61 @@ def test_a_target_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert inside(tmp_path) == []
 
 
+def test_a_pipe_is_not_a_target() -> None:
+    ours, theirs = os.pipe()
+    target = Path(f"/dev/fd/{theirs}")
+    with pytest.raises(WrongTarget, match=f"{target} is not a regular file"), sealed.written(target):
+        pass
+    os.close(ours)
+    os.close(theirs)
+
+
+BEGINNING = b'{"file":"currency-ticker backup","format":1'
+"""How a backup begins, also one that is not complete."""
+
+
+@pytest.mark.parametrize(
+    ("body", "is_replaced"),
+    [(b"", True), (BEGINNING, True), (b"x", False), (BEGINNING[:20], False), (b"\n" + BEGINNING, False)],
+)
+def test_only_a_backup_is_replaced(body: bytes, is_replaced: bool, tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    target.write_bytes(body)
+    words = f"{target} exists and is not a backup, so it was not replaced: write another name, or delete it"
+    expected = nullcontext() if is_replaced else pytest.raises(WrongTarget, match=re.escape(words))
+
+    with expected, sealed.written(target) as sheet:
+        fill_sheet(sheet)
+
+    assert (target.read_bytes() != body) == is_replaced
+    assert inside(tmp_path) == [target]
+
+
+async def test_a_backup_replaces_no_configuration_and_no_file_of_the_data(
+    file: Path, full: Store, short_path: Path
+) -> None:
+    folder = short_path / "new"
+    await asyncio.to_thread(ran, "restore", file, "--data-dir", folder)
+    here = config(short_path, "embedded")
+    own = [Path(here[1]), folder / "version", folder / "server.json"]
+    before = [path.read_bytes() for path in own]
+
+    done = [await asyncio.to_thread(ran, "backup", path, *here, "--data-dir", folder) for path in own]
+
+    assert [code for code, _, _ in done] == [2, 2, 2]
+    for path, (_, _, log) in zip(own, done, strict=True):
+        assert f"ticker backup: {path} exists and is not a backup, so it was not replaced" in log
+    assert [path.read_bytes() for path in own] == before
+
+
 def test_a_file_appears_whole_and_for_its_owner_alone(tmp_path: Path) -> None:
     target, link = tmp_path / "backup", tmp_path / "link"
-    target.write_text("before")
+    target.write_bytes(BEGINNING)
     target.chmod(0o666)
     link.symlink_to(target)
     with sealed.written(link) as sheet:
         fill_sheet(sheet)
-        assert target.read_text() == "before"
+        assert target.read_bytes() == BEGINNING
         [part] = tmp_path.glob(".backup.*.part")
         assert stat.S_IMODE(part.stat().st_mode) == 0o600
 

@@ -26,7 +26,7 @@ from ticker.config import (
 from ticker.edge import PortBusy, TooFewFiles
 from ticker.embedded import EmbeddedServerError
 from ticker.reload import Reload
-from ticker.sealed import NotSealed, NotWritten
+from ticker.sealed import NotSealed, NotWritten, WrongTarget
 from ticker.workers import WorkerFailed
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         watch.Unreachable,
     ) as error:
         logs.fail(f"ticker {options.command}: {error}")
-        return MISUSED if isinstance(error, ConfigError | NotSealed) else FAILED
+        return MISUSED if isinstance(error, ConfigError | NotSealed | WrongTarget) else FAILED
     except KeyboardInterrupt:
         return FAILED
     except Exception as error:

@@ -38,6 +38,10 @@ class NotWritten(Exception):
     """The file can't be written, and what was there before is unchanged. Says why."""
 
 
+class WrongTarget(NotWritten):
+    """The name is that of something else than a backup, which stays as it is."""
+
+
 class NotSealed(Exception):
     """The file is not a complete backup that this version can read. Names the file and what is wrong."""
 
@@ -120,8 +124,8 @@ def written(target: Path) -> Iterator[Sheet]:
     If the block fails, it is removed, and the target stays as it was. Raises NotWritten.
     """
     place = Path(os.path.realpath(target))
-    if place.exists() and not place.is_file():
-        raise NotWritten(f"{target} is not a regular file: write the name of a file")
+    with _in_words(target):
+        _refuse_others(target)
     # Also around the end of `open`: a full disk is sometimes noticed there.
     with _in_words(target):
         number, name = tempfile.mkstemp(prefix=f".{place.name}.", suffix=".part", dir=place.parent)
@@ -135,6 +139,23 @@ def written(target: Path) -> Iterator[Sheet]:
         finally:
             with suppress(OSError):
                 os.unlink(name)
+
+
+def _refuse_others(target: Path) -> None:
+    """Raise WrongTarget if something is there that is not a backup."""
+    # Not its real path: that of a pipe, such as /dev/stdout, does not exist.
+    if target.exists() and not target.is_file():
+        raise WrongTarget(f"{target} is not a regular file: write the name of a file")
+    if target.exists() and not _is_ours(target):
+        raise WrongTarget(
+            f"{target} exists and is not a backup, so it was not replaced: write another name, or delete it"
+        )
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file begins as a backup, or is empty."""
+    with path.open("rb") as file:
+        return file.read(len(_MAGIC)) in (b"", _MAGIC)
 
 
 @contextmanager
