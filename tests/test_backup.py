@@ -974,6 +974,41 @@ def test_a_file_appears_whole_and_for_its_owner_alone(tmp_path: Path) -> None:
     assert inside(tmp_path) == [target, link]
 
 
+BEGINS = """
+import sys
+from pathlib import Path
+from ticker import sealed
+
+with sealed.written(Path(sys.argv[1])) as sheet:
+    sheet.begin("1.0.0", "now")
+    sheet._file.flush()
+    print("begun", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_backup_left_is_swept_by_the_next_one(tmp_path: Path) -> None:
+    target, foreign = tmp_path / "back[u]p", tmp_path / ".back[u]p.abcd1234.part"
+    foreign.write_text("foreign")
+    with sealed.written(target), sealed.written(tmp_path / "back[u]p.2"):
+        living = set(tmp_path.glob(".back*.part"))
+        with subprocess.Popen(
+            [sys.executable, "-c", BEGINS, target], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as killed:
+            assert killed.stdout
+            assert killed.stdout.readline() == b"begun\n"
+            killed.kill()
+        [left] = set(tmp_path.glob(".back*.part")) - living
+        assert left.stat().st_size
+
+        with sealed.written(target):
+            now = set(tmp_path.glob(".back*.part"))
+
+        assert living < now
+        assert left not in now
+    assert inside(tmp_path) == [foreign, target, tmp_path / "back[u]p.2"]
+
+
 def test_what_is_taken_back_is_neither_written_nor_counted(tmp_path: Path) -> None:
     with sealed.written(tmp_path / "backup") as sheet:
         sheet.begin("1.0.0", "now")

@@ -9,6 +9,7 @@ before it. A file without that line, or with another checksum, is not read at al
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
 import json
 import os
@@ -128,13 +129,14 @@ def written(target: Path) -> Iterator[Sheet]:
         _refuse_others(target)
     # Also around the end of `open`: a full disk is sometimes noticed there.
     with _in_words(target):
-        number, name = tempfile.mkstemp(prefix=f".{place.name}.", suffix=".part", dir=place.parent)
+        _sweep(place)
+        number, name = _part(place)
         try:
             with open(number, "wb") as file:
                 yield Sheet(file, target)
                 file.flush()
                 os.fsync(number)
-            os.replace(name, place)
+                os.replace(name, place)  # while it is locked
             _sync(place.parent)
         finally:
             with suppress(OSError):
@@ -156,6 +158,33 @@ def _is_ours(path: Path) -> bool:
     """Whether a file begins as a backup, or is empty."""
     with path.open("rb") as file:
         return file.read(len(_MAGIC)) in (b"", _MAGIC)
+
+
+def _part(place: Path) -> tuple[int, str]:
+    """The descriptor and the name of a new file beside `place`, which is locked until it is closed."""
+    while True:
+        number, name = tempfile.mkstemp(prefix=f".{place.name}.", suffix=".part", dir=place.parent)
+        with suppress(OSError):  # a file system without locks, where nothing is swept either
+            fcntl.flock(number, fcntl.LOCK_EX)
+        if os.fstat(number).st_nlink:
+            return number, name
+        os.close(number)  # swept before it was locked
+
+
+def _sweep(place: Path) -> None:
+    """Delete the parts of `place` that killed processes have left, as far as that is possible."""
+    is_part = re.compile(re.escape(f".{place.name}.") + r"[a-z0-9_]{8}\.part").fullmatch
+    with suppress(OSError):
+        for path in place.parent.iterdir():
+            if is_part(path.name):
+                _delete_unlocked(path)
+
+
+def _delete_unlocked(path: Path) -> None:
+    with suppress(OSError), path.open("r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_ours(path):
+            path.unlink()
 
 
 @contextmanager
