@@ -690,20 +690,66 @@ def test_the_delays_are_random_and_grow_from_half_a_second_to_twenty() -> None:
         ("https://host/rates/", "https://host/rates"),
         ("wss://host:8443/", "https://host:8443"),
         ("ws://[::1]:80", "http://[::1]:80"),
+        ("http://example.org.:1", "http://example.org.:1"),
+        ("http://мой.example/курс", "http://мой.example/курс"),
+        ("http://me:p%20w@host", "http://me:p%20w@host"),
+        ("http://me@host:1/a", "http://me:@host:1/a"),
+        ("http://@host", "http://:@host"),
     ],
 )
 def test_an_address_is_one_of_the_service(url: str, expected: str) -> None:
     assert service_url(url) == expected
 
 
-@pytest.mark.parametrize(
-    "url", ["", "host", "host:8080", "ftp://host", "http://", "http://host:x/", "http://h?a=1"]
+SCHEME, PORT = "it does not begin with https:// or http://", "its port is not a number from 1 to 65535"
+SPACE, LONG = (
+    "it has a space, which is written %20 in a path",
+    "its host, or a part of it, is too long or empty",
 )
-def test_what_is_not_an_address_is_said_at_once(url: str) -> None:
-    with pytest.raises(
-        ValueError, match=re.escape(f"{url!r} is not the address of a service. Write one like")
-    ):
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("", SCHEME),
+        ("host", SCHEME),
+        ("host:8080", SCHEME),
+        ("ftp://host", SCHEME),
+        ("http://", "it has no host"),
+        ("http://host:x/", PORT),
+        ("http://host:0", PORT),
+        ("http://host:99999", PORT),
+        ("http://h?a=1", "it has a query or a fragment"),
+        ("http://host/a b", SPACE),
+        ("http://ho st", SPACE),
+        ("http://host:80 ", SPACE),
+        ("http://ho\N{NO-BREAK SPACE}st", SPACE),
+        ("http://host/\0", SPACE),
+        ("http://a..b", LONG),
+        ("http://.host", LONG),
+        (f"http://{'a' * 70}", LONG),
+        (f"http://{'ы' * 60}.example", LONG),
+        (f"http://{'a.' * 150}b", LONG),
+        ("http://[::1", "its host can't be read"),
+    ],
+    ids=lambda text: repr(text)[:30],
+)
+def test_what_is_not_an_address_is_said_at_once(url: str, words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"{url!r} is not the address of a service: {words}")):
         subscribe(url)
+
+
+def test_what_is_said_of_a_wrong_address_has_no_password() -> None:
+    for wrong in ("http://me:secret@host:0", "http://me:%ffsecret@host", "me:secret@host"):
+        with pytest.raises(ValueError, match="is not the address of a service: it") as error:
+            subscribe(wrong)
+        assert "secret" not in str(error.value)
+
+
+async def test_a_user_needs_no_password(site: Site, publisher: Publisher, quote_of: QuoteOf) -> None:
+    await publisher.say(quote_of("KGS", "87.45"))
+    async with subscribe(site.url.replace("//", "//me@")) as subscription:
+        assert (await soon(subscription)).symbol == KGS
 
 
 async def test_a_password_is_sent_and_not_logged(impatient: None, caplog: pytest.LogCaptureFixture) -> None:

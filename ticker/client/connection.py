@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from time import monotonic
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, unquote, urlencode, urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
@@ -157,12 +158,57 @@ def service_url(url: str) -> str:
     """An address of a service as `http://HOST/PREFIX`, without a slash at the end. Raises ValueError."""
     try:
         parts = urlsplit(url)
-        scheme, known = _SCHEMES.get(parts.scheme), parts.hostname and (parts.port or True)
+        fault = next(_faults(parts), "")
     except ValueError:
-        scheme = known = None
-    if not scheme or not known or parts.query or parts.fragment:
-        raise ValueError(f"{url!r} is not the address of a service. Write one like https://HOST/.")
-    return f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+        fault = "its host can't be read"
+    if fault:
+        shown = re.sub("^([a-z]+://)?.*@", r"\1", url, flags=re.DOTALL | re.IGNORECASE)
+        raise ValueError(f"{shown!r} is not the address of a service: {fault}. Write one like https://HOST/.")
+    user, at, host = parts.netloc.rpartition("@")
+    # websockets demands a password with a user, which may be empty.
+    colon = ":" if at and ":" not in user else ""
+    return f"{_SCHEMES[parts.scheme]}://{user}{colon}{at}{host}{parts.path.rstrip('/')}"
+
+
+def _faults(parts: SplitResult) -> Iterator[str]:
+    """Why no attempt to connect to an address could succeed."""
+    if parts.scheme not in _SCHEMES:
+        yield "it does not begin with https:// or http://"
+    if not parts.hostname:
+        yield "it has no host"
+    if parts.query or parts.fragment:
+        yield "it has a query or a fragment"
+    if re.search(r"[\s\x00-\x1f\x7f]", f"{parts.netloc.rpartition('@')[2]}{parts.path}"):
+        yield "it has a space, which is written %20 in a path, or a control character"
+    if not _has_port(parts):
+        yield "its port is not a number from 1 to 65535"
+    if not _is_name(parts.hostname or ""):
+        yield "its host, or a part of it, is too long or empty"
+    if not _is_utf8(parts.netloc):
+        yield "its user or password is not UTF-8 after a %"
+
+
+def _has_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
+
+
+def _is_name(host: str) -> bool:
+    """Whether DNS can have such a name: at most 63 bytes between two dots, at most 253 in all."""
+    try:
+        return len(host.encode("idna")) <= 253
+    except UnicodeError:
+        return False
+
+
+def _is_utf8(quoted: str) -> bool:
+    try:
+        unquote(quoted, errors="strict")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def is_this_machine(url: str) -> bool:
