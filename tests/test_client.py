@@ -171,6 +171,15 @@ async def test_an_earlier_subscription_is_resumed_by_its_cursor(
     assert is_quiet
 
 
+@pytest.mark.parametrize("symbols", [TJS, [TJS], [TJS, "kgs"]], ids=["pair", "pairs", "both"])
+async def test_a_symbol_may_be_a_pair(
+    symbols: Any, site: Site, publisher: Publisher, quote_of: QuoteOf
+) -> None:
+    await publisher.say(quote_of("KZT", "471"), quote_of("TJS", "9.28"))
+    async with subscribe(site.url, symbols) as subscription:
+        assert (await soon(subscription)).symbol == TJS
+
+
 async def test_an_unknown_symbol_is_refused_in_the_words_of_the_server(site: Site) -> None:
     async with subscribe(site.url, ["KGS", "XXX"]) as subscription:
         with pytest.raises(Refused, match="XXX/USD is not served here; the symbols are KGS/USD, ") as refused:

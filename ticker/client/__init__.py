@@ -24,13 +24,13 @@ from ticker.rates.model import Announcement, Pair, Quote, Status
 __all__ = ["Announcement", "Pair", "Quote", "Refused", "Status", "Subscription", "subscribe"]
 
 
-def subscribe(url: str, symbols: Iterable[str] = (), *, cursor: str = "") -> Subscription:
+def subscribe(url: str, symbols: Iterable[str | Pair] = (), *, cursor: str = "") -> Subscription:
     """
     The quotes of the service at `url`: first the current ones, then each that changes or becomes late.
 
     `url` is the address of the service, `https://rates.example.org`; one with `ws:` or `wss:` is understood,
-    too. `symbols` are names such as `KGS` or `USD/KGS`; without any, all. With the `cursor` of an earlier
-    subscription to the same symbols, only what has changed since then is sent.
+    too. `symbols` are pairs, or names such as `KGS` or `USD/KGS`; without any, all. With the `cursor` of an
+    earlier subscription to the same symbols, only what has changed since then is sent.
 
     Raises ValueError if `url` is not an address. Nothing is connected before the first quote is asked for.
     """
@@ -50,7 +50,7 @@ class Subscription:
     where it ended. If several tasks ask, each quote goes to one of them.
     """
 
-    def __init__(self, url: str, symbols: Iterable[str] = (), *, cursor: str = "") -> None:
+    def __init__(self, url: str, symbols: Iterable[str | Pair] = (), *, cursor: str = "") -> None:
         """As `subscribe`."""
         self.cursor = cursor
         """

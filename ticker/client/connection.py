@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, W
 from ticker import __version__
 from ticker.client.known import Frame, read_frame
 from ticker.protocol import CLOSES, COME_BACK
+from ticker.rates.model import Pair
 
 log = logging.getLogger(__name__)
 
@@ -50,10 +51,11 @@ class Frames:
     Each connection resumes from the `cursor` of the last frame.
     """
 
-    def __init__(self, url: str, symbols: Iterable[str] = (), *, cursor: str = "") -> None:
+    def __init__(self, url: str, symbols: Iterable[str | Pair] = (), *, cursor: str = "") -> None:
         """As `subscribe`."""
         self._url = service_url(url)
-        self._symbols = symbols if isinstance(symbols, str) else ",".join(symbols)
+        # A single pair is a tuple of two codes, and would be two symbols.
+        self._symbols = str(symbols) if isinstance(symbols, str | Pair) else ",".join(map(str, symbols))
         self.cursor = cursor
         self.is_live = False
         self.trouble = ""
