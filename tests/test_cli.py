@@ -482,6 +482,24 @@ async def test_the_service_with_an_embedded_redis_is_found_by_its_directory(
     assert [(each.verb, each.subject) for each in service.orders] == [("hold", "KGS"), ("backfill", "90")]
 
 
+def test_a_relative_folder_is_said_with_its_full_path(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text('[redis]\ndata_dir = "data"\n')
+    monkeypatch.delenv("TICKER_REDIS_URL", raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+
+    codes = [main([*words, "--config", file.name]) for words in (["hold", "KGS"], ["backup", "b"])]
+    said = capsys.readouterr().err
+    codes.append(main(["config", "check", file.name]))
+
+    assert codes == [1, 1, 0]
+    assert f"no service uses {tmp_path}/data: " in said
+    assert f"{tmp_path}/data has no data: " in said
+    assert f"{tmp_path}/data/version does not exist" in capsys.readouterr().out
+
+
 async def test_where_no_service_runs_there_is_nobody_to_decide_for(
     private: Path, short_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -522,8 +522,9 @@ async def checked(settings: Settings) -> tuple[str, bool]:
 
 
 def _data_dir(settings: Settings) -> Path:
+    """The folder of the embedded Redis, absolute, so that messages show which one is meant."""
     said = settings.redis.data_dir
-    return _at_home(Path(said)) if said else default_data_dir("serve")
+    return Path(os.path.abspath(_at_home(Path(said)) if said else default_data_dir("serve")))
 
 
 @asynccontextmanager
