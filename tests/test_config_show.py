@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -180,6 +181,42 @@ def test_where_no_version_is_known_that_is_said_with_all_that_are_new(
     assert first == f"new keys: the version that ran last is unknown: {own_state}/version does not exist"
     assert len(others) == 3
     assert list(own_state.iterdir()) == []
+
+
+NONSENSE = b"\x00\xff\x1b[2J" * 10_000
+"""What may be in place of a version. It has signs that clear a terminal."""
+
+
+@pytest.mark.parametrize(
+    "text", [NONSENSE, b'{"file":"currency-ticker backup"}\n' * 100, b"", b"1.", b"1" * 200]
+)
+def test_what_is_not_a_version_is_not_shown(
+    text: bytes, new_keys: None, file: Path, own_state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text("")
+    own_state.mkdir(parents=True)
+    (own_state / "version").write_bytes(text)
+
+    first, *others = said_of(file, capsys)
+
+    assert first == (
+        f"new keys: the version that ran last is unknown: {own_state}/version has no version. "
+        "The next start of the service writes it again"
+    )
+    assert len(others) == 3
+
+
+async def test_what_is_not_a_version_in_redis_is_not_shown(
+    redis: Redis, redis_url: str, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await asyncio.to_thread(file.write_text, f'[redis]\nurl = "{redis_url}"\n')
+    await redis.set("{ticker}:version", "\x1b[2J" * 1000)
+
+    first, *_ = await asyncio.to_thread(said_of, file, capsys)
+
+    assert first.endswith(
+        "unknown: the record in Redis has no version. The next start of the service writes it again"
+    )
 
 
 def test_before_the_first_start_no_key_is_new(

@@ -6,6 +6,7 @@ import asyncio
 import getpass
 import logging
 import os
+import re
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
@@ -486,7 +487,7 @@ async def last_version(settings: Settings) -> str:
             raise VersionUnknown(f"redis is unreachable: {in_words(error)}") from None
     if not version and snapshot.cursor != NOWHERE:
         raise VersionUnknown("this Redis has no record of a version")
-    return version
+    return version and _version_in(version, "the record in Redis")
 
 
 class VersionUnknown(Exception):
@@ -495,11 +496,19 @@ class VersionUnknown(Exception):
 
 def _recorded_version(file: Path) -> str:
     try:
-        return file.read_text().strip()
+        with file.open("rb") as opened:
+            return _version_in(opened.read(100).decode(errors="replace").strip(), str(file))
     except FileNotFoundError:
         raise VersionUnknown(f"{file} does not exist") from None
-    except (OSError, ValueError) as error:
-        raise VersionUnknown(f"{file} can't be read: {error}") from None
+    except OSError as error:
+        raise VersionUnknown(f"{file} can't be read: {error.strerror}") from None
+
+
+def _version_in(text: str, place: str) -> str:
+    """The text, which must be a version, such as `0.2.0` or `0.3.0.dev1`. Raises VersionUnknown."""
+    if not re.fullmatch(r"[0-9]+(\.[0-9a-z+]+)+", text):
+        raise VersionUnknown(f"{place} has no version. The next start of the service writes it again")
+    return text
 
 
 def without_quotes(settings: Settings) -> list[str]:
