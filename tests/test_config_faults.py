@@ -119,7 +119,12 @@ WRONG = {
     ),
     ('[redis]\nurl = 5\nprefix = "a b"'): (
         'c.toml, line 2: `redis.url`: this is a number, not text. Write text, like "embedded".\n'
-        'c.toml, line 3: `redis.prefix`: "a b" is not a prefix. Write no spaces, like "{ticker}:".'
+        'c.toml, line 3: `redis.prefix`: "a b" is not a prefix.\n'
+        '  Write ASCII characters without spaces, like "{ticker}:".'
+    ),
+    ('[redis]\nprefix = "ü:"'): (
+        'c.toml, line 2: `redis.prefix`: "ü:" is not a prefix.\n'
+        '  Write ASCII characters without spaces, like "{ticker}:".'
     ),
     (
         "[sources.nbrk]\n"

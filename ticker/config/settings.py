@@ -210,7 +210,7 @@ class RedisSettings(_Section):
         if not re.fullmatch("[!-~]*", text):
             raise Wrong(
                 f"{quoted(text)} is not a prefix",
-                'Write no spaces, like "{ticker}:".',
+                'Write ASCII characters without spaces, like "{ticker}:".',
             )
         return text
 
