@@ -113,6 +113,22 @@ def test_however_short_a_password_is_it_is_not_shown(
 
 
 @pytest.mark.parametrize("verb", ["check", "show"])
+def test_the_file_may_follow_config_as_with_the_other_commands(
+    verb: str, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text("[server]\nport = 70000\n")
+
+    codes = [main(["config", verb, *words, str(file)]) for words in ([], ["--config"])]
+
+    assert codes == [2, 2]
+    assert capsys.readouterr().err.count(f"{file}, line 2: `server.port`: 70000 is too large.") == 2
+    assert main(["config", verb]) == 0
+    with pytest.raises(SystemExit):
+        main(["config", verb, str(file), "--config", str(file)])
+    assert "not allowed with" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["check", "show"])
 def test_a_wrong_file_is_told_with_2(verb: str, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file.write_text("[server]\nprot = 1\nport = 70000\n")
 

@@ -148,8 +148,25 @@ def _add_config(commands: Commands) -> None:
     show = verbs.add_parser("show", help="print the settings in effect as a TOML file")
     show.set_defaults(run=_show_config)
     for verb in (check, show):
-        verb.add_argument("config", type=Path, nargs="?", metavar="FILE", help=_CONFIG_HELP)
+        either = verb.add_mutually_exclusive_group()
+        either.add_argument(
+            "--config", type=Path, metavar="FILE", help="the same, as with the other commands"
+        )
+        either.add_argument("file", type=Path, nargs="?", metavar="FILE", action=_Config, help=_CONFIG_HELP)
         _add_logs(verb, form=argparse.SUPPRESS, level=argparse.SUPPRESS)
+
+
+class _Config(argparse.Action):
+    """An argument that means the same as `--config`."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Path | Sequence[Any] | None,
+        option: str | None = None,
+    ) -> None:
+        namespace.config = values or namespace.config
 
 
 def _add_deploy(commands: Commands) -> None:
