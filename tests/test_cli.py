@@ -140,6 +140,11 @@ def test_demo_takes_its_arguments(started: Started, tmp_path: Path) -> None:
         ["confirm", "KGS", "TJS"],
         ["backfill", "--days", "many"],
         ["check", "KGS"],
+        ["backup", "-"],
+        ["backup", ""],
+        ["backup", "x/"],
+        ["backup", "x/."],
+        ["restore", "-"],
     ],
 )
 def test_what_is_no_command_is_refused_with_2(

@@ -200,7 +200,7 @@ def _add_backups(commands: Commands) -> None:
     restore = commands.add_parser("restore", help="read a backup into a Redis without data")
     restore.set_defaults(run=_restore)
     for command in (backup, restore):
-        command.add_argument("file", type=Path, metavar="FILE", help="the file of the backup")
+        command.add_argument("file", type=_file, metavar="FILE", help="the file of the backup")
         command.add_argument("--config", type=Path, metavar="FILE", help=_CONFIG_HELP)
         command.add_argument(
             "--data-dir", type=Path, metavar="DIR", help="the folder of an embedded Redis (redis.data_dir)"
@@ -325,6 +325,13 @@ def _address(text: str) -> str:
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return text
+
+
+def _file(text: str) -> Path:
+    # A Path has no slash at its end, so that `x/` would be a file named `x`.
+    if text in ("", "-") or text.endswith(("/", "/.")):
+        raise argparse.ArgumentTypeError(f"{text!r} is not the name of a file")
+    return Path(text)
 
 
 def _seconds(text: str) -> float:
