@@ -1135,6 +1135,28 @@ async def test_a_folder_is_restored_by_the_private_server(file: Path, full: Stor
     assert data_in(folder) == before
 
 
+FULL = 'ulimit -f 20; exec "$0" -m ticker restore "$1" --data-dir "$2"'
+"""A restore on a disk with room for 10 kB in each file."""
+
+
+async def test_a_restore_on_a_full_disk_ends_with_the_words_of_the_server(
+    file: Path, short_path: Path
+) -> None:
+    folder = short_path / "new"
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", FULL, sys.executable, str(file), str(folder)),
+        cwd=services.ROOT,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(services.READY_SECONDS):
+        _, log = await process.communicate()
+
+    last = log.decode().splitlines()[-1]
+    assert process.returncode == 1
+    end = rf"embedded \w+ \S+ \(pid \d+\) ended with SIGXFSZ; {folder}/server.log ends"
+    assert re.search(rf"^ticker restore: redis .*\. {end}", last), last
+
+
 def damaged(file: Path, how: str) -> bytes:
     whole = file.read_bytes()
     flipped = whole.replace(b'["event"', b'["Event"', 1)

@@ -543,7 +543,11 @@ async def _redis_url(settings: Settings) -> AsyncIterator[str]:
         yield settings.redis.url
         return
     async with embedded(_data_dir(settings)) as server:
-        yield server.url
+        try:
+            yield server.url
+        except BackupFailed as error:
+            # As on a full disk: the server ends, and its client knows only that it is away.
+            raise BackupFailed(". ".join(filter(None, (str(error), await server.why_away())))) from None
 
 
 @asynccontextmanager

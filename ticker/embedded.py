@@ -37,6 +37,8 @@ SOCKET_PATH_BYTES = 107 if ON_LINUX else 103
 START_SECONDS = 30.0
 STOP_SECONDS = 1.0
 LOCK_SECONDS = 3.0
+NOTICE_SECONDS = 1.0
+"""Seconds until the end of a server's process is surely noticed."""
 FIRST_DELAY_SECONDS = 0.2
 LONGEST_DELAY_SECONDS = 10.0
 
@@ -192,10 +194,21 @@ class EmbeddedServer:
         self._tied = _tied_by_watchdog if watchdog else _tied_by_death_signal
         self._ready = asyncio.get_running_loop().create_future()
         self._failures = 0
+        self._has_ended = asyncio.Event()
+        self._end = ""
+        """Why the last process ended, or did not start."""
 
     @property
     def url(self) -> str:
         return "unix://" + quote(str(self._socket))
+
+    async def why_away(self) -> str:
+        """Why the last process of the server ended; empty if none has. Waits a moment for its end."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(NOTICE_SECONDS):
+                if not await _answers(self._socket):
+                    await self._has_ended.wait()
+        return self._end
 
     @property
     def _socket(self) -> Path:
@@ -309,6 +322,8 @@ class EmbeddedServer:
 
     def _failed(self, error: EmbeddedServerError) -> None:
         self._failures += 1
+        self._end = str(error)
+        self._has_ended.set()
         # The first two: why it died, and why it did not restart. Later tries only repeat that.
         if self._failures <= 2:
             log.error("the embedded server is started again: %s", error)
