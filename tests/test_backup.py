@@ -1135,6 +1135,22 @@ async def test_a_folder_is_restored_by_the_private_server(file: Path, full: Stor
     assert data_in(folder) == before
 
 
+@pytest.mark.parametrize(("label", "told"), [("", False), ("demo", True)])
+async def test_rates_of_a_demo_are_not_restored_without_a_word(
+    label: str, told: bool, store: Store, elected: Elected, quote_of: QuoteOf, short_path: Path
+) -> None:
+    """A service without a label would show them as the banks' own."""
+    source = f"{label}:nbkr".removeprefix(":")
+    await (await elected(store)).say(quote_of("KGS", "87.45", source=source))
+    await backup.backup(store, short_path / "labelled")
+    code, out, log = await asyncio.to_thread(
+        ran, "restore", short_path / "labelled", "--data-dir", short_path / "new"
+    )
+
+    assert code == 0, log
+    assert ('rates of a service with label = "demo". Yours has label = ""' in out) is told
+
+
 FULL = 'ulimit -f 20; exec "$0" -m ticker restore "$1" --data-dir "$2"'
 """A restore on a disk with room for 10 kB in each file."""
 

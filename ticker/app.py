@@ -439,7 +439,17 @@ async def restore(settings: Settings, file: Path) -> str:
             with _stoppable():
                 words = await backups.restore(store, sheet, owner=_owner(), seconds=seconds, alone=alone)
                 _record_version(settings, sheet.version)
-                return words
+                return words + _other_label(backups.label_of(sheet), settings.label)
+
+
+def _other_label(theirs: str | None, ours: str) -> str:
+    """A warning that restored rates are shown under another label than before; empty if it is the same."""
+    if theirs in (None, ours):
+        return ""
+    return (
+        f'. These are rates of a service with label = "{theirs}". Yours has label = "{ours}", and shows them '
+        "under that. `ticker demo` sets the label itself"
+    )
 
 
 @asynccontextmanager

@@ -30,6 +30,8 @@ ROWS_AT_ONCE = 500
 BYTES_AT_ONCE = 1 << 20
 """A restore writes so many rows in one step, or so many bytes and the row that exceeds them."""
 
+_SOURCE = re.compile(r'"source":"([^"]+)"')
+
 
 class BackupFailed(Exception):
     """Nothing was backed up, or nothing was restored. Says why, and what to do."""
@@ -123,6 +125,13 @@ def checked(source: Path) -> Iterator[Sealed]:
                 f"currency-ticker {sheet.version} or later"
             )
         yield sheet
+
+
+def label_of(sheet: Sealed) -> str | None:
+    """The `label` of the service that was backed up, such as `demo`; None if it had no quotes."""
+    quotes = (str(row[-1]) for kind, row in sheet.rows() if kind == "quote")
+    sources = (match[1] for match in map(_SOURCE.search, quotes) if match)
+    return next((source.rpartition(":")[0] for source in sources), None)
 
 
 async def restore(store: Store, sheet: Sealed, *, owner: str, seconds: int, alone: bool) -> str:
