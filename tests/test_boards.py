@@ -224,3 +224,39 @@ async def test_an_announced_price_is_of_the_row_that_it_stands_in(
         assert (await see(page, "return says('USD/KGS', 'state')")).endswith(
             "announced: 88.00 from May 23, 2026"
         )
+
+
+# The frameworks around it.
+
+
+@pytest.mark.parametrize("element", ["ticker", "board", "quote", "converter"])
+@pytest.mark.parametrize("engine", EACH_ENGINE)
+async def test_no_event_comes_while_an_element_is_put_in(
+    room: Newsroom, open_page: OpenPage, engine: str, element: str
+) -> None:
+    """React warns of what changes its state before the tree stands."""
+    async with open_page(engine, height=700) as page:
+        await page.open(
+            room.page(board(script=SCRIPT + '<script async src="{server}/ticker.js?define"></script>'))
+        )
+        await full(page)
+        heard = await see(
+            page,
+            """
+            await until(() => customElements.get(`currency-${arguments[0]}`));
+            let isDone = false;
+            const heard = [];
+            const added = document.createElement(`currency-${arguments[0]}`);
+            for (const type of ["ticker-status", "ticker-quote"]) {
+              added.addEventListener(type, ({ type }) => heard.push(`${type} ${isDone}`));
+            }
+            document.body.append(added);
+            added.symbols = added.symbol = "KZT";
+            isDone = true;
+            await until(() => heard.some((each) => each.startsWith("ticker-quote")));
+            return [...new Set(heard)].sort();
+            """,
+            element,
+        )
+
+        assert heard == ["ticker-quote true", "ticker-status true"]

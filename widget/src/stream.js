@@ -104,7 +104,7 @@ export function wayOf(failures, worked) {
 }
 
 /**
- * Read a server's stream. The subscriber hears its state at once and what is known soon.
+ * Read a server's stream. The subscriber hears its state and what is known soon, and nothing before this returns.
  *
  * @param {string} server from `serverAddress`
  * @param {Subscriber} subscriber
@@ -174,8 +174,9 @@ function connect(server) {
       }
     }
     if (!listening) start();
-    subscriber.status(state, "");
+    // Later, as a framework that puts an element into the page is not ready for its events.
     queueMicrotask(() => {
+      if (subscribers.has(subscriber)) subscriber.status(state, "");
       // What was heard for other readers is not all that this one wants.
       if (awaited && subscribers.has(subscriber)) tell(subscriber, [...known.values()], true);
     });

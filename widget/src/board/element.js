@@ -251,7 +251,7 @@ function makeLife(host, forms, style, make) {
     awaited = missing;
     // What waits for its quote keeps its place until all are there.
     const all = [...known.keys(), ...Object.keys(missing ?? {})];
-    const kept = complete && known.size === all.length ? [] : order;
+    const kept = all[known.size] || !complete ? order : [];
     order = [...new Set([...kept, ...all])].filter((symbol) => all.includes(symbol));
     if (isFirst) refresh();
     else changed();

@@ -64,6 +64,7 @@ button { all: unset; cursor: pointer; }
 }
 @media (forced-colors: active) {
   ::before, ::after { background: CanvasText !important; forced-color-adjust: none; }
+  [data-fresh] { outline: 1px solid; }
 }
 `;
 
@@ -86,9 +87,6 @@ td { font-size: .9375em; }
 .row .chart { align-self: start; }
 [data-fresh] { background: light-dark(#fff3c4, #3a3413); }
 .opened { display: block; }
-@media (forced-colors: active) {
-  [data-fresh] { outline: 1px solid; }
-}
 `;
 
 /** What is otherwise where the columns have no room: each row is a card, and the head a line of buttons. */
