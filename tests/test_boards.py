@@ -260,3 +260,77 @@ async def test_no_event_comes_while_an_element_is_put_in(
         )
 
         assert heard == ["ticker-quote true", "ticker-status true"]
+
+
+# What changes while the server is away.
+
+LINE_AND_BOX = '<currency-ticker symbols="KGS KZT"></currency-ticker><p id="place"></p>{embed}' + SCRIPT
+
+
+async def test_figures_that_the_page_has_stay_in_an_outage_whatever_is_asked_for(
+    redis_server: EmbeddedServer, open_page: OpenPage
+) -> None:
+    async with staffed(redis_server, database=5) as room, open_page("chromium", height=700) as page:
+        await page.open(room.page(article(line=LINE_AND_BOX)))
+        two = await shown(page, 2)
+        await room.server.kill()
+        for symbols, count in (("KGS KZT TJS", 2), ("TJS", 0), ("KZT KGS", 2)):
+            await see(page, "ticker().symbols = arguments[0]; await moment(1500)", symbols)
+            assert len(await see(page, "return texts()")) == count
+        assert sorted(await see(page, "return texts()")) == sorted(two)
+        late = """
+        const late = document.createElement("currency-quote");
+        late.symbol = "KZT";
+        document.querySelector("#place").append(late);
+        await until(() => late.shadowRoot.textContent.includes("0.001904"));
+        """
+        await see(page, late)
+        await room.server.start()
+        await see(page, "ticker().symbols = 'KGS KZT TJS'")
+        assert len(await shown(page, 3)) == 3
+
+
+async def test_another_symbol_moves_none_of_those_that_stay(room: Newsroom, open_page: OpenPage) -> None:
+    async with open_page("chromium", height=700) as page:
+        await page.open(room.page(article(line=LINE_AND_BOX)))
+        await shown(page, 2)
+        lost = await see(
+            page,
+            """
+            await moment(2000);
+            let least = 2;
+            const count = () => {
+              least = Math.min(least, items().length);
+              requestAnimationFrame(count);
+            };
+            count();
+            const before = items()[0].getBoundingClientRect().left;
+            ticker().symbols = "KGS KZT TJS";
+            await until(() => items().length === 3);
+            return [least, Math.abs(items()[0].getBoundingClientRect().left - before) < 60];
+            """,
+        )
+
+        assert lost == [2, True]
+
+
+@pytest.mark.slow
+async def test_a_server_that_says_nothing_any_more_is_offline_though_the_page_asks_for_more(
+    redis_server: EmbeddedServer, open_page: OpenPage
+) -> None:
+    async with staffed(redis_server, database=5) as room, open_page("chromium", height=700) as page:
+        await page.open(room.page(article(line=LINE_AND_BOX)))
+        await shown(page, 2)
+        with room.server.frozen():
+            await see(
+                page,
+                """
+                const asked = ["TJS", "UZS", "TMT"];
+                const ask = () => (ticker().symbols = `KGS KZT ${asked.unshift(asked.pop()) && asked[0]}`);
+                ask();
+                await until(() => ticker().state === "connecting");
+                setInterval(ask, 8000);
+                await until(() => ticker().state === "offline", 45);
+                """,
+            )
+            assert len(await see(page, "return texts()")) == 2

@@ -290,14 +290,47 @@ async def test_what_the_element_would_not_take_is_left_out_and_the_reader_is_tol
             assert f'link="{link}"' in await snippet(page)
             assert await page.inner_text("#link-hint") == words["linkHint"]
             assert await page.get_attribute("[name=link]", "aria-invalid") is None
-        await page.fill("[name=titles]", "KGS=Som, tenge")
-        assert "titles=" not in await snippet(page)
-        assert await page.inner_text("#titles-hint") == words["titlesRefused"]
+        for titles in (
+            "KGS=Som, tenge",
+            "KGS=Som KZT=Tenge",
+            "KGS=Som; KZT=Tenge",
+            "KGS=",
+            "KGS=A=B",
+            "som = KGS=1",
+        ):
+            await page.fill("[name=titles]", titles)
+            assert "titles=" not in await snippet(page)
+            assert await page.inner_text("#titles-hint") == words["titlesRefused"]
+        await page.fill("[name=titles]", "kgs = Som, USD-KZT=US dollar,")
+        assert "titles=" in await snippet(page)
         await page.check("[value=converter]")
         await page.fill("[name=amount]", "ten")
         assert "amount=" not in await snippet(page)
         example = "1234.5" if language == "en" else "1234,5"
         assert await page.inner_text("#amount-hint") == words["notAmount"].replace("{example}", example)
+
+
+async def test_the_colours_of_a_snippet_are_those_of_its_line_alone(
+    open_page: OpenPage, room: Newsroom
+) -> None:
+    snippets = []
+    async with opened(open_page, room) as page:
+        await page.check("[value=script]")
+        snippets.append(await snippet(page))
+        for colour in ("#aa0000", "#0000aa"):
+            await use(page, "[name=coloured]", "") if len(snippets) == 1 else None
+            await page.fill("[name=color]", colour)
+            snippets.append(await snippet(page))
+    async with open_page("chromium", height=600) as page:
+        await page.open(room.page("".join(f"<section>{each}</section>" for each in snippets)))
+        colours = await look(
+            page,
+            """await until(() => items(2).length);
+            return [0, 1, 2].map((index) => getComputedStyle(ticker(index)).color);""",
+        )
+
+        assert colours[1:] == ["rgb(170, 0, 0)", "rgb(0, 0, 170)"]
+        assert colours[0] not in colours[1:]
 
 
 async def test_the_preview_follows_no_refused_link(open_page: OpenPage, room: Newsroom) -> None:

@@ -435,9 +435,7 @@ async def test_own_colours_are_custom_properties_and_too_faint_ones_are_told(
             == "#222222"
         )
         await page.check("[value=script]")
-        assert (await snippet(page)).startswith(
-            f"<style>currency-ticker{{{colours}}}</style>\n<script async "
-        )
+        assert (await snippet(page)).startswith(f'<div style="{colours}"><script async ')
 
 
 async def test_the_script_alone_takes_the_same_as_data(open_page: OpenPage, room: Newsroom) -> None:

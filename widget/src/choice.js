@@ -52,10 +52,13 @@ const TEXTS = {
 /** @type {Record<Kind, string[]>} */
 const SWITCHES = { line: ["invert", "sparkline", "static", "transparent"], board: [], quote: ["sparkline"], converter: [] };
 
+/** `KGS=Som`, or `USD/KGS = Dollar`. */
+const TITLE = /^\s*[a-z]{3}(?:[/-]?[a-z]{3})?\s*=[^=]*[^=\s]\s*$/i;
+
 /** What may not become an attribute, because the element would not take it. @type {Record<string, (text: string, language: string) => boolean>} */
 const REFUSALS = {
   link: (text) => !address(text),
-  titles: (text) => text.split(",").some((each) => !/\w.*=/.test(each) && !!each.trim()),
+  titles: (text) => text.split(",").some((each) => !TITLE.test(each) && !!each.trim()),
   amount: (text, language) => !amountOf(text, language) || amountOf(text, language).length > MOST_CHARACTERS,
 };
 

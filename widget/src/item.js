@@ -50,8 +50,8 @@ const SPARE_CHARACTERS = 1;
  * @returns {Wording}
  */
 export function wording(quote, { locale, labels, digits, invert, format, hide, titles, names }, chart) {
-  const title = titled(quote.symbol, titles);
   if (invert) quote = inverted(quote);
+  const title = titled(quote.symbol, titles);
   const source = `${labels.source}: ${sourceName(quote)}`;
   const word = quote.status === "fallback" ? source : labels[quote.status];
   const lines = [

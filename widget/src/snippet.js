@@ -91,9 +91,10 @@ function elementAndScript(choice, server) {
  * @param {Server} server
  */
 function scriptAlone(choice, server) {
+  const line = script(choice, server, choice.attributes.map(([name, value]) => [`data-${name}`, value]));
   const rules = styled(choice.colours);
-  const style = rules ? `<style>currency-ticker{${rules}}</style>\n` : "";
-  return style + script(choice, server, choice.attributes.map(([name, value]) => [`data-${name}`, value]));
+  // The line, which appears beside its script, inherits them; other lines of the page do not.
+  return rules ? `${tag("div", [["style", rules]])}${line}</div>` : line;
 }
 
 /**

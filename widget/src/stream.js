@@ -169,16 +169,17 @@ function connect(server) {
       awaited = null;
       // What the connection of before still says is not about this reader's symbols.
       if (close) {
-        drop();
+        leave();
         openIn(0);
       }
     }
     if (!listening) start();
     // Later, as a framework that puts an element into the page is not ready for its events.
     queueMicrotask(() => {
-      if (subscribers.has(subscriber)) subscriber.status(state, "");
-      // What was heard for other readers is not all that this one wants.
-      if (awaited && subscribers.has(subscriber)) tell(subscriber, [...known.values()], true);
+      if (!subscribers.has(subscriber)) return;
+      // What was heard for other readers may not be all that this one wants.
+      tell(subscriber, [...known.values()], !!awaited);
+      subscriber.status(state, "");
     });
     return () => {
       subscribers.delete(subscriber);
@@ -258,14 +259,18 @@ function connect(server) {
     close = null;
   }
 
+  /** From now on the silence counts. */
+  function leave() {
+    drop();
+    if (state !== "live") return;
+    offlineIn(OFFLINE_AFTER_MS);
+    become("connecting");
+  }
+
   /** @param {number} [code] why the server closed it */
   function lost(code = 0) {
-    drop();
+    leave();
     watch();
-    if (state === "live") {
-      offlineIn(OFFLINE_AFTER_MS);
-      become("connecting");
-    }
     // One reader's unknown symbol is not to cost the others theirs.
     const choose = code === BAD_REQUEST && !!selection;
     if (choose) everything = unordered = true;

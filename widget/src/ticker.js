@@ -236,7 +236,8 @@ function makeTicker(host) {
     if (!host.isConnected) return;
     language = languageAt(host, value("locale"));
     hold(PAUSED, value("paused"));
-    if (!away() || !stream) read();
+    // What is known comes at once.
+    if ((!away() || !stream) && read()) return;
     // The quotes are on their way meanwhile.
     const labels = words();
     const names = value("format") === "names" && told("names");
@@ -283,6 +284,7 @@ function makeTicker(host) {
     stream = wanted;
     unsubscribe = subscribe(server(), { symbols, receive, status: tell });
     stop?.();
+    return true;
   }
 
   function server() {

@@ -63,7 +63,7 @@ const COMMON = {
 };
 
 /** What is said where no words can be had. */
-const SPARE = { rates: "Exchange rates", offline: "offline", source: "Source" };
+const SPARE = { source: "Source", rates: "Exchange rates", offline: "offline" };
 
 /**
  * The words of a language; where they can't be had, those that the script has, and no text for the others.
@@ -150,8 +150,8 @@ function makeLife(host, forms, style, make) {
   const become = stateOf(host);
   const see = () => look(isFar);
   const watch = new IntersectionObserver(
-    // Where the page lets it make no box, it is nowhere, but seen.
-    (entries) => look(!entries.at(-1)?.isIntersecting && getComputedStyle(host).display !== "contents"),
+    // Where the page lets it make no box, it is nowhere, but may be seen.
+    (entries) => look(!entries.at(-1)?.isIntersecting && !!host.getClientRects()[0]),
     { rootMargin: NEAR },
   );
   const status = element("span", "status");
@@ -212,7 +212,8 @@ function makeLife(host, forms, style, make) {
     refreshIn();
     if (!host.isConnected) return;
     base.language = languageAt(host, base.value("locale"));
-    if (!isAway || !stream) read();
+    // What is known comes at once.
+    if ((!isAway || !stream) && read()) return;
     // The quotes are on their way meanwhile.
     const answer = told("labels");
     if (answer !== undefined) words = wordsOf(answer);
@@ -241,6 +242,7 @@ function makeLife(host, forms, style, make) {
     stream = source;
     unsubscribe = subscribe(base.server(), { symbols, receive, status: tell });
     stop?.();
+    return true;
   }
 
   /** @type {import("../stream.js").Subscriber["receive"]} */
@@ -250,8 +252,8 @@ function makeLife(host, forms, style, make) {
     for (const quote of quotes) known.set(quote.symbol, quote);
     awaited = missing;
     // What waits for its quote keeps its place until all are there.
-    const all = [...known.keys(), ...Object.keys(missing ?? {})];
-    const kept = all[known.size] || !complete ? order : [];
+    const all = missing ? [...known.keys(), ...Object.keys(missing)] : order;
+    const kept = complete && !all[known.size] ? [] : order;
     order = [...new Set([...kept, ...all])].filter((symbol) => all.includes(symbol));
     if (isFirst) refresh();
     else changed();
