@@ -129,6 +129,7 @@ function inlineRules(node) {
   const character = ruler.getBoundingClientRect().width / 1000;
   ruler.remove();
   const em = fontSize(node);
-  const characters = Math.ceil((node.getBoundingClientRect().width - em) / character);
+  // One more, as a plus is wider than a digit, and some languages have a blank before the percent sign.
+  const characters = Math.ceil((node.getBoundingClientRect().width - em) / character) + 1;
   return [["display", "inline-block"], ["min-width", `calc(${Math.max(characters, 0)}ch + 1em)`]];
 }
