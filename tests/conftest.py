@@ -19,6 +19,7 @@ import pytest_asyncio
 import uvloop
 from browsers import Engines, Page
 from coverage import Coverage
+from hypothesis import settings
 from newsroom import Newsroom
 from newsroom import newsroom as opened_newsroom
 from redis.asyncio import Redis
@@ -33,6 +34,10 @@ from ticker.rates.choice import credited
 from ticker.rates.model import NOWHERE, Cursor, Fixing, Pair, Quote, Rate
 from ticker.sources import SOURCES
 from ticker.store import Batch, Store
+
+# No example has a time limit: a machine may be busy.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 class QuoteOf(Protocol):

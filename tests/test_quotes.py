@@ -556,6 +556,7 @@ async def test_what_only_screen_readers_find_is_kept_up_to_date(
             await look(page, f"await until(() => (() => {{ {text} }})().includes('0.0125'))")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("element", ["quote", "quote inline", "board"])
 async def test_nothing_of_a_quote_stays_when_it_is_no_longer_served(
     redis_server: EmbeddedServer, open_page: OpenPage, element: str
@@ -577,6 +578,7 @@ async def test_nothing_of_a_quote_stays_when_it_is_no_longer_served(
         assert await see(page, drawn) == 0
 
 
+@pytest.mark.slow
 async def test_offline_hides_neither_the_status_nor_who_has_fixed_a_rate(
     redis_server: EmbeddedServer, open_page: OpenPage
 ) -> None:
@@ -606,6 +608,7 @@ async def test_a_peg_of_a_demo_says_so(room: Newsroom, open_page: OpenPage) -> N
         ] == "demo:the state, Jan 1, 2015, fixed rate"
 
 
+@pytest.mark.slow
 async def test_names_that_could_not_be_had_come_later(room: Newsroom, open_page: OpenPage) -> None:
     line = BOX + '<currency-board symbols="KGS"></currency-board>'
     async with open_page("chromium", height=900) as page:
