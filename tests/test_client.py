@@ -181,8 +181,8 @@ async def test_a_symbol_may_be_a_pair(
 
 
 async def test_an_unknown_symbol_is_refused_in_the_words_of_the_server(site: Site) -> None:
-    async with subscribe(site.url, ["KGS", "XXX"]) as subscription:
-        with pytest.raises(Refused, match="XXX/USD is not served here; the symbols are KGS/USD, ") as refused:
+    async with subscribe(site.url, ["KGS", "ABC"]) as subscription:
+        with pytest.raises(Refused, match="ABC/USD is not served here; the symbols are KGS/USD, ") as refused:
             await soon(subscription)
 
     assert refused.value.code == CloseCode.BAD_REQUEST

@@ -5,8 +5,9 @@ import { price } from "../format.js";
 
 /** In groups, such as `1 234,5`. */
 const GROUPED = /^([1-9]\d{0,2}([ .,])(?:\d{2,3}\2)*\d{3})(?:(?!\2)[.,](\d*))?$/;
-const MOST_DIGITS = 30;
 const PLAIN = /^(\d*)()(?:[.,](\d*))?$/;
+
+const MOST_DIGITS = 30;
 
 /** The mark between the groups of a locale's figures. @param {string} locale */
 const groupMark = (locale) => `${price("11111", locale)[2]}`;

@@ -119,6 +119,7 @@ function makeConverter(base) {
     for (const [code = "", ...way] of ways) {
       if (code === to.value) return way;
       for (const symbol of served) {
+        // Of a symbol without this currency more is left than a code.
         const next = symbol.replace(code, "").replace("/", "");
         if (!(next[CODE] || ways.some(([found]) => found === next))) ways.push([next, ...way, symbol]);
       }
