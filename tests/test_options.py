@@ -80,6 +80,8 @@ async def test_a_transparent_line_has_the_ground_and_the_text_of_the_page(
             ["Dollar = 87.45 0%", FIVE_TEXTS[2], FIVE_TEXTS[1]],
         ),
         ('titles="KGS=" symbols="KGS KZT TJS"', [" = 0.01144 0%", *FIVE_TEXTS[1:3]]),
+        # What is called so is the pair that is shown.
+        ('titles="KGS=Som,USD/KZT=Dollar" invert', ["USD/KGS = 87.45 0%", "Dollar = 525.30 -0.44%"]),
         ('hide="change"', ["KGS/USD = 0.01144", "KZT/USD = 0.001904", "TJS/USD = 0.10770"]),
     ],
 )
