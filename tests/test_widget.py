@@ -11,7 +11,7 @@ import re
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import brotli
@@ -38,6 +38,7 @@ from reader import (
 )
 from reader import few_pages as few_pages
 from reader import staffed_room as staffed_room
+from test_outage import shift_of
 
 from tests.tools.bench.widget import MOST_BYTES
 from ticker.embedded import EmbeddedServer
@@ -913,6 +914,30 @@ async def test_the_attribution_may_stand_elsewhere(room: Newsroom, open_page: Op
         assert await look(page, f"return {text}") == "Source: NBKR, NBK, NBT (www.nbt.tj), CBU"
         assert await look(page, "return part('attribution').checkVisibility()") is False
         assert await look(page, "return ticker().getBoundingClientRect().height") == 42
+
+
+async def test_an_attribution_elsewhere_takes_no_place_while_the_words_are_on_their_way(
+    room: Newsroom, open_page: OpenPage
+) -> None:
+    line = LINE.replace("62px", "42px") + '<p id="credits">will be here</p><p>News</p>'
+    words = asyncio.Event()
+
+    async def late(route: Any) -> None:
+        await words.wait()
+        await route.continue_()
+
+    async with open_page("chromium") as page:
+        assert isinstance(page, ChromiumPage)
+        await page.tab.route("**/v1/labels/*", late)
+        await page.open(room.page(article('attribution="credits"', line=line, html='lang="kk"')))
+        await look(page, "await until(() => part('attribution'))")
+        await asyncio.sleep(0.5)
+        assert await look(page, "return ticker().getBoundingClientRect().height") == 42
+        words.set()
+        await shown(page)
+
+        assert await look(page, "return ticker().getBoundingClientRect().height") == 42
+        assert await shift_of(page) == 0
 
 
 @pytest.mark.parametrize("engine", EACH_ENGINE)

@@ -166,7 +166,7 @@ export const credit = (quote) => sourceName(quote) + (quote.source_site ? ` (${q
  * The sources of quotes, each once.
  *
  * @param {readonly import("./stream.js").Quote[]} quotes
- * @param {string} label the word for a source
+ * @param {string} [label] the word for a source
  */
 export function credits(quotes, label) {
   const names = quotes.filter(({ status }) => status && status !== "pegged").map(credit);

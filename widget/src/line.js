@@ -182,13 +182,13 @@ export function makeLine(needs) {
 
   /** The first item in sight that stays in the line, and how far the start of the viewport is past its start. */
   function findAnchor() {
-    if (!animation) return null;
+    if (!animation) return;
     const found = [...places].map(([symbol, { start, width }]) => {
       const past = inLoop(now() - start);
       return { symbol, past: past < width ? past : past - length };
     });
     const kept = found.filter(({ symbol }) => main.items.has(symbol));
-    return kept.sort((one, other) => other.past - one.past)[0] ?? null;
+    return kept.sort((one, other) => other.past - one.past)[0];
   }
 
   function animate() {
@@ -350,7 +350,7 @@ export function makeLine(needs) {
  * @param {any} one
  * @param {any} other
  */
-const differ = (one, other) => Object.keys(one).some((key) => !Object.is(one[key], other[key]));
+const differ = (one, other) => Object.keys(one).some((key) => one[key] !== other[key]);
 
 /**
  * @param {string} part

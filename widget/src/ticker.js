@@ -241,7 +241,7 @@ function makeTicker(host) {
     // The quotes are on their way meanwhile.
     const labels = words();
     const names = value("format") === "names" && told("names");
-    if (!labels || names === undefined) return;
+    if (!labels || names === undefined) return giveCredit([]);
     value("theme");
     value("size");
     line.configure(
@@ -333,11 +333,12 @@ function makeTicker(host) {
 
   /** @param {readonly Quote[]} quotes */
   function giveCredit(quotes) {
-    const text = credits(quotes, `${labels?.source}`);
+    const text = credits(quotes, labels?.source);
     const id = value("attribution");
     const elsewhere =
       /** @type {Document} */ (host.getRootNode()).getElementById(id) ?? document.getElementById(id);
-    write(elsewhere ?? sources, text);
+    // Until there are quotes, the page's words stay.
+    if (quotes[0]) write(elsewhere ?? sources, text);
     attribution.hidden = !!elsewhere;
   }
 
