@@ -119,6 +119,20 @@ async def test_what_is_copied_from_a_sentence_has_blanks(room: Newsroom, open_pa
         assert await see(page, copied) == "0.01144 0%"
 
 
+async def test_a_page_can_leave_the_change_out_of_a_sentence(room: Newsroom, open_page: OpenPage) -> None:
+    async with open_page("chromium") as page:
+        rule = "<style>currency-quote::part(change) { display: none }</style>"
+        await page.open(room.page(article(line=SENTENCE.replace("<p", rule + "<p", 1))))
+        widths = "element().offsetWidth, bit('price').offsetWidth"
+        text, width, price = await see(
+            page, f"await filled(); return [bit('row').innerText.trim(), {widths}]"
+        )
+
+        assert text == "0.01144"
+        # What is left is a blank.
+        assert 0 <= width - price < 8
+
+
 @pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_a_chart_is_drawn_if_it_is_wanted(room: Newsroom, open_page: OpenPage, engine: str) -> None:
     async with open_page(engine, height=600) as page:
