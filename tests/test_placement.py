@@ -32,6 +32,7 @@ from hosts import visits as visits
 from newsroom import Newsroom
 from reader import FIVE_TEXTS, look, nothing_was_wrong
 from reader import staffed_room as staffed_room
+from test_widget import SWITCHES
 
 from ticker import assets
 
@@ -242,7 +243,6 @@ async def test_a_removed_part_of_the_page_leaves_nothing_of_its_line(
 
 # What to show: switches.
 
-SWITCHES = ("invert", "sparkline", "paused", "static", "transparent")
 SHOWN = "await until(() => lines().every((line) => of(line).length)); "
 
 
