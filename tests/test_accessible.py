@@ -74,7 +74,7 @@ FREEZE = """
 """Stop the clock of what moves; the line itself does not know."""
 
 EXPLAINED = {
-    ("color-contrast", ".status", "overlapped by another element"): (
+    ("color-contrast", "output", "overlapped by another element"): (
         "The line ends before it, which axe does not see in `overflow: clip`. The test computes its contrast."
     ),
 }

@@ -940,6 +940,33 @@ async def test_an_attribution_elsewhere_takes_no_place_while_the_words_are_on_th
         assert await shift_of(page) == 0
 
 
+@pytest.mark.parametrize("width", [360, 768, 1280])
+async def test_a_list_comes_without_a_layout_shift_if_its_place_is_reserved(
+    room: Newsroom, open_page: OpenPage, width: int
+) -> None:
+    async with open_page("chromium", width=width, height=800) as page:
+        assert isinstance(page, ChromiumPage)
+
+        async def late(route: Any) -> None:
+            await asyncio.sleep(0.5)
+            await route.continue_()
+
+        await page.tab.route("**/v1/labels/*", late)
+        line = LINE + "<p>News</p>"
+        await page.open(room.page(article("static", line=line, html='lang="kk"')))
+        await shown(page)
+        height = await look(page, "return ticker().offsetHeight")
+        await page.open(
+            room.page(article("static", line=line.replace("62px", f"{height}px"), html='lang="kk"'))
+        )
+        await shown(page)
+
+        assert height > 62
+        assert await look(page, "return ticker().offsetHeight") == height
+        assert await look(page, "return part('attribution').checkVisibility({ visibilityProperty: true })")
+        assert await shift_of(page) == 0
+
+
 @pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_the_place_that_a_page_reserves_is_what_the_line_takes(
     room: Newsroom, open_page: OpenPage, engine: str

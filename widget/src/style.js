@@ -118,6 +118,8 @@ li::before {
 
 .message, .attribution { padding-inline: 1em; color: var(--muted); }
 .attribution { box-sizing: border-box; width: 0; min-width: 100%; height: 20px; overflow: hidden; font-size: 12px; line-height: 20px; text-overflow: ellipsis; }
+/* Where a list comes, what is not seen yet is no layout shift. */
+.attribution:has(:empty) { visibility: hidden; }
 .status { padding-inline-start: .8em; color: var(--down); font-weight: 600; }
 
 a { color: inherit; text-decoration: none; }

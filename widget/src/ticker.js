@@ -124,16 +124,16 @@ function makeTicker(host) {
   let own;
   const line = makeLine((item) => {
     const { width, maxWidth } = getComputedStyle(probe);
-    own.replaceSync(`:host{--item:${item}px;${width + maxWidth === "auto100%" ? "" : "min-width: 0"}}`);
+    own.replaceSync(`:host{--item:${item}px;${width + maxWidth === "auto100%" ? "" : "min-width:0"}}`);
   });
   /** It inherits what the page says of the element's width, which is not to be overruled. */
   const probe = element("p", "");
   const message = element("div", "message", "…");
-  const status = element("span", "status");
+  const status = element("output", "status");
   const button = element("button", "pause");
   const sources = element("slot", "");
   const attribution = element("div", "attribution", sources);
-  const region = element("div", "region", element("div", "bar", line.node, status, button), attribution);
+  const region = element("section", "region", element("div", "bar", line.node, status, button), attribution);
   const root = host.attachShadow({ mode: "open" });
   const become = stateOf(host);
   const motion = matchMedia("(prefers-reduced-motion: reduce)");
@@ -163,8 +163,6 @@ function makeTicker(host) {
 
   line.node.prepend(message);
   root.append(region, probe);
-  mark(region, "role", "region");
-  mark(status, "role", "status");
   mark(sources, "name", "attribution");
 
   function listen() {
@@ -350,9 +348,9 @@ function makeTicker(host) {
   function select(event) {
     const own = symbolOf(event.target);
     const symbol = own || line.at(event);
-    const content = line.content(symbol);
     const detail = known.get(symbol);
-    if (!detail || !content) return;
+    if (!detail) return;
+    const content = /** @type {HTMLElement} */ (line.content(symbol));
     if (!own && content.matches("a")) content.dispatchEvent(new MouseEvent("click", event));
     else if (!emit("ticker-select", detail)) event.preventDefault();
   }

@@ -73,7 +73,7 @@ export const BOARD = `
 table, thead, tbody { display: block; }
 tr { display: grid; grid-template-columns: var(--columns); gap: 0 1em; align-items: baseline; border-block-end: 1px solid var(--edge); }
 th, td { display: block; min-width: 0; padding: 0; font-weight: 400; text-align: start; }
-td { font-size: .9375em; }
+td { font-size: .9375em; overflow-wrap: anywhere; }
 .head th { color: var(--muted); font-size: .8125em; }
 .head button { display: inline-flex; gap: .4em; align-items: center; min-height: 2.25em; }
 [aria-sort] button::after, button.symbol::after { content: ""; width: .6em; height: .45em; background: currentColor; clip-path: polygon(${LOOK.arrows.down}); }
