@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 from browsers import EACH_ENGINE, ChromiumPage, Page
 from newsroom import File, Newsroom
-from reader import article, look, nothing_was_wrong, quote, shown, staffed
+from reader import article, look, nothing_was_wrong, quote, saying, shown, staffed
 from reader import few_pages as few_pages
 from test_page import charted
 
@@ -334,3 +334,41 @@ async def test_a_server_that_says_nothing_any_more_is_offline_though_the_page_as
                 """,
             )
             assert len(await see(page, "return texts()")) == 2
+
+
+OVER = """
+await until(() => within("[part~=row]").length);
+const drawn = [];
+for (const node of [...board().shadowRoot.querySelectorAll("bdi, [part~=symbol], button")]) {
+  if (!node.textContent.trim() || node.querySelector("bdi, button")) continue;
+  const range = document.createRange();
+  range.selectNodeContents(node);
+  const { bottom } = node.getBoundingClientRect();
+  const isCut = getComputedStyle(node).overflow === "hidden";
+  for (const box of range.getClientRects()) {
+    if (box.width > 1 && !(isCut && box.top >= bottom)) drawn.push([node, box]);
+  }
+}
+const over = (one, other) => Math.min(one.right, other.right) - Math.max(one.left, other.left) > 1
+  && Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top) > 3;
+return drawn.flatMap(([node, box], index) => drawn.slice(index + 1)
+  .filter(([other, its]) => other !== node && over(box, its))
+  .map(([other]) => `${node.textContent} | ${other.textContent}`));
+"""
+
+
+@pytest.mark.parametrize("language", sorted(assets.languages()))
+async def test_no_text_is_drawn_over_another_at_any_width(
+    room: Newsroom, open_page: OpenPage, language: str
+) -> None:
+    """The longest words stand for who has fixed a rate, where the server has a label."""
+    peg = quote("TMT", "3.5", "3.5", source="recorded:peg", status="pegged", as_of=date(2015, 1, 1))
+    async with open_page("chromium", width=1600, height=900) as page, saying(room, peg):
+        await page.open(room.page(board(html=f'lang="{language}"')))
+        await see(page, "await until(() => /recorded:/.test(board().shadowRoot.textContent))")
+        found = {}
+        for width in range(320, 1600, 40):
+            await page.resize(width, 900)
+            found[width] = await see(page, OVER)
+
+        assert {width: texts for width, texts in found.items() if texts} == {}
