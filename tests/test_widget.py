@@ -979,19 +979,36 @@ async def test_the_place_that_a_page_reserves_is_what_the_line_takes(
             assert await look(page, "return ticker().getBoundingClientRect().height") == 62
 
 
-@pytest.mark.parametrize("size", [14, 18, 24])
-async def test_the_place_of_the_snippet_is_right_at_every_size_of_the_text(
-    room: Newsroom, open_page: OpenPage, size: int
-) -> None:
-    line = LINE.replace("62px", "calc(2.5em + 22px)")
-    measure = "return ticker().getBoundingClientRect().height"
-    async with open_page("chromium") as page:
-        await page.open(room.page(article(line=line.replace("{embed}", ""), style=f"font-size: {size}px")))
-        before = await look(page, measure)
-        await page.open(room.page(article(line=line, style=f"font-size: {size}px")))
-        await shown(page)
+HEIGHTS = [
+    *((size, "", "calc(2.5em + 22px)") for size in (13, 14, 18, 24)),
+    *((size, 'size="small"', "calc(1.625em + 22px)") for size in (16, 18, 24)),
+    *((size, "", "54px") for size in (8, 12)),
+    *((size, 'size="small"', "48px") for size in (8, 15)),
+    (16, 'style="--ticker-height: 44px"', "66px"),
+    (16, 'style="--ticker-height: 20px"', "54px"),
+    (16, 'size="small" style="--ticker-height: 20px"', "48px"),
+    (24, 'attribution="credits"', "calc(2.5em + 2px)"),
+    (12, 'attribution="credits"', "34px"),
+    (12, 'attribution="credits" size="small"', "28px"),
+]
+"""The size of the text in px, attributes of the line, and the height that the documentation says."""
 
-        assert await look(page, measure) == before
+
+@pytest.mark.parametrize(("size", "attributes", "height"), HEIGHTS)
+async def test_the_height_that_is_documented_is_what_the_line_takes(
+    room: Newsroom, open_page: OpenPage, size: int, attributes: str, height: str
+) -> None:
+    line = LINE.replace(' style="display:block;min-height:62px"', "")
+    reserved = f'<p id="credits"></p><p id="place" style="min-height: {height}"></p>'
+    async with open_page("chromium") as page:
+        html = article(attributes, line=line + reserved, style=f"font-size: {size}px")
+        await page.open(room.page(html))
+        await shown(page)
+        taken, place = await look(
+            page, "return [ticker(), document.querySelector('#place')].map((each) => each.offsetHeight)"
+        )
+
+        assert taken == place
 
 
 @pytest.mark.parametrize("engine", EACH_ENGINE)
