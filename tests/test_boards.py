@@ -341,6 +341,7 @@ await until(() => within("[part~=row]").length);
 const drawn = [];
 for (const node of [...board().shadowRoot.querySelectorAll("bdi, [part~=symbol], button")]) {
   if (!node.textContent.trim() || node.querySelector("bdi, button")) continue;
+  if (getComputedStyle(node.parentElement).clipPath !== "none") continue;
   const range = document.createRange();
   range.selectNodeContents(node);
   const { bottom } = node.getBoundingClientRect();
@@ -372,3 +373,55 @@ async def test_no_text_is_drawn_over_another_at_any_width(
             found[width] = await see(page, OVER)
 
         assert {width: texts for width, texts in found.items() if texts} == {}
+
+
+SIDES = ("grid", "inline-flex", "inline-block", "float: left")
+
+
+@pytest.mark.parametrize("element", ["board", "converter"])
+async def test_a_small_window_is_not_scrolled_sideways(
+    room: Newsroom, open_page: OpenPage, element: str
+) -> None:
+    """320 px are also a page of 1280 px at four times its size (WCAG 1.4.10)."""
+    async with open_page("chromium", width=320, height=900) as page:
+        for side in SIDES:
+            style = side if ":" in side else f"display: {side}"
+            line = f'<div style="{style}; padding: 20px"><currency-{element}></currency-{element}></div>'
+            await page.open(room.page(article(line=line + SCRIPT)))
+            await see(
+                page, f"await until(() => document.querySelector('currency-{element}').state === 'live')"
+            )
+            await see(page, "await moment(300)")
+
+            assert await see(page, "return document.documentElement.scrollWidth") == 320, side
+
+
+async def test_a_card_has_a_head_for_each_of_its_cells(room: Newsroom, open_page: OpenPage) -> None:
+    async with open_page("chromium", width=390, height=900) as page:
+        assert isinstance(page, ChromiumPage)
+        await page.open(room.page(board()))
+        await full(page)
+        nodes = (await page.cdp("Accessibility.getFullAXTree"))["nodes"]
+        roles = [node["role"]["value"] for node in nodes if not node["ignored"]]
+
+        assert roles.count("columnheader") == 8
+        assert roles.count("cell") + roles.count("gridcell") + roles.count("rowheader") == 5 * 8
+
+
+async def test_words_before_a_figure_are_read_in_forced_colours(room: Newsroom, open_page: OpenPage) -> None:
+    async with open_page("chromium", width=390, height=900, forced_colors="active") as page:
+        await page.open(room.page(board() + "<currency-ticker sparkline></currency-ticker>{embed}"))
+        await full(page)
+        await see(page, "await until(() => part('sparkline'))")
+        before, chart, text = await see(
+            page,
+            """
+            const { backgroundColor } = getComputedStyle(cell("KGS/USD", "inverse"), "::before");
+            return [backgroundColor, getComputedStyle(part("sparkline")).backgroundColor,
+                getComputedStyle(document.body).color];
+            """,
+        )
+
+        # Transparent, whatever the colour.
+        assert before.endswith(", 0)")
+        assert chart == text

@@ -91,6 +91,13 @@ def test_the_switches_are_named_in_the_docs() -> None:
     assert f"- {', '.join(rows[:-1])} and {rows[-1]} are switches." in text_of("ticker/docs/embedding.md")
 
 
+def test_the_numbers_among_the_properties_are_named_in_the_docs() -> None:
+    numbers = re.findall(r"  (\w+): \[.*, parseFloat\],", (ROOT / "widget/src/ticker.js").read_text())
+    [told] = re.findall(r"- As a property, ([^.]+)\.", text_of("ticker/docs/embedding.md"))
+
+    assert re.findall(r"`(\w+)` (?:is|a) (?:a )?number", told) == numbers
+
+
 def test_the_default_speed_is_in_the_docs() -> None:
     found = re.search(r"  speed: .*, (\d+), parseFloat\],", (ROOT / "widget/src/ticker.js").read_text())
     speeds = [row[2] for row in rows_of("embedding.md", "attribute") if row[0] == "`speed`"]

@@ -119,6 +119,27 @@ async def test_what_is_copied_from_a_sentence_has_blanks(room: Newsroom, open_pa
         assert await see(page, copied) == "0.01144 0%"
 
 
+async def test_a_page_that_indents_its_paragraphs_indents_nothing_in_them(
+    room: Newsroom, open_page: OpenPage
+) -> None:
+    async with open_page("chromium") as page:
+        gaps = []
+        for style in ("", "text-indent: 40px"):
+            await page.open(room.page(article(line=SENTENCE.replace("<p", f'<p style="{style}"', 1))))
+            gap = """
+                await filled();
+                const box = (name) => {
+                  const range = document.createRange();
+                  range.selectNodeContents(bit(name));
+                  return range.getBoundingClientRect();
+                };
+                return Math.round(box("change").left - box("price").right);
+                """
+            gaps.append(await see(page, gap))
+
+        assert gaps[0] == gaps[1]
+
+
 async def test_a_page_can_leave_the_change_out_of_a_sentence(room: Newsroom, open_page: OpenPage) -> None:
     async with open_page("chromium") as page:
         rule = "<style>currency-quote::part(change) { display: none }</style>"

@@ -86,7 +86,7 @@ class Detail {
    */
   constructor(symbol, sources) {
     this.#sources = sources;
-    const head = [words.date, words.price, words.reverse].map((name) => element("th", { scope: "col" }, name));
+    const head = [words.day, words.price, words.inverse].map((name) => element("th", { scope: "col" }, name));
     const table = element("table", {}, element("thead", {}, element("tr", {}, ...head)), this.#rows);
     const values = element("details", {}, this.#count, table);
     const text = element("div", { class: "story" }, this.#meaning, this.#source, values);

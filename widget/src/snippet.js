@@ -37,7 +37,7 @@ const HEIGHT = "62px";
 const PLACE = "calc(2.5em + 22px)";
 const SMALL_PLACE = "calc(1.625em + 22px)";
 /** In flex rows and floats it is as wide as the table and the converter would be by themselves. */
-const CONTAINER = "container-type:inline-size;contain-intrinsic-inline-size:20em";
+const CONTAINER = "container-type:inline-size;contain-intrinsic-inline-size:min(20em,75vw)";
 /** Up to which width of a screen a picture is how wide, with its pairs in rows. */
 const WIDTHS = [[700, 360], [1300, 640]];
 /** What `/v1/line.html` and `/v1/line.svg` can do as well. */

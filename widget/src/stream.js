@@ -85,9 +85,9 @@ export function serverAddress(address, base) {
  *
  * @param {number} attempt from 0
  */
-export function backoff(attempt, random = Math.random) {
+export function backoff(attempt) {
   const ceiling = Math.min(LONGEST_DELAY_MS, SHORTEST_DELAY_MS * 2 ** (attempt + 1));
-  return SHORTEST_DELAY_MS + random() * (ceiling - SHORTEST_DELAY_MS);
+  return SHORTEST_DELAY_MS + Math.random() * (ceiling - SHORTEST_DELAY_MS);
 }
 
 /**

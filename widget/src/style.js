@@ -150,6 +150,6 @@ button[aria-pressed="true"] { --shape: 15% 0, 95% 50%, 15% 100%; }
   ul { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 24em), 1fr)); width: auto; white-space: normal; }
 }
 @media (forced-colors: active) {
-  ::before { background: CanvasText; forced-color-adjust: none; }
+  .sparkline, ::before { background: CanvasText; forced-color-adjust: none; }
 }
 `;

@@ -185,7 +185,7 @@ function currency_ticker_style( $style, $values ) {
 /* Where the width decides the height, it is that of a container around the element. */
 function currency_ticker_place( $style, $html ) {
 	$needs_container = false !== strpos( $style, 'cqi' );
-	return $needs_container ? "<div style=\"container-type:inline-size;contain-intrinsic-inline-size:20em\">$html</div>" : $html;
+	return $needs_container ? "<div style=\"container-type:inline-size;contain-intrinsic-inline-size:min(20em,75vw)\">$html</div>" : $html;
 }
 
 /* What WordPress calls the script; after a question mark it would expect arguments. */

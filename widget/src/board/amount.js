@@ -22,9 +22,9 @@ const groupMark = (locale) => `${price("11111", locale)[2]}`;
  */
 export function amountOf(text, locale) {
   const typed = text
-    .replace(/\p{Cf}|\p{Sc}|\b[A-Z]{3}\b/gu, "")
-    .trim()
-    .replace(/[\s'’]/g, " ");
+    .replace(/\p{Cf}/gu, "")
+    .replace(/\p{Sc}|[A-Z]{2,3}|[\s'’]/giu, " ")
+    .trim();
   const forms = [PLAIN, GROUPED];
   if (typed.includes(groupMark(locale))) forms.reverse();
   const [, first = "", , places = ""] = forms.map((form) => form.exec(typed)).find(Boolean) ?? [];

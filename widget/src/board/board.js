@@ -12,16 +12,16 @@ import { BOARD, CARDS } from "./style.js";
 /** @typedef {import("./element.js").Words} Words */
 /** @typedef {ReturnType<typeof makeRow>} Row */
 
-/** The columns: the words of their heads, by what of a quote they sort, and their widths in em if unusual. */
-const COLUMNS = /** @type {Record<string, [word: keyof Words, field?: keyof Quote, width?: number]>} */ ({
-  pair: ["pair", "symbol", 9],
-  price: ["price", "price", 7.5],
-  inverse: ["reverse", "inverse"],
-  change: ["change", "change_percent"],
-  chart: ["days"],
-  source: ["source", "source_name"],
-  date: ["validFrom", "as_of", 6.5],
-  status: ["status", "status", 12],
+/** The columns, named as the words of their heads: by what of a quote they sort, and their widths in em if unusual. */
+const COLUMNS = /** @type {Record<string, [field?: keyof Quote, width?: number]>} */ ({
+  pair: ["symbol", 9],
+  price: ["price", 7.5],
+  inverse: ["inverse"],
+  change: ["change_percent"],
+  chart: [],
+  source: ["source_name"],
+  date: ["as_of", 6.5],
+  status: ["status", 12],
 });
 const [PAIR = "", ...CHOICE] = Object.keys(COLUMNS);
 const WIDTH = 6;
@@ -99,7 +99,7 @@ function makeBoard(base) {
 
   /** Make the head, and all rows anew. */
   function build() {
-    const widths = columns.map((name) => COLUMNS[name]?.[2] ?? WIDTH);
+    const widths = columns.map((name) => COLUMNS[name]?.[1] ?? WIDTH);
     set(node, "--columns", widths.map((width) => `minmax(0,${width}fr)`).join(" "));
     set(node, "--row", columns.includes("status") ? "4.75em" : "3.25em");
     const room = widths.reduce((one, other) => one + other + 1, 0);
@@ -111,8 +111,8 @@ function makeBoard(base) {
 
   /** @param {string} name */
   function heading(name) {
-    const [word, field] = /** @type {typeof COLUMNS[string]} */ (COLUMNS[name]);
-    const label = element(field ? "button" : "bdi", "", base.words[word]);
+    const [field] = COLUMNS[name] ?? [];
+    const label = element(field ? "button" : "bdi", "", base.words[/** @type {keyof Words} */ (name)]);
     const cell = table("th", "heading", label);
     cell.className = name;
     if (field) label.onclick = () => sort(name);
@@ -133,7 +133,7 @@ function makeBoard(base) {
     const those = `${all.map((symbol) => base.known.has(symbol))} ${all}`;
     if (those === ordered) return;
     ordered = those;
-    const [, field = "symbol"] = COLUMNS[sorting] ?? [];
+    const [field = "symbol"] = COLUMNS[sorting] ?? [];
     const value = (/** @type {string} */ symbol) => /** @type {any} */ (base.known.get(symbol)?.[field]);
     sorted = [...all].sort((one, other) => {
       const [a, b] = [value(one), value(other)];

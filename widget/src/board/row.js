@@ -124,7 +124,7 @@ export function makeRow(symbol, base, { columns, make, select, freshen }) {
     mark(line, "d", d);
     mark(dot, "d", end);
     mark(chart, "role", "img");
-    mark(chart, "aria-label", `${words.days}: ${told(points, isPegged, words, language)}`);
+    mark(chart, "aria-label", `${words.chart}: ${told(points, isPegged, words, language)}`);
   }
 
   /**

@@ -13,6 +13,7 @@ export const HOST = `
 :host {
   display: block;
   white-space: normal;
+  text-indent: 0;
   color: var(--ticker-color, ${colour("text")});
   --ground: var(--ticker-background, ${colour("ground")});
   background: var(--ground);
@@ -63,17 +64,18 @@ button { all: unset; cursor: pointer; }
   :host { color-scheme: light !important; print-color-adjust: exact; }
 }
 @media (forced-colors: active) {
-  ::before, ::after { background: CanvasText !important; forced-color-adjust: none; }
+  :not(.inverse)::before, ::after { background: CanvasText !important; forced-color-adjust: none; }
   [data-fresh] { outline: 1px solid; }
 }
 `;
 
 export const BOARD = `
-.region { container-type: inline-size; contain-intrinsic-inline-size: 20em; }
+.region { container-type: inline-size; contain-intrinsic-inline-size: min(20em, 75vw); }
 table, thead, tbody { display: block; }
 tr { display: grid; grid-template-columns: var(--columns); gap: 0 1em; align-items: baseline; border-block-end: 1px solid var(--edge); }
 th, td { display: block; min-width: 0; padding: 0; font-weight: 400; text-align: start; }
-td { font-size: .9375em; overflow-wrap: anywhere; }
+td { font-size: .9375em; }
+.source { overflow-wrap: anywhere; }
 .head th { color: var(--muted); font-size: .8125em; }
 .head button { display: inline-flex; gap: .4em; align-items: center; min-height: 2.25em; }
 [aria-sort] button::after, button.symbol::after { content: ""; width: .6em; height: .45em; background: currentColor; clip-path: polygon(${LOOK.arrows.down}); }
@@ -92,7 +94,8 @@ td { font-size: .9375em; overflow-wrap: anywhere; }
 /** What is otherwise where the columns have no room: each row is a card, and the head a line of buttons. */
 export const CARDS = `
 .head tr { display: flex; flex-wrap: wrap; }
-.head .chart { display: none; }
+/* Not seen, but counted: what reads a table aloud takes the heads one after the other. */
+.head .chart { position: absolute; clip-path: inset(50%); }
 tbody { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 18em), 1fr)); grid-auto-flow: dense; gap: 0 2em; }
 .row { grid-template-columns: 1fr minmax(9.5em, auto); grid-auto-flow: dense; align-content: start; gap: .125em 1em; }
 .pair { grid-area: 1 / 1; }
@@ -124,7 +127,7 @@ export const QUOTE = `
 `;
 
 export const CONVERTER = `
-:host { container-type: inline-size; contain-intrinsic-inline-size: 20em; }
+:host { container-type: inline-size; contain-intrinsic-inline-size: min(20em, 75vw); }
 .frame, .fields { display: grid; gap: .5em 1em; align-items: start; }
 .fields { grid-template-columns: 1fr auto; }
 label { grid-column: 1; }
