@@ -140,7 +140,7 @@ function makeConverter(base) {
     mark(input, "aria-invalid", amount ? "" : "true");
     write(hint, amount ? "" : filled(words.notAmount, { example: typed("1234.5", language) }));
     write(sum, text && `${price(text, language, base.value("digits"))} ${code}`);
-    mark(sum, "title", text && `${number(text, language, { maximumSignificantDigits: 21 })} ${code}`);
+    mark(sum, "title", text && `${number(text, language, { maximumFractionDigits: 12 })} ${code}`);
     write(rates, quotes.map(said).join("\n"));
     // Nobody decides what a currency costs in itself.
     base.credit(from.value === to.value ? [/** @type {Quote} */ ({})] : quotes);
