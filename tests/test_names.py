@@ -91,6 +91,7 @@ def test_what_cldr_has_wrong_is_mended() -> None:
 
 def test_a_name_that_a_language_lacks_is_russian_and_else_english() -> None:
     assert names.name("DEM", "tg") == "Немецкая марка"
+    assert names.borrowed("DEM") == ["kk", "ky", "tg", "tk", "uz"]
     assert names.name("XEU", "kk") == names.spoken("XEU", "ru")
     assert names.name("BAN", "ky") == names.spoken("BAN", "en") == "Bosnia-Herzegovina new dinar (1994–1997)"
     with pytest.raises(LookupError, match="ZZZ"):

@@ -66,6 +66,16 @@ def files() -> Iterator[tuple[Path, str]]:
         yield FOLDER / f"{language}.json", written(language)
 
 
+def borrowed(code: str) -> list[str]:
+    """The languages in which it has the name of another language, sorted."""
+    languages = sorted(assets.languages())
+    return [each for each in languages if not (code in reviewed()[each] or spoken(code, each))]
+
+
 if __name__ == "__main__":
+    known = assets.names("en")
     for path, text in files():
         path.write_text(text, encoding="utf-8")
+    for new in sorted(set(codes()) - set(known)):
+        if languages := borrowed(new):
+            print(f"{new} has a foreign name in {', '.join(languages)}; names.toml takes a better one")
