@@ -891,6 +891,19 @@ async def test_the_line_names_its_sources_below(room: Newsroom, open_page: OpenP
         assert await look(page, "return ticker().getBoundingClientRect().height") == 62
 
 
+async def test_where_there_are_no_figures_no_source_is_named(room: Newsroom, open_page: OpenPage) -> None:
+    async with open_page("chromium") as page:
+        await page.open(room.page(article()))
+        await shown(page)
+        script = """
+          ticker().src = "http://127.0.0.1:9";
+          await until(() => !part("message").hidden);
+          return part("attribution").innerText;
+        """
+
+        assert await look(page, script) == ""
+
+
 async def test_a_page_may_have_its_own_attribution(room: Newsroom, open_page: OpenPage) -> None:
     own = LINE.replace(
         "></currency-ticker>", '><b slot="attribution">Rates of the banks</b></currency-ticker>'

@@ -335,8 +335,8 @@ function makeTicker(host) {
     const id = value("attribution");
     const elsewhere =
       /** @type {Document} */ (host.getRootNode()).getElementById(id) ?? document.getElementById(id);
-    // Until there are quotes, the page's words stay.
-    if (quotes[0]) write(elsewhere ?? sources, text);
+    // Until there are quotes, the words of the page's own element stay.
+    write((quotes[0] && elsewhere) || sources, text);
     attribution.hidden = !!elsewhere;
   }
 
