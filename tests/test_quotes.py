@@ -142,7 +142,7 @@ async def test_a_page_that_indents_its_paragraphs_indents_nothing_in_them(
 
 async def test_a_page_can_leave_the_change_out_of_a_sentence(room: Newsroom, open_page: OpenPage) -> None:
     async with open_page("chromium") as page:
-        rule = "<style>currency-quote::part(change) { display: none }</style>"
+        rule = "<style>currency-quote[format=inline]::part(change) { display: none }</style>"
         await page.open(room.page(article(line=SENTENCE.replace("<p", rule + "<p", 1))))
         widths = "element().offsetWidth, bit('price').offsetWidth"
         text, width, price = await see(

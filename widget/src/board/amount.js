@@ -23,8 +23,10 @@ const groupMark = (locale) => `${price("11111", locale)[2]}`;
 export function amountOf(text, locale) {
   const typed = text
     .replace(/\p{Cf}/gu, "")
-    .replace(/\p{Sc}|[A-Z]{2,3}|[\s'’]/giu, " ")
-    .trim();
+    .trim()
+    // A code or a sign stands before the figures or after them: between them it would join two amounts.
+    .replace(/^([A-Z]{2,3})?\p{Sc}?\s*|\s*([A-Z]{2,3})?\p{Sc}?$/giu, "")
+    .replace(/[\s'’]/g, " ");
   const forms = [PLAIN, GROUPED];
   if (typed.includes(groupMark(locale))) forms.reverse();
   const [, first = "", , places = ""] = forms.map((form) => form.exec(typed)).find(Boolean) ?? [];
