@@ -104,8 +104,7 @@ async def test_the_manifest_is_that_of_the_declarations(tmp_path: Path) -> None:
 async def test_a_server_may_import_it(package: Path, tmp_path: Path) -> None:
     (tmp_path / "package.json").write_text('{"type": "module"}')
     modules = tmp_path / "node_modules/currency-ticker-widget"
-    with tarfile.open(package) as archive:
-        archive.extractall(tmp_path, filter="data")
+    shutil.unpack_archive(package, tmp_path)
     modules.parent.mkdir()
     (tmp_path / "package").rename(modules)
     program = """
