@@ -227,6 +227,9 @@ PAUSES = """
   }"""
 
 
+LOOP = "document.querySelector('currency-ticker').shadowRoot.querySelector('[part=group]').offsetWidth"
+
+
 async def test_neither_a_pause_nor_text_of_another_length_is_a_shift(
     newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf
 ) -> None:
@@ -246,6 +249,21 @@ async def test_neither_a_pause_nor_text_of_another_length_is_a_shift(
             await page.run("document.body.style.paddingBottom = '5000px'; scrollTo(0, 4000)")
             await asyncio.sleep(0.5)
             await page.run("scrollTo(0, 0)")
+
+        assert await shift_of(page) == 0
+
+
+async def test_what_grows_behind_what_is_in_sight_is_no_shift(
+    newsroom: Newsroom, open_page: OpenPage, quote_of: QuoteOf
+) -> None:
+    currencies = ("KGS", "KZT", "TJS", "UZS", "TMT")
+    await newsroom.say(*(quote_of(currency, "87.45") for currency in currencies))
+    async with open_page("chromium") as page:
+        await page.open(newsroom.page(SNIPPET.replace('style="', 'style="width:360px;')))
+        await until_line(page, "\n".join(f"{currency}/USD = 0.01144" for currency in currencies))
+        width = await page.run(f"return {LOOP}")
+        await newsroom.say(quote_of("TMT", "0.0000123", change_percent=-0.44))
+        await until(lambda: page.run(f"return {LOOP} > {width}"))
 
         assert await shift_of(page) == 0
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 import random
 import re
+from contextlib import suppress
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -16,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import brotli
 import pytest
-from browsers import EACH_ENGINE, ENGINES, ChromiumPage, Page
+from browsers import EACH_ENGINE, ENGINES, BrowserError, ChromiumPage, Page
 from newsroom import File, Newsroom
-from playwright.async_api import WebSocket
+from playwright.async_api import Error, WebSocket
 from reader import (
     FIVE_TEXTS,
     LINE,
@@ -977,6 +978,44 @@ async def test_a_list_comes_without_a_layout_shift_if_its_place_is_reserved(
         assert height > 62
         assert await look(page, "return ticker().offsetHeight") == height
         assert await look(page, "return part('attribution').checkVisibility({ visibilityProperty: true })")
+        assert await shift_of(page) == 0
+
+
+async def loop_of(page: Page) -> int:
+    """Px of the line's loop, as soon as there is one; the page may not have come as far as that."""
+    async with asyncio.timeout(30):
+        while True:
+            await asyncio.sleep(0.05)
+            with suppress(BrowserError, Error):
+                if await page.run("return document.querySelector('currency-ticker')?.state") == "live":
+                    width: int = await look(page, "return items().length && part('group').offsetWidth")
+                    if width:
+                        return width
+
+
+async def test_a_style_sheet_of_the_page_that_comes_after_the_quotes_is_no_layout_shift(
+    room: Newsroom, open_page: OpenPage
+) -> None:
+    # Chromium paints nothing before it is there, but compares with what would have been.
+    async with open_page("chromium", width=360, height=800) as page:
+        assert isinstance(page, ChromiumPage)
+        quotes = asyncio.Event()
+
+        async def late(route: Any) -> None:
+            await quotes.wait()
+            await route.fulfill(
+                content_type="text/css", body="body p { margin: 1em } div { font-size: 21px }"
+            )
+
+        await page.tab.route("**/late.css", late)
+        html = article(line=f"<div>{LINE}</div><p>News</p>")
+        html = html.replace("<title>", '<link rel="stylesheet" href="/late.css"><title>')
+        opened = asyncio.create_task(page.open(room.page(html)))
+        before = await loop_of(page)
+        quotes.set()
+        await opened
+        await look(page, f"await until(() => part('group').offsetWidth > {before} + 100)")
+
         assert await shift_of(page) == 0
 
 

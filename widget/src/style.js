@@ -55,10 +55,10 @@ div:dir(rtl) { direction: rtl; --sign: 1; }
 .track {
   display: flex;
   width: max-content;
-  margin-inline-start: calc(-1 * var(--shift));
   translate: calc(var(--sign) * var(--pushed));
 }
-.group, .copy { flex: none; width: var(--loop, auto); }
+/* Moved here and not as the track, what a longer loop moves the other way stands, also for the browser (no layout shift). */
+.group, .copy { flex: none; width: var(--loop, auto); translate: calc(var(--sign) * var(--shift)); }
 ul { display: flex; width: max-content; margin: 0; padding: 0; list-style: none; }
 :is(ul, .change):empty, p { display: none; max-width: inherit; width: inherit; }
 li, li > * { display: flex; gap: 0 .4em; }
