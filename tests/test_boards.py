@@ -43,6 +43,7 @@ SCRIPT = '<script async src="{server}/board.js"></script>'
 BOTH = {
     "the line's first": '{embed}<script src="{server}/board.js"></script>'.replace("async ", ""),
     "the board's first": '<script src="{server}/board.js"></script>{embed}',
+    "the board's twice": '<script src="{server}/board.js"></script>' * 2 + "{embed}",
     "as modules": '<script type="module" src="{server}/board.js"></script>'
     '<script type="module" src="{server}/ticker.js"></script>',
 }
@@ -373,6 +374,30 @@ async def test_no_text_is_drawn_over_another_at_any_width(
             found[width] = await see(page, OVER)
 
         assert {width: texts for width, texts in found.items() if texts} == {}
+
+
+ROOMS = {"price": 8.5, "inverse": 7, "change": 7, "chart": 7, "source": 7, "date": 7.5, "status": 13}
+"""Of the 67em that all need, as ticker/docs/embedding.md says it."""
+
+
+@pytest.mark.parametrize(
+    "left_out", [(), ("price",), ("date", "status"), ("inverse", "change", "chart", "source")]
+)
+async def test_rows_are_cards_where_the_columns_have_not_the_documented_room(
+    room: Newsroom, open_page: OpenPage, left_out: tuple[str, ...]
+) -> None:
+    columns = " ".join(each for each in ROOMS if each not in left_out)
+    width = 67 - sum(ROOMS[each] for each in left_out)
+    async with open_page("chromium", width=1600, height=900) as page:
+        await page.open(room.page(board(f'columns="{columns}"')))
+        await full(page)
+        shown = """
+            board().style.width = `${arguments[0]}em`;
+            return getComputedStyle(board().shadowRoot.querySelector("tbody")).display === "grid";
+        """
+
+        assert await see(page, shown, width)
+        assert not await see(page, shown, width + 0.2)
 
 
 SIDES = ("grid", "inline-flex", "inline-block", "float: left")
