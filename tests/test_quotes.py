@@ -684,3 +684,20 @@ async def test_another_server_is_asked_for_all_anew(room: Newsroom, open_page: O
             await see(page, "element().src = arguments[0]; await filled()", front.url)
             await see(page, "await until(() => bits('path[d^=M]').length)")
             assert any("/v1/history/" in each for each in front.asked)
+
+
+async def test_a_figure_that_the_page_has_is_shown_until_the_script_has_come(
+    room: Newsroom, open_page: OpenPage
+) -> None:
+    text = "return plain(document.querySelector('.fact').innerText)"
+    async with open_page("chromium", height=600) as page:
+        fact = f'<p class="fact">A som costs {INLINE.replace("></", ">0.0111</")} dollars.</p>'
+        await page.open(room.page(article(line=fact)))
+        assert await look(page, text) == "A som costs 0.0111 dollars."
+        script = "document.head.append(Object.assign(document.createElement('script'), arguments[0]))"
+        await look(page, script, {"src": f"{room.server.url}/board.js"})
+        await see(page, "await filled()")
+
+        # It has none of what is in the shadow tree.
+        assert await look(page, text) == "A som costs dollars."
+        assert await see(page, "return says('price')") == "0.01144"
