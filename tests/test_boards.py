@@ -450,3 +450,73 @@ async def test_words_before_a_figure_are_read_in_forced_colours(room: Newsroom, 
         # Transparent, whatever the colour.
         assert before.endswith(", 0)")
         assert chart == text
+
+
+ELEMENTS = (
+    BOARD.replace("{script}", "")
+    + '<currency-quote symbol="USD/KZT"></currency-quote><currency-converter></currency-converter>'
+    + "<currency-ticker></currency-ticker>{embed}"
+    + SCRIPT
+)
+WITHIN = """
+const nodes = (tag, names) => names.split(" ").flatMap((name) =>
+  [...document.querySelector(`currency-${tag}`).shadowRoot.querySelectorAll(`[part~=${name}]`)]);
+const seen = () => [
+  ...nodes("board", "symbol name price change"), ...nodes("quote", "symbol name price date"),
+  ...nodes("converter", "input select sum rates"), ...nodes("ticker", "symbol price"),
+];
+await until(() => nodes("converter", "sum")[0]?.textContent && nodes("ticker", "price").length
+  && nodes("board", "price").some((each) => /\\d/.test(each.textContent))
+  && nodes("quote", "price").some((each) => /\\d/.test(each.textContent)));
+"""
+
+
+@pytest.mark.parametrize("engine", EACH_ENGINE)
+async def test_text_has_our_colour_also_where_the_page_fills_its_own_with_another(
+    room: Newsroom, open_page: OpenPage, engine: str
+) -> None:
+    colours = """return seen().map((each) => getComputedStyle(each))
+      .filter((each) => each.webkitTextFillColor !== each.color).length"""
+    async with open_page(engine, width=1200, height=900) as page:
+        await page.open(room.page(article(line=ELEMENTS, style="-webkit-text-fill-color: transparent")))
+
+        assert await see(page, WITHIN + colours) == 0
+
+
+@pytest.mark.parametrize("engine", EACH_ENGINE)
+async def test_text_is_level_on_a_page_of_vertical_text(
+    room: Newsroom, open_page: OpenPage, engine: str
+) -> None:
+    modes = "return [...new Set(seen().map((each) => getComputedStyle(each).writingMode))]"
+    sentence = '<p>A som costs <currency-quote symbol="KGS" format="inline" id="fact"></currency-quote>.</p>'
+    async with open_page(engine, width=1200, height=900) as page:
+        await page.open(room.page(article(line=ELEMENTS + sentence, style="writing-mode: vertical-rl")))
+
+        assert await see(page, WITHIN + modes) == ["horizontal-tb"]
+        turned = "return getComputedStyle(fact.shadowRoot.querySelector('[part=price]')).writingMode"
+        assert await see(page, turned) == "vertical-rl"
+
+
+@pytest.mark.parametrize("language", ["en", "ru", "tk"])
+async def test_a_name_that_is_cut_shows_that_it_is(
+    room: Newsroom, open_page: OpenPage, language: str
+) -> None:
+    """Which of two currencies a name ends with is a fact."""
+    names = """
+    const names = [...nodes("board", "name"), ...nodes("quote", "name")];
+    const isCut = ({ scrollWidth, clientWidth }) => scrollWidth > clientWidth;
+    const isMarked = (node) => getComputedStyle(node).textOverflow === "ellipsis";
+    return [names.some(isCut), names.every((each) => each.scrollHeight <= each.clientHeight + 1
+      && (isMarked(each) || !isCut(each)))];
+    """
+    symbols = ' symbols="USD/KGS USD/KZT USD/TJS USD/TMT"'
+    lines = ELEMENTS.replace("{0}", symbols).replace("USD/KZT", "USD/TMT", 1)
+    async with open_page("chromium", width=1100, height=900) as page:
+        seen = []
+        for width in (1100, 1000, 700, 360, 320):
+            await page.resize(width, 900)
+            await page.open(room.page(article(line=lines, html=f'lang="{language}"')))
+            seen.append(await see(page, WITHIN + names))
+
+        assert [is_shown for _, is_shown in seen] == [True] * 5
+        assert any(is_cut for is_cut, _ in seen)

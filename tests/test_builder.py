@@ -484,6 +484,22 @@ async def test_labels_and_controls_stand_on_common_lines_at_every_width(
                 assert [kind, width, await page.evaluate(MISFITS)] == [kind, width, []]
 
 
+@pytest.mark.parametrize("language", ["en", "ru", "tk"])
+async def test_text_of_twice_the_size_is_in_the_window(
+    open_page: OpenPage, room: Newsroom, language: str
+) -> None:
+    outside = """[...document.querySelectorAll("body *")]
+      .filter((each) => each.getBoundingClientRect().right > innerWidth + 1)
+      .map((each) => each.textContent || each.name)"""
+    async with opened(open_page, room, locale=language) as page:
+        await page.evaluate("document.documentElement.style.fontSize = '200%'")
+        for kind in KINDS:
+            await page.check(f"[name=kind][value={kind}]", force=True)
+            for width in (390, 640, 1280):
+                await page.set_viewport_size({"width": width, "height": 900})
+                assert [kind, width, await page.evaluate(outside)] == [kind, width, []]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 1280])
 async def test_axe_finds_nothing_in_any_kind(

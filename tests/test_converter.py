@@ -176,6 +176,12 @@ async def test_what_is_no_amount_is_told(room: Newsroom, open_page: OpenPage, en
 
         await see(page, "change(amount(), '1,000')")
         assert await see(page, state) == [None, "87,450.00 KGS", ""]
+        # Millions, and another currency than the one that is converted.
+        for text in ("5 mln", "500 TJS", "€100"):
+            await see(page, "change(amount(), arguments[0])", text)
+            assert await see(page, state) == ["true", "", "Type a number, such as 1234.5."]
+        await see(page, "convert('5,000 kgs', 'KGS', 'USD')")
+        assert await see(page, state) == [None, "57.1755 USD", ""]
 
 
 async def test_the_reader_types_as_the_language_writes(room: Newsroom, open_page: OpenPage) -> None:
@@ -430,6 +436,9 @@ async def test_another_language_keeps_what_the_reader_chose(room: Newsroom, open
         await see(page, "element().locale = 'ru'; await until(() => amount().value.includes('1234,5'))")
 
         assert await see(page, CHOSEN) == ["1234,5", "TJS", "KZT"]
+        await see(page, "change(amount(), '12 apples')")
+        await see(page, "element().locale = 'en'; await until(() => says('hint').includes('1234.5'))")
+        assert await see(page, CHOSEN) == ["12 apples", "TJS", "KZT"]
 
 
 async def test_another_server_keeps_what_the_reader_chose(room: Newsroom, open_page: OpenPage) -> None:

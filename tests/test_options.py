@@ -245,6 +245,53 @@ async def test_a_finger_drags_the_line_and_lets_it_run_on(room: Newsroom, open_p
         await nothing_was_wrong(page)
 
 
+@pytest.mark.parametrize("style", ["zoom: 2", "zoom: .5", "transform: scale(.5)"])
+async def test_a_finger_takes_the_line_along_at_any_scale(
+    room: Newsroom, open_page: OpenPage, style: str
+) -> None:
+    async with open_page("chromium", has_touch=True) as page:
+        assert isinstance(page, ChromiumPage)
+        await page.open(room.page(article(style=style)))
+        await shown(page)
+        x, y = await look(page, BOX + "return [x + width / 2, y + height / 3]")
+        session = await page.tab.context.new_cdp_session(page.tab)
+        await touch(session, "touchStart", (x, y))
+        assert await look(page, STANDS)
+        before = await look(page, PLACE + "return place()")
+        for step in range(1, 11):
+            await touch(session, "touchMove", (x - 12 * step, y))
+
+        await look(page, PLACE + f"await until(() => apart(place(), {before} - 120) < 2.5, 30)")
+        await touch(session, "touchEnd")
+
+
+@pytest.mark.parametrize("hand", ["finger", "wheel"])
+async def test_a_line_goes_with_the_hand_after_the_page_has_turned(
+    room: Newsroom, open_page: OpenPage, hand: str
+) -> None:
+    async with open_page("chromium", has_touch=hand == "finger") as page:
+        assert isinstance(page, ChromiumPage)
+        await page.open(room.page(article()))
+        await shown(page)
+        session = await page.tab.context.new_cdp_session(page.tab)
+        for direction in ("rtl", "ltr"):
+            await look(page, f"document.documentElement.dir = '{direction}'; await moment(500)")
+            x, y = await look(page, BOX + "return [x + width / 2, y + 20]")
+            await (touch(session, "touchStart", (x, y)) if hand == "finger" else hover(page, x, y))
+            assert await look(page, STANDS)
+            before = await look(page, PLACE + "return place()")
+            if hand == "finger":
+                for step in range(1, 11):
+                    await touch(session, "touchMove", (x + 9 * step, y))
+            else:
+                await turn(page, x, y, -90)
+
+            await look(page, PLACE + f"await until(() => apart(place(), {before} + 90) < 2, 30)")
+            assert await look(page, PLACE + "return covered()")
+            if hand == "finger":
+                await touch(session, "touchEnd")
+
+
 async def test_a_mouse_marks_text_and_drags_nothing(room: Newsroom, open_page: OpenPage) -> None:
     async with open_page("chromium") as page:
         assert isinstance(page, ChromiumPage)

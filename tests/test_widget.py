@@ -1019,6 +1019,54 @@ async def test_a_style_sheet_of_the_page_that_comes_after_the_quotes_is_no_layou
         assert await shift_of(page) == 0
 
 
+TIGHT = ("display: inline-block", "float: left", "width: fit-content", "display: table-cell")
+CUT = """
+const edge = part("viewport").getBoundingClientRect().right;
+const right = (each) => each.querySelector("[part=slot]").getBoundingClientRect().right;
+return all().filter((each) => right(each) > edge + 0.5).map((each) => each.textContent);
+"""
+
+
+@pytest.mark.parametrize("engine", EACH_ENGINE)
+async def test_a_list_has_the_room_of_its_figures_where_it_is_as_wide_as_what_is_in_it(
+    room: Newsroom, open_page: OpenPage, engine: str
+) -> None:
+    async with open_page(engine, width=1000, height=700) as page:
+        for parent in TIGHT:
+            for line in (
+                LINE,
+                f"<div style='display:flex;flex-direction:column;align-items:center'>{LINE}</div>",
+            ):
+                await page.open(room.page(article("static", line=f'<div style="{parent}">{line}</div>')))
+                await shown(page)
+
+                assert await look(page, CUT) == [], parent
+
+
+@pytest.mark.parametrize("engine", EACH_ENGINE)
+async def test_the_chart_of_a_list_is_on_the_row_of_its_symbol(
+    room: Newsroom, open_page: OpenPage, engine: str
+) -> None:
+    middles = """
+    const middle = (node) => {
+      const range = document.createRange();
+      range.selectNode(node);
+      const { top, bottom } = range.getBoundingClientRect();
+      return (top + bottom) / 2;
+    };
+    const [text, chart] = ["[part=symbol]", "[part=sparkline]"];
+    return all().map((each) =>
+      Math.abs(middle(each.querySelector(text).firstChild) - middle(each.querySelector(chart))));
+    """
+    async with open_page(engine, width=1000, height=700) as page:
+        for width in (420, 780, 1165, 1195):
+            await page.resize(width, 700)
+            await page.open(room.page(article("static sparkline")))
+            await shown(page)
+
+            assert max(await look(page, middles)) <= 6, width
+
+
 @pytest.mark.parametrize("engine", EACH_ENGINE)
 async def test_the_place_that_a_page_reserves_is_what_the_line_takes(
     room: Newsroom, open_page: OpenPage, engine: str

@@ -5,7 +5,7 @@ import { amountOf, typed } from "../../widget/src/board/amount.js";
 
 /** @param {string} locale @param {Record<string, string>} cases */
 function reads(locale, cases) {
-  for (const [text, decimal] of Object.entries(cases)) assert.equal(amountOf(text, locale), decimal, `${text} in ${locale}`);
+  for (const [text, decimal] of Object.entries(cases)) assert.equal(amountOf(text, locale, "USD"), decimal, `${text} in ${locale}`);
 }
 
 test("an amount may be written with either mark before its decimals", () => {
@@ -42,14 +42,24 @@ test("what may be a group or decimals is read as the locale writes figures", () 
 
 test("what is no amount is none", () => {
   for (const text of ["", " ", ".", ",", "-5", "+5", "1e5", "5 of 7", "five", "1 2", "1,2,3", "1,23,45", "1.2.3", "1,234,5", "1 234 5", "1..2", "1kgs2", "1kgs234", "5of700", "1$234", "hello5", "0x10", "9".repeat(31)]) {
-    for (const locale of ["en", "ru", "de"]) assert.equal(amountOf(text, locale), "", `${text} in ${locale}`);
+    for (const locale of ["en", "ru", "de"]) assert.equal(amountOf(text, locale, "USD"), "", `${text} in ${locale}`);
   }
 });
 
-test("signs and codes of currencies, and marks that nobody sees, are no part of an amount", () => {
-  for (const text of ["$100", "100 KGS", "USD 100", "100 ₸", "100KGS", "100 usd", "US$ 100", "100 US$", " USD  100 ", "$ 100", "€\u00a0100", "\u200e100\u200f", "\ufeff100"]) reads("en", { [text]: "100" });
-  reads("ru", { "1\u00a0234,5 KGS": "1234.5" });
-  reads("en", { "1,234.5 USD": "1234.5", KGS: "", $: "" });
+test("its own currency, and marks that nobody sees, are no part of an amount", () => {
+  for (const text of ["$100", "USD 100", "100USD", "100 usd", "US$ 100", "100 US$", " USD  100 ", "$ 100", "$\u00a0100", "\u200e100\u200f", "\ufeff100"]) reads("en", { [text]: "100" });
+  reads("en", { "1,234.5 USD": "1234.5", USD: "", $: "" });
+  assert.equal(amountOf("1\u00a0234,5 KGS", "ru", "KGS"), "1234.5");
+  assert.equal(amountOf("kgs100", "en", "KGS"), "100");
+  assert.equal(amountOf("100", "en", ""), "100");
+});
+
+test("an amount with any other word is none: it could be of another size, or of another currency", () => {
+  for (const text of ["5 mln", "5 bn", "5 mio", "2 mrd", "5 kg", "no 5", "in 5", "5 k", "5m", "5%", "500 TJS", "€100", "100 ₸", "100 сом", "USD 5 mln", "5 USDT", "CA$ 5", "5 US"]) {
+    reads("en", { [text]: "" });
+    reads("ru", { [text]: "" });
+  }
+  for (const text of ["$100", "100 USD", "US$ 100", "100 KZT"]) assert.equal(amountOf(text, "en", "KGS"), "", text);
 });
 
 test("an amount is typed with the mark of the language", () => {
@@ -57,9 +67,9 @@ test("an amount is typed with the mark of the language", () => {
 });
 
 test("an amount has up to thirty digits", () => {
-  assert.equal(amountOf("9".repeat(30), "en"), "9".repeat(30));
-  assert.equal(amountOf(`0.${"1".repeat(29)}`, "en"), `0.${"1".repeat(29)}`);
-  assert.equal(amountOf(`1.${"1".repeat(30)}`, "en"), "");
+  assert.equal(amountOf("9".repeat(30), "en", "USD"), "9".repeat(30));
+  assert.equal(amountOf(`0.${"1".repeat(29)}`, "en", "USD"), `0.${"1".repeat(29)}`);
+  assert.equal(amountOf(`1.${"1".repeat(30)}`, "en", "USD"), "");
 });
 
 test("every amount that a locale writes is read back", () => {
@@ -74,8 +84,8 @@ test("every amount that a locale writes is read back", () => {
         minimumFractionDigits: places.length,
         maximumFractionDigits: 20,
       }).format(/** @type {any} */ (decimal));
-      assert.equal(amountOf(written, locale), decimal, `${written} in ${locale}`);
-      assert.equal(amountOf(typed(decimal, locale), locale), decimal, `typed ${decimal} in ${locale}`);
+      assert.equal(amountOf(written, locale, "USD"), decimal, `${written} in ${locale}`);
+      assert.equal(amountOf(typed(decimal, locale), locale, "USD"), decimal, `typed ${decimal} in ${locale}`);
     }
   }
 });

@@ -42,7 +42,7 @@ const TEXTS = {
     ...chosen(fields, "digits", "theme", "locale"),
   ],
   converter: (fields, language) => [
-    ["amount", amountOf(fields.text("amount"), language)],
+    ["amount", amountOf(fields.text("amount"), language, fields.text("from"))],
     ["from", fields.text("from")],
     ["to", isFirst(fields) ? "" : fields.text("to")],
     ...chosen(fields, "theme", "locale"),
@@ -55,11 +55,11 @@ const SWITCHES = { line: ["invert", "sparkline", "static", "transparent"], board
 /** `KGS=Som`, or `USD/KGS = Dollar`. */
 const TITLE = /^\s*[a-z]{3}(?:[/-]?[a-z]{3})?\s*=[^=]*[^=\s]\s*$/i;
 
-/** What may not become an attribute, because the element would not take it. @type {Record<string, (text: string, language: string) => boolean>} */
+/** What may not become an attribute, because the element would not take it. @type {Record<string, (text: string, language: string, from: string) => boolean>} */
 const REFUSALS = {
   link: (text) => !address(text),
   titles: (text) => text.split(",").some((each) => !TITLE.test(each) && !!each.trim()),
-  amount: (text, language) => !amountOf(text, language) || amountOf(text, language).length > MOST_CHARACTERS,
+  amount: (text, language, from) => !amountOf(text, language, from) || amountOf(text, language, from).length > MOST_CHARACTERS,
 };
 
 /**
@@ -108,7 +108,7 @@ export function choiceOf(fields, language) {
 export const refusedOf = (fields, language) =>
   Object.entries(REFUSALS).flatMap(([name, isRefused]) => {
     const text = fields.text(name);
-    return text && isRefused(text, language) ? name : [];
+    return text && isRefused(text, language, fields.text("from")) ? name : [];
   });
 
 /** The currencies of these symbols, the dollar first, as the converter offers them. @param {readonly string[]} symbols */

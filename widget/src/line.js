@@ -60,12 +60,12 @@ export function makeLine(needs) {
 
   /** @type {Animation | null} */
   let animation = null;
-  /** How far the track is shifted beside what the animation does, in px. */
+  /** How far all is shifted beside what the animation does, in px: by `translate`, as a margin that changes is a layout shift. */
   let shift = 0;
-  /** How far a hand has moved it, in px: by `translate`, as a margin that changes is a layout shift. */
-  let pushed = 0;
   /** To which side it moves: -1, or 1 in text from right to left. */
   let sign = -1;
+  /** How many px of ours are one of the screen, as the page may be zoomed or scaled. */
+  let scale = 1;
   let isHeld = false;
   /** Whether it stands where the focus wanted it. */
   let isRevealed = false;
@@ -80,18 +80,12 @@ export function makeLine(needs) {
   const moved = () => length * (animation?.effect?.getComputedTiming().progress ?? 0);
 
   /** How far the start of the viewport is within the loop, in px. */
-  const now = () => inLoop(shift + pushed + moved());
+  const now = () => inLoop(shift + moved());
 
   /** @param {number} offset px from the track's start to that of the viewport */
   function seek(offset) {
-    shift = offset - pushed - moved();
+    shift = offset - moved();
     set(track, "--shift", `${shift}px`);
-  }
-
-  /** @param {number} px as `pushed` */
-  function pushTo(px) {
-    pushed = px;
-    set(track, "--pushed", `${px}px`);
   }
 
   /**
@@ -149,7 +143,6 @@ export function makeLine(needs) {
       animation?.cancel();
       animation = null;
       set(track, "--shift", "0px");
-      pushTo(0);
       return repeat(0);
     }
     set(track, "--loop", `${length}px`);
@@ -165,7 +158,7 @@ export function makeLine(needs) {
     const { list } = main;
     const box = list.getBoundingClientRect();
     const { width: natural, direction } = getComputedStyle(list);
-    const scale = parseFloat(natural) / box.width;
+    scale = parseFloat(natural) / box.width;
     sign = direction === "rtl" ? 1 : -1;
     width = node.clientWidth;
     if (!(scale && width && words.size)) return false;
@@ -238,7 +231,7 @@ export function makeLine(needs) {
     disconnect() {
       observer.disconnect();
       widenIn();
-      shift = now() - pushed;
+      shift = now();
       animation?.cancel();
       animation = null;
     },
@@ -277,12 +270,12 @@ export function makeLine(needs) {
     /**
      * Move it by hand.
      *
-     * @param {number} px to the right
+     * @param {number} px of the screen, to the right
      * @returns {boolean} whether it can be moved
      */
     push(px) {
-      const least = length / 2 - shift;
-      if (animation) pushTo(least + inLoop(pushed + sign * px - least));
+      // Nothing tells when the page's direction or scale has changed.
+      if (animation && measure()) settle(now() + sign * scale * px);
       return !!animation;
     },
 

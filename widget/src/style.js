@@ -26,6 +26,8 @@ export const STYLE = `
   --item: 135px;
   --needs: calc(var(--item) + 3em);
   color: var(--ticker-color, ${colour("text")});
+  /* The page's own would count more than our colours. */
+  -webkit-text-fill-color: currentColor;
   background: var(--ticker-background, ${colour("ground")});
   font-variant-numeric: tabular-nums;
   --down: var(--ticker-down, ${colour("down")});
@@ -52,14 +54,10 @@ div:dir(rtl) { direction: rtl; --sign: 1; }
 .region { border-block: var(--ticker-border, 1px solid ${colour("edge")}); }
 /* Where the parent is as wide as what is in it, that is one item and what stands beside it, unless the window is less. */
 .viewport { flex: 1; width: min(var(--item), 100vw - 4em); min-width: 0; line-height: var(--height); overflow: clip; touch-action: pan-y pinch-zoom; }
-.track {
-  display: flex;
-  width: max-content;
-  translate: calc(var(--sign) * var(--pushed));
-}
+.track { display: flex; width: max-content; }
 /* Moved here and not as the track, what a longer loop moves the other way stands, also for the browser (no layout shift). */
 .group, .copy { flex: none; width: var(--loop, auto); translate: calc(var(--sign) * var(--shift)); }
-ul { display: flex; width: max-content; margin: 0; padding: 0; list-style: none; }
+ul { display: flex; align-items: start; width: max-content; margin: 0; padding: 0; list-style: none; }
 :is(ul, .change):empty, p { display: none; max-width: inherit; width: inherit; }
 li, li > * { display: flex; gap: 0 .4em; }
 li > * { flex-wrap: wrap; }
@@ -137,7 +135,7 @@ button {
   --shape: 10% 0, 40% 0, 40% 100%, 10% 100%, 10% 0, 60% 0, 90% 0, 90% 100%, 60% 100%, 60% 0;
 }
 button[aria-pressed="true"] { --shape: 15% 0, 95% 50%, 15% 100%; }
-.still { --height: 2em; }
+.still { --height: 2em; --item: 24em; }
 .still ~ button { display: none; }
 
 /* Without movement the line is a table, and is there once; what is wider than the page wraps. */

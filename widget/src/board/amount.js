@@ -9,9 +9,6 @@ const PLAIN = /^(\d*)()(?:[.,](\d*))?$/;
 
 const MOST_DIGITS = 30;
 
-/** The mark between the groups of a locale's figures. @param {string} locale */
-const groupMark = (locale) => `${price("11111", locale)[2]}`;
-
 /**
  * The decimal of what was typed; empty if it is no amount.
  *
@@ -19,16 +16,20 @@ const groupMark = (locale) => `${price("11111", locale)[2]}`;
  *
  * @param {string} text
  * @param {string} locale
+ * @param {string} code of the currency, which may stand beside the figures
  */
-export function amountOf(text, locale) {
+export function amountOf(text, locale, code) {
+  const own = `(${code.replace("USD", "USD|(US)?\\$")})`;
   const typed = text
     .replace(/\p{Cf}/gu, "")
     .trim()
-    // A code or a sign stands before the figures or after them: between them it would join two amounts.
-    .replace(/^([A-Z]{2,3})?\p{Sc}?\s*|\s*([A-Z]{2,3})?\p{Sc}?$/giu, "")
+    // Before the figures or after them, and no other word: `5 mln` is not 5.
+    .replace(RegExp(`^${own}|${own}$`, "gi"), "")
+    .trim()
     .replace(/[\s'’]/g, " ");
   const forms = [PLAIN, GROUPED];
-  if (typed.includes(groupMark(locale))) forms.reverse();
+  // With the mark between the groups of the locale's figures.
+  if (typed.includes(`${price("11111", locale)[2]}`)) forms.reverse();
   const [, first = "", , places = ""] = forms.map((form) => form.exec(typed)).find(Boolean) ?? [];
   const whole = first.replace(/\D/g, "");
   const all = whole + places;

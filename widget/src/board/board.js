@@ -111,7 +111,7 @@ function makeBoard(base) {
 
   /** @param {string} name */
   function heading(name) {
-    const [field] = COLUMNS[name] ?? [];
+    const field = COLUMNS[name]?.[0];
     const label = element(field ? "button" : "bdi", "", base.words[/** @type {keyof Words} */ (name)]);
     const cell = table("th", "heading", label);
     cell.className = name;

@@ -88,7 +88,7 @@ function makeConverter(base) {
     if (!begun) base.root.append(region);
     if (isNew) offered = "";
     if (isNew || language !== spoken) {
-      input.value = typed(isNew ? base.value("amount") : amountOf(input.value, spoken), language);
+      input.value = typed(isNew ? base.value("amount") : amountOf(input.value, spoken, from.value), language) || input.value;
     }
     begun = now;
     spoken = language;
@@ -107,16 +107,17 @@ function makeConverter(base) {
     for (const select of [from, to]) {
       select.replaceChildren(...names.map((name) => new Option(name, name.slice(0, 3))));
       const wish = (select.value = chosen.shift());
-      if (!select.value && wish) warn(`${wish} is not served`);
-      if (!select.value) select.value = `${codes.find((code) => code !== from.value)}`;
+      if (select.value) continue;
+      if (wish) warn(`${wish} is not served`);
+      select.value = `${codes.find((code) => code !== from.value)}`;
     }
   }
 
   /** The symbols whose rates lead from one currency to the other: the fewest. */
   function path() {
     const served = base.symbols().filter((symbol) => base.find(symbol)?.reason !== NOT_SERVED);
-    const ways = [[from.value]];
-    for (const [code = "", ...way] of ways) {
+    const ways = [/** @type {[string, ...string[]]} */ ([from.value])];
+    for (const [code, ...way] of ways) {
       if (code === to.value) return way;
       for (const symbol of served) {
         // Of a symbol without this currency more is left than a code.
@@ -130,7 +131,7 @@ function makeConverter(base) {
   /** @param {"polite" | "off"} live whether the reader has changed something, who then hears the result */
   function convert(live) {
     const { language, words } = base;
-    const amount = amountOf(input.value, language);
+    const amount = amountOf(input.value, language, from.value);
     const quotes = path().flatMap((symbol) => base.find(symbol) ?? []);
     const isKnown = amount && !quotes.some(({ reason }) => reason);
     const [exact, code] = isKnown ? converted(amount, from.value, quotes) : [];

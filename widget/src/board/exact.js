@@ -24,7 +24,7 @@ export function stated({ symbol, price, inverse, value, nominal, direction }) {
   // One of the two is a quotient of ten digits, or as short as the other.
   const isTurned = inverse.length < price.length;
   const pair = (value && direction) || (isTurned ? reverse(symbol) : symbol);
-  const [first = "", second = ""] = pair.split("/");
+  const [first, second] = /** @type {[string, string]} */ (pair.split("/"));
   return { units: (value && nominal) || 1, first, figure: value || (isTurned ? inverse : price), second };
 }
 
@@ -39,12 +39,17 @@ export function stated({ symbol, price, inverse, value, nominal, direction }) {
 export function converted(amount, code, quotes) {
   let [above, below] = fraction(amount);
   for (const { units, first, figure, second } of quotes.map(stated)) {
-    const [a, b] = fraction(figure);
-    const rate = [a, b * BigInt(units)];
-    const [up = 1n, down = 1n] = code === first ? rate : rate.reverse();
-    code = code === first ? second : first;
-    above *= up;
-    below *= down;
+    const [up, places] = fraction(figure);
+    const down = places * BigInt(units);
+    if (code === first) {
+      code = second;
+      above *= up;
+      below *= down;
+    } else {
+      code = first;
+      above *= down;
+      below *= up;
+    }
   }
   return [[above, below], code];
 }

@@ -96,8 +96,8 @@ export function makeRow(symbol, base, { columns, make, select, freshen }) {
   /** @param {MouseEvent} event */
   function choose(event) {
     // Who marks a figure to copy it does not choose the row.
-    const { getSelection = () => document.getSelection() } = /** @type {any} */ (base.root);
-    if (title.contains(/** @type {Node} */ (event.target)) || getSelection.call(base.root)?.type !== "Range") select(symbol);
+    const selection = /** @type {any} */ (base.root).getSelection?.() ?? document.getSelection();
+    if (title.contains(/** @type {Node} */ (event.target)) || selection?.type !== "Range") select(symbol);
   }
 
   /**

@@ -23,19 +23,22 @@ export const HOST = `
   --muted: var(--ticker-muted, ${colour("muted")});
   --warn: var(--ticker-warn, ${colour("warn")});
   --edge: ${colour("edge")};
+  @media print { color-scheme: light !important; print-color-adjust: exact; }
 }
+/* Of the page's own, the one would cut what is inside, the other count more than our colours. */
+.frame, .region { writing-mode: horizontal-tb; -webkit-text-fill-color: currentColor; }
 :host([theme=light]) { color-scheme: light; }
 :host([theme=dark]) { color-scheme: dark; }
 :host([hidden]), [hidden] { display: none !important; }
 [data-direction], [data-status] { --shape: ${LOOK.arrows.flat}; }
 :is([data-direction], [data-status], .swap)::before {
   content: "";
+  clip-path: polygon(var(--shape));
   display: inline-block;
   width: .6em;
   height: .6em;
   margin-inline-end: .4em;
   background: currentColor;
-  clip-path: polygon(var(--shape));
 }
 [data-direction=up] { color: var(--up); --shape: ${LOOK.arrows.up}; }
 [data-direction=down] { color: var(--down); --shape: ${LOOK.arrows.down}; }
@@ -43,12 +46,13 @@ export const HOST = `
 [data-status=fallback] { --shape: ${LOOK.marks.fallback}; color: var(--warn); font-weight: 600; }
 [data-status=unconfirmed] { --shape: ${LOOK.marks.unconfirmed}; color: var(--warn); font-weight: 600; }
 [data-status=pegged] { --shape: ${LOOK.marks.pegged}; }
-[data-status=live]::before { color: var(--up); clip-path: circle(); }
+[data-status=live]::before { clip-path: circle(); color: var(--up); }
 svg { display: block; width: 100%; height: 100%; overflow: visible; }
 path { fill: none; stroke: currentColor; stroke-width: 1.5px; stroke-linejoin: round; }
 .dots { stroke-width: 5px; stroke-linecap: round; }
 .symbol { display: flex; gap: .4em; align-items: center; min-height: 24px; font-weight: 600; }
-.name, .more, .frame .date, .label { max-width: 100%; height: 1.35em; overflow: hidden; font-size: .8125em; line-height: 1.35; color: var(--muted); }
+/* Without a mark of it, a name that is cut could be another one. */
+.name, .more, .frame .date, .label { max-width: 100%; height: 1.35em; overflow: hidden; white-space: nowrap; text-overflow: ellipsis; font-size: .8125em; line-height: 1.35; color: var(--muted); }
 /* The words for it, for those who can't see the shape. */
 .mark::after { content: attr(title); position: absolute; clip-path: inset(50%); }
 .mark:not([hidden]) + bdi::before { content: none; }
@@ -57,14 +61,11 @@ path { fill: none; stroke: currentColor; stroke-width: 1.5px; stroke-linejoin: r
 .foot { min-height: 20px; padding-block: .5em; color: var(--muted); font-size: 12px; line-height: 20px; }
 bdi { display: block; text-align: -webkit-match-parent; text-align: match-parent; }
 :is(.inline, .inverse) bdi { display: inline; }
-[role=status]:not(:empty) { margin-inline-start: 1em; color: var(--down); font-weight: 600; }
+[role=status]:not(:empty) { color: var(--down); margin-inline-start: 1em; font-weight: 600; }
 button { all: unset; cursor: pointer; }
 :focus-visible { outline: 2px solid; }
-@media print {
-  :host { color-scheme: light !important; print-color-adjust: exact; }
-}
 @media (forced-colors: active) {
-  :not(.inverse)::before, ::after { background: CanvasText !important; forced-color-adjust: none; }
+  :not(.inverse)::before, ::after { forced-color-adjust: none; background: CanvasText !important; }
   [data-fresh] { outline: 1px solid; }
 }
 `;
@@ -72,19 +73,21 @@ button { all: unset; cursor: pointer; }
 export const BOARD = `
 .region { container-type: inline-size; contain-intrinsic-inline-size: min(20em, 75vw); }
 table, thead, tbody { display: block; }
-tr { display: grid; grid-template-columns: var(--columns); gap: 0 1em; align-items: baseline; border-block-end: 1px solid var(--edge); }
+tr { display: grid; grid-template-columns: var(--columns); border-block-end: 1px solid var(--edge); gap: 0 1em; align-items: baseline; }
 th, td { display: block; min-width: 0; padding: 0; font-weight: 400; text-align: start; }
 td { font-size: .9375em; }
 .source { overflow-wrap: anywhere; }
-.head th { color: var(--muted); font-size: .8125em; }
-.head button { display: inline-flex; gap: .4em; align-items: center; min-height: 2.25em; }
+.head {
+  th { color: var(--muted); font-size: .8125em; }
+  button { display: inline-flex; gap: .4em; align-items: center; min-height: 2.25em; }
+  :is(.price, .inverse) button { flex-direction: row-reverse; }
+}
 [aria-sort] button::after, button.symbol::after { content: ""; width: .6em; height: .45em; background: currentColor; clip-path: polygon(${LOOK.arrows.down}); }
 [aria-sort=ascending] button::after, [aria-expanded=true]::after { rotate: 180deg; }
 /* An arrow before a text that ends at the edge would move with it. */
 .price, .inverse { text-align: end; }
-.head :is(.price, .inverse) button { flex-direction: row-reverse; }
-.row { min-height: var(--row); padding-block: .5em; break-inside: avoid; }
-.more { height: 2.7em; }
+.row { padding-block: .5em; min-height: var(--row); break-inside: avoid; }
+.more { height: 2.7em; white-space: normal; }
 .row .price { font-weight: 600; font-size: 1.125em; }
 .row .chart { align-self: start; }
 [data-fresh] { background: light-dark(#fff3c4, #3a3413); }
@@ -113,16 +116,20 @@ tbody { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%,
  */
 export const QUOTE = `
 :host { background: none; }
-.frame { width: 16em; max-width: 100%; container-type: inline-size; background: var(--ground); }
-.frame .price { min-height: 1.35em; overflow-wrap: anywhere; font-size: min(1.5em, 13cqi); font-weight: 600; line-height: 1.35; }
-.frame .change, .frame .state { min-height: 1.5em; }
-.frame .state { font-size: .875em; }
-.frame .more { display: none; }
+.frame {
+  width: 16em; max-width: 100%; container-type: inline-size; background: var(--ground);
+  .price { min-height: 1.35em; overflow-wrap: anywhere; font-size: min(1.5em, 13cqi); font-weight: 600; line-height: 1.35; }
+  .change, .state { min-height: 1.5em; }
+  .state { font-size: .875em; }
+  .more { display: none; }
+}
 :host([format=inline]) { color: inherit; display: inline; }
-.inline .row { white-space: nowrap; }
-.inline .change { display: inline-block; min-width: calc(6.5ch + 1em); }
-.inline .pair { display: none; }
-.inline :is(.chart, .picture) { display: inline-block; width: 4em; height: 1em; }
+.inline {
+  .row { white-space: nowrap; }
+  .change { display: inline-block; min-width: calc(6.5ch + 1em); }
+  .pair { display: none; }
+  .chart, .picture { display: inline-block; width: 4em; height: 1em; }
+}
 [data-status=offline] { color: var(--down); }
 `;
 
@@ -131,13 +138,13 @@ export const CONVERTER = `
 .frame, .fields { display: grid; gap: .5em 1em; align-items: start; }
 .fields { grid-template-columns: 1fr auto; }
 label { grid-column: 1; }
-label, .label, output { min-width: 0; display: block; }
+label, .label, output { display: block; min-width: 0; }
 input, select, .swap { box-sizing: border-box; width: 100%; height: 2.5em; padding-inline: .5em; border: 1px solid var(--muted); font: inherit; color: inherit; background: var(--ground); }
-.swap { grid-area: 2 / 2 / 4; align-self: center; text-align: center; --shape: 0 50%, 25% 0, 50% 50%, 100% 50%, 75% 100%, 50% 50%; }
-.swap::before { width: 1em; height: 1em; margin: 0; }
+.swap { grid-area: 2 / 2 / 4; --shape: 0 50%, 25% 0, 50% 50%, 100% 50%, 75% 100%, 50% 50%; text-align: center; align-self: center; }
+.swap::before { width: 1em; margin: 0; height: 1em; }
 [aria-invalid], .hint { color: var(--down); border-color: currentColor; }
 output { min-height: 2.4em; }
-.sum { font-size: 1.5em; font-weight: 600; overflow-wrap: anywhere; }
+.sum { font-size: 1.5em; overflow-wrap: anywhere; font-weight: 600; }
 .rates { min-height: 5.4em; font-size: .8125em; line-height: 1.35; white-space: pre-line; }
 @container (min-width: 34em) { .frame { grid-template-columns: 1fr 1fr; } }
 `;
