@@ -5,7 +5,7 @@
  *
  * What is on screen is never moved by anything but the animation, and its clock is never set. Where
  * the loop's own length changes (another set of symbols, a late font, an item that grew out of
- * sight), the whole track is shifted so that the first item in sight stays where it is.
+ * sight), all lists are shifted so that the first item in sight stays where it is.
  */
 
 import { characters, generous, item, wording } from "./item.js";
@@ -60,7 +60,7 @@ export function makeLine(needs) {
 
   /** @type {Animation | null} */
   let animation = null;
-  /** How far all is shifted beside what the animation does, in px: by `translate`, as a margin that changes is a layout shift. */
+  /** How far all is shifted beside what the animation does, in px; by `translate`, as a margin that changes is a layout shift. */
   let shift = 0;
   /** To which side it moves: -1, or 1 in text from right to left. */
   let sign = -1;
@@ -82,7 +82,7 @@ export function makeLine(needs) {
   /** How far the start of the viewport is within the loop, in px. */
   const now = () => inLoop(shift + moved());
 
-  /** @param {number} offset px from the track's start to that of the viewport */
+  /** @param {number} offset px from the start of the first list to that of the viewport */
   function seek(offset) {
     shift = offset - moved();
     set(track, "--shift", `${shift}px`);
@@ -92,8 +92,8 @@ export function makeLine(needs) {
    * The same picture, with enough of the track on either side.
    *
    * The list that is read comes after one copy, and is in sight at first. It may grow by half a loop before
-   * the track is shifted by a whole one, which looks the same, but for the browser is a move of every item
-   * (layout shift). Where the focus is in it, it is the first in sight: no copy has the focus.
+   * all is shifted by a whole one, which looks the same. Where the focus is in it, it is the first in sight:
+   * no copy has the focus.
    *
    * @param {number} [offset] px within the loop
    */
