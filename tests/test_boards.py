@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -9,7 +10,7 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import brotli
 import pytest
@@ -18,6 +19,7 @@ from browsers import EACH_ENGINE, ChromiumPage, Page
 from newsroom import File, Newsroom
 from reader import article, look, nothing_was_wrong, quote, saying, shown, staffed
 from reader import few_pages as few_pages
+from test_outage import shift_of
 from test_page import charted
 
 from tests.tools.bench.widget import MOST_BOARD_BYTES
@@ -225,6 +227,28 @@ async def test_an_announced_price_is_of_the_row_that_it_stands_in(
         assert (await see(page, "return says('USD/KGS', 'state')")).endswith(
             "announced: 88.00 from May 23, 2026"
         )
+
+
+@pytest.mark.parametrize("is_hidden", [True, False])
+async def test_what_a_row_opens_moves_nothing_if_the_page_hides_it_until_the_script_has_come(
+    room: Newsroom, open_page: OpenPage, is_hidden: bool
+) -> None:
+    rule = "<style>currency-board:not(:defined) > [slot] { display: none }</style>" * is_hidden
+    own = "<p slot='KGS/USD' id='story'>Of the som</p></currency-board>"
+    async with open_page("chromium", width=1200, height=900) as page:
+        assert isinstance(page, ChromiumPage)
+
+        async def late(route: Any) -> None:
+            await asyncio.sleep(0.5)
+            await route.continue_()
+
+        await page.tab.route("**/board.js", late)
+        table = BOARD.replace("{script}", SCRIPT).replace("</currency-board>", own).replace("440px", "700px")
+        await page.open(room.page(article(line=rule + table + "<p>News</p>")))
+        await full(page)
+
+        assert (await shift_of(page) == 0) == is_hidden
+        await see(page, "rows()[0].click(); await until(() => story.getBoundingClientRect().height > 0)")
 
 
 # The frameworks around it.
