@@ -223,6 +223,17 @@ async def touch(session: CDPSession, kind: str, *points: tuple[float, float]) ->
     await session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
 
 
+async def drag(page: Page, session: CDPSession, start: tuple[float, float], across: float) -> None:
+    """Put a finger on the line, take it so many px along, and leave it there; the line has to follow."""
+    x, y = start
+    await touch(session, "touchStart", start)
+    assert await look(page, STANDS)
+    before = await look(page, PLACE + "return place()")
+    for step in range(1, 11):
+        await touch(session, "touchMove", (x + across * step / 10, y))
+    await look(page, PLACE + f"await until(() => apart(place(), {before} + {across}) < 2, 30)")
+
+
 async def test_a_finger_drags_the_line_and_lets_it_run_on(room: Newsroom, open_page: OpenPage) -> None:
     async with open_page("chromium", has_touch=True) as page:
         assert isinstance(page, ChromiumPage)
@@ -230,12 +241,7 @@ async def test_a_finger_drags_the_line_and_lets_it_run_on(room: Newsroom, open_p
         await shown(page)
         x, y = await look(page, BOX + "return [x + 600, y + 20]")
         session = await page.tab.context.new_cdp_session(page.tab)
-        await touch(session, "touchStart", (x, y))
-        assert await look(page, STANDS)
-        before = await look(page, PLACE + "return place()")
-        for step in range(1, 11):
-            await touch(session, "touchMove", (x - 30 * step, y))
-        await look(page, PLACE + f"await until(() => apart(place(), {before} - 300) < 2, 30)")
+        await drag(page, session, (x, y), -300)
         assert await look(page, PLACE + "return covered()")
         await touch(session, "touchEnd")
 
@@ -255,13 +261,8 @@ async def test_a_finger_takes_the_line_along_at_any_scale(
         await shown(page)
         x, y = await look(page, BOX + "return [x + width / 2, y + height / 3]")
         session = await page.tab.context.new_cdp_session(page.tab)
-        await touch(session, "touchStart", (x, y))
-        assert await look(page, STANDS)
-        before = await look(page, PLACE + "return place()")
-        for step in range(1, 11):
-            await touch(session, "touchMove", (x - 12 * step, y))
 
-        await look(page, PLACE + f"await until(() => apart(place(), {before} - 120) < 2.5, 30)")
+        await drag(page, session, (x, y), -120)
         await touch(session, "touchEnd")
 
 
@@ -277,19 +278,16 @@ async def test_a_line_goes_with_the_hand_after_the_page_has_turned(
         for direction in ("rtl", "ltr"):
             await look(page, f"document.documentElement.dir = '{direction}'; await moment(500)")
             x, y = await look(page, BOX + "return [x + width / 2, y + 20]")
-            await (touch(session, "touchStart", (x, y)) if hand == "finger" else hover(page, x, y))
-            assert await look(page, STANDS)
-            before = await look(page, PLACE + "return place()")
             if hand == "finger":
-                for step in range(1, 11):
-                    await touch(session, "touchMove", (x + 9 * step, y))
-            else:
-                await turn(page, x, y, -90)
-
-            await look(page, PLACE + f"await until(() => apart(place(), {before} + 90) < 2, 30)")
-            assert await look(page, PLACE + "return covered()")
-            if hand == "finger":
+                await drag(page, session, (x, y), 90)
                 await touch(session, "touchEnd")
+            else:
+                await hover(page, x, y)
+                assert await look(page, STANDS)
+                before = await look(page, PLACE + "return place()")
+                await turn(page, x, y, -90)
+                await look(page, PLACE + f"await until(() => apart(place(), {before} + 90) < 2, 30)")
+            assert await look(page, PLACE + "return covered()")
 
 
 async def test_a_mouse_marks_text_and_drags_nothing(room: Newsroom, open_page: OpenPage) -> None:

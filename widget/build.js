@@ -38,7 +38,7 @@ const hidden = (text) => text.replace(/--(?!ticker-)\w+/g, (name) => `--_${priva
 /** @param {string} text of a style sheet */
 async function shorten(text) {
   const { code } = await transform(text, { loader: "css", minify: true, target: "es2022" });
-  // It leaves blanks around bars, and in values of custom properties, which mean nothing in ours.
+  // It leaves blanks around slashes, and in values of custom properties, which mean nothing in ours.
   return hidden(code.trim().replace(/ (\/) |([,:]) /g, "$1$2"));
 }
 

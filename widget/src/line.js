@@ -64,7 +64,7 @@ export function makeLine(needs) {
   let shift = 0;
   /** To which side it moves: -1, or 1 in text from right to left. */
   let sign = -1;
-  /** How many px of ours are one of the screen, as the page may be zoomed or scaled. */
+  /** Px of the line for each px of the screen: the page may be zoomed or scaled. */
   let scale = 1;
   let isHeld = false;
   /** Whether it stands where the focus wanted it. */

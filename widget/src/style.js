@@ -26,7 +26,7 @@ export const STYLE = `
   --item: 135px;
   --needs: calc(var(--item) + 3em);
   color: var(--ticker-color, ${colour("text")});
-  /* The page's own would count more than our colours. */
+  /* A fill colour of the page would replace our colours. */
   -webkit-text-fill-color: currentColor;
   background: var(--ticker-background, ${colour("ground")});
   font-variant-numeric: tabular-nums;
@@ -55,7 +55,7 @@ div:dir(rtl) { direction: rtl; --sign: 1; }
 /* Where the parent is as wide as what is in it, that is one item and what stands beside it, unless the window is less. */
 .viewport { flex: 1; width: min(var(--item), 100vw - 4em); min-width: 0; line-height: var(--height); overflow: clip; touch-action: pan-y pinch-zoom; }
 .track { display: flex; width: max-content; }
-/* Moved here and not as the track, what a longer loop moves the other way stands, also for the browser (no layout shift). */
+/* The lists are shifted one by one, and not the track: what stays in its place is then no layout shift, also where the loop grows. */
 .group, .copy { flex: none; width: var(--loop, auto); translate: calc(var(--sign) * var(--shift)); }
 ul { display: flex; align-items: start; width: max-content; margin: 0; padding: 0; list-style: none; }
 :is(ul, .change):empty, p { display: none; max-width: inherit; width: inherit; }

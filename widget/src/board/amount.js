@@ -23,12 +23,12 @@ export function amountOf(text, locale, code) {
   const typed = text
     .replace(/\p{Cf}/gu, "")
     .trim()
-    // Before the figures or after them, and no other word: `5 mln` is not 5.
+    // Only the currency itself may stand before or after the figures: `5 mln` is not 5.
     .replace(RegExp(`^${own}|${own}$`, "gi"), "")
     .trim()
     .replace(/[\s'’]/g, " ");
   const forms = [PLAIN, GROUPED];
-  // With the mark between the groups of the locale's figures.
+  // Where the locale's own mark between groups is in it, groups are more likely than decimals.
   if (typed.includes(`${price("11111", locale)[2]}`)) forms.reverse();
   const [, first = "", , places = ""] = forms.map((form) => form.exec(typed)).find(Boolean) ?? [];
   const whole = first.replace(/\D/g, "");

@@ -25,7 +25,7 @@ export const HOST = `
   --edge: ${colour("edge")};
   @media print { color-scheme: light !important; print-color-adjust: exact; }
 }
-/* Of the page's own, the one would cut what is inside, the other count more than our colours. */
+/* Vertical text of the page would cut what is inside, and its fill colour would replace our colours. */
 .frame, .region { writing-mode: horizontal-tb; -webkit-text-fill-color: currentColor; }
 :host([theme=light]) { color-scheme: light; }
 :host([theme=dark]) { color-scheme: dark; }
@@ -51,7 +51,7 @@ svg { display: block; width: 100%; height: 100%; overflow: visible; }
 path { fill: none; stroke: currentColor; stroke-width: 1.5px; stroke-linejoin: round; }
 .dots { stroke-width: 5px; stroke-linecap: round; }
 .symbol { display: flex; gap: .4em; align-items: center; min-height: 24px; font-weight: 600; }
-/* Without a mark of it, a name that is cut could be another one. */
+/* A name that is cut has to show it: it could be read as that of another currency. */
 .name, .more, .frame .date, .label { max-width: 100%; height: 1.35em; overflow: hidden; white-space: nowrap; text-overflow: ellipsis; font-size: .8125em; line-height: 1.35; color: var(--muted); }
 /* The words for it, for those who can't see the shape. */
 .mark::after { content: attr(title); position: absolute; clip-path: inset(50%); }
