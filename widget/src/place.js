@@ -8,7 +8,7 @@
  */
 
 /** From less than the least phone, where another font may break lines, to more than the widest table needs, in em. */
-const [LEAST, MOST, STEP] = [17, 75, 2];
+const [LEAST, MOST, STEP] = [17, 75, 0.5];
 /** How much more than needed may be reserved, in em, rather than telling a line of text more or less. */
 const TOLERANCE = 3.2;
 const PRECISION = 0.05;

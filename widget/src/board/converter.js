@@ -69,10 +69,10 @@ function makeConverter(base) {
   input.inputMode = "decimal";
   mark(input, "aria-describedby", "hint");
   hint.id = "hint";
-  region.oninput = () => convert("polite");
-  swap.onclick = () => {
+  region.oninput = convert;
+  swap.onclick = (event) => {
     [from.value, to.value] = [to.value, from.value];
-    convert("polite");
+    convert(event);
   };
 
   function show() {
@@ -93,7 +93,7 @@ function makeConverter(base) {
     begun = now;
     spoken = language;
     offer();
-    convert("off");
+    convert();
   }
 
   /** Offer the currencies. What the reader chose is kept, until the attributes choose anew. */
@@ -128,8 +128,8 @@ function makeConverter(base) {
     return [`${from.value}/${to.value}`];
   }
 
-  /** @param {"polite" | "off"} live whether the reader has changed something, who then hears the result */
-  function convert(live) {
+  /** @param {Event} [change] that the reader made, who then hears the result */
+  function convert(change) {
     const { language, words } = base;
     const amount = amountOf(input.value, language, from.value);
     const quotes = path().flatMap((symbol) => base.find(symbol) ?? []);
@@ -137,10 +137,12 @@ function makeConverter(base) {
     const [exact, code] = isKnown ? converted(amount, from.value, quotes) : [];
     // There is no code until the server has told what it serves.
     const text = exact && code && code === to.value ? decimal(exact) : "";
-    mark(output, "aria-live", live);
     mark(input, "aria-invalid", amount ? "" : "true");
     write(hint, amount ? "" : filled(words.notAmount, { example: typed("1234.5", language) }));
-    write(sum, text && `${price(text, language, base.value("digits"))} ${code}`);
+    const result = text && `${price(text, language, base.value("digits"))} ${code}`;
+    // What the reader asked for stays to be heard, though something else comes right after it.
+    if (sum.textContent !== result) output.ariaLive = change ? "polite" : "off";
+    write(sum, result);
     mark(sum, "title", text && `${number(text, language, { maximumFractionDigits: 12 })} ${code}`);
     write(rates, quotes.map(said).join("\n"));
     // Nobody decides what a currency costs in itself.

@@ -76,7 +76,6 @@ table, thead, tbody { display: block; }
 tr { display: grid; grid-template-columns: var(--columns); border-block-end: 1px solid var(--edge); gap: 0 1em; align-items: baseline; }
 th, td { display: block; min-width: 0; padding: 0; font-weight: 400; text-align: start; }
 td { font-size: .9375em; }
-.source { overflow-wrap: anywhere; }
 .head {
   th { color: var(--muted); font-size: .8125em; }
   button { display: inline-flex; gap: .4em; align-items: center; min-height: 2.25em; }
@@ -84,13 +83,14 @@ td { font-size: .9375em; }
 }
 [aria-sort] button::after, button.symbol::after { content: ""; width: .6em; height: .45em; background: currentColor; clip-path: polygon(${LOOK.arrows.down}); }
 [aria-sort=ascending] button::after, [aria-expanded=true]::after { rotate: 180deg; }
+[data-fresh] { background: light-dark(#fff3c4, #3a3413); }
+.more { height: 2.7em; white-space: normal; }
+.row .price { font-weight: 600; font-size: 1.125em; }
+.source { overflow-wrap: anywhere; }
+.row .chart { align-self: start; }
 /* An arrow before a text that ends at the edge would move with it. */
 .price, .inverse { text-align: end; }
 .row { padding-block: .5em; min-height: var(--row); break-inside: avoid; }
-.more { height: 2.7em; white-space: normal; }
-.row .price { font-weight: 600; font-size: 1.125em; }
-.row .chart { align-self: start; }
-[data-fresh] { background: light-dark(#fff3c4, #3a3413); }
 .opened { display: block; }
 `;
 
