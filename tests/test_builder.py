@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from browsers import EACH_ENGINE, Page
 from newsroom import Newsroom
 from playwright.async_api import Page as Tab
 from reader import few_pages as few_pages
-from reader import five, look
+from reader import five, look, quote, saying
 from test_page import AUDIT, AXE, MISFITS, charted, opened, snippet, until, use
 
 from ticker.embedded import EmbeddedServer
@@ -228,6 +229,35 @@ async def test_a_snippet_reserves_the_height_that_its_element_takes_at_any_width
                 # Of a table a line of text more or less, and what a straight line is above a bent one.
                 most = 64 * max(size, 16) / 16
                 assert [(case, size, *each) for each in differences if not 0 <= each[1] <= most] == []
+
+
+async def test_sources_whose_text_does_not_grow_with_the_rest_have_their_rows_at_each_size(
+    open_page: OpenPage, room: Newsroom
+) -> None:
+    """They are 12 px high in text of any size, so they wrap at other widths than it does."""
+    rates = [
+        replace(rate, source_name=f"demo:{rate.source_name}")
+        for rate in (quote("TJS", "10.9513", source="nbt"), quote("UZS", "12131.16", source="cbu"))
+    ]
+    cases = {
+        "board": {"[name=locale]": "ky"},
+        "converter": {"[name=from]": "UZS", "[name=to]": "TJS", "[name=locale]": "ru"},
+    }
+    async with saying(room, *rates):
+        for kind, choices in cases.items():
+            async with opened(open_page, room) as page:
+                await page.check(f"[name=kind][value={kind}]")
+                for control, value in choices.items():
+                    await use(page, control, value)
+                text, shown = await settled(page)
+            async with open_page("chromium", width=1300, height=900) as other:
+                await other.open(room.page("<style>body { margin: 0; font: 16px sans-serif }</style>" + text))
+                await soon(other, shown)
+                for size in range(13, 25):
+                    widths = [16 * each for each in (17.2, 18, 19, 20, 22, 24, 26, 28, 31, 34, 38, 42)]
+                    differences = await look(other, RESERVED, widths, size)
+
+                    assert [(kind, size, *each) for each in differences if each[1] < 0] == []
 
 
 # Where what follows the element stands, frame by frame.

@@ -12,8 +12,8 @@ const [LEAST, MOST, STEP] = [17, 75, 0.5];
 /** How much more than needed may be reserved, in em, rather than telling a line of text more or less. */
 const TOLERANCE = 3.2;
 const PRECISION = 0.05;
-/** The sizes of text for which a place is right, in px. Between them a height is never above the straight line. */
-const [SMALL, LARGE] = [13, 24];
+/** The sizes of text for which a place is right, in px. What has a size of its own wraps otherwise at each of them. */
+const SIZES = [13, 14, 15, 16, 17, 18, 20, 22, 24];
 
 /**
  * @param {HTMLElement} node which is shown
@@ -61,17 +61,26 @@ function measured(node) {
     if (isOther(height)) runs.push(started(edge(wide - STEP, wide, (at) => isOther(heightAt(at))), wide));
     else if (height > run.height) Object.assign(run, { height, at: wide });
   }
-  const [low, high] = [SMALL, LARGE].map((each) => {
+  const found = SIZES.map((each) => {
     node.style.fontSize = `${each}px`;
-    return runs.map(({ at }) => pixelsAt(at));
+    return runs.map(({ from, at }) => ({ size: each, pixels: Math.max(pixelsAt(from + STEP / 2), pixelsAt(at)) }));
   });
-  runs.forEach((run, place) => {
-    const [least, most] = [low?.[place] ?? 0, high?.[place] ?? 0];
-    run.em = (most - least) / (LARGE - SMALL);
-    run.px = least - run.em * SMALL;
-  });
+  runs.forEach((run, place) => Object.assign(run, lineAbove(found.map((each) => /** @type {Taken} */ (each[place])))));
   Object.assign(node.style, { width, fontSize: size });
   return runs;
+}
+
+/** @typedef {{ size: number, pixels: number }} Taken the height at a size of text */
+
+/**
+ * A height that is enough at every size, and grows with it as from the least to the greatest.
+ *
+ * @param {Taken[]} taken
+ */
+function lineAbove(taken) {
+  const [least, most] = /** @type {[Taken, Taken]} */ ([taken[0], taken.at(-1)]);
+  const em = (most.pixels - least.pixels) / (most.size - least.size);
+  return { em, px: Math.max(...taken.map(({ size, pixels }) => pixels - em * size)) };
 }
 
 /**

@@ -61,7 +61,7 @@ path { fill: none; stroke: currentColor; stroke-width: 1.5px; stroke-linejoin: r
 .foot { min-height: 20px; padding-block: .5em; color: var(--muted); font-size: 12px; line-height: 20px; }
 bdi { display: block; text-align: -webkit-match-parent; text-align: match-parent; }
 :is(.inline, .inverse) bdi { display: inline; }
-[role=status]:not(:empty) { color: var(--down); margin-inline-start: 1em; font-weight: 600; }
+[role=status] { font-weight: 600; color: var(--down); height: 0; margin-inline-start: 1em; float: inline-end; }
 button { all: unset; cursor: pointer; }
 :focus-visible { outline: 2px solid; }
 @media (forced-colors: active) {
@@ -83,14 +83,14 @@ td { font-size: .9375em; }
 }
 [aria-sort] button::after, button.symbol::after { content: ""; width: .6em; height: .45em; background: currentColor; clip-path: polygon(${LOOK.arrows.down}); }
 [aria-sort=ascending] button::after, [aria-expanded=true]::after { rotate: 180deg; }
-[data-fresh] { background: light-dark(#fff3c4, #3a3413); }
-.more { height: 2.7em; white-space: normal; }
-.row .price { font-weight: 600; font-size: 1.125em; }
-.source { overflow-wrap: anywhere; }
-.row .chart { align-self: start; }
 /* An arrow before a text that ends at the edge would move with it. */
 .price, .inverse { text-align: end; }
+.source { overflow-wrap: anywhere; }
 .row { padding-block: .5em; min-height: var(--row); break-inside: avoid; }
+.row .price { font-weight: 600; font-size: 1.125em; }
+.row .chart { align-self: start; }
+.more { height: 2.7em; white-space: normal; }
+[data-fresh] { background: light-dark(#fff3c4, #3a3413); }
 .opened { display: block; }
 `;
 
