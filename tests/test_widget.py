@@ -822,6 +822,22 @@ async def test_a_chart_shows_the_last_days(
         await nothing_was_wrong(page)
 
 
+@pytest.mark.parametrize("engine", EACH_ENGINE)
+async def test_where_there_is_no_chart_nothing_is_drawn(
+    room: Newsroom, open_page: OpenPage, engine: str
+) -> None:
+    """Of a pair that nobody serves, and while the history is on its way or cannot be had."""
+    async with room.front("/v1/history/KGS/USD") as front, open_page(engine) as page:
+        await page.open(room.page(article('symbols="KGS XAU" sparkline'), server=front.url))
+        script = """
+          const within = (name) => part(name)?.querySelector("[part~=sparkline]");
+          const charts = ["item", "absent"].map((name) => () => within(name));
+          await until(() => charts.every((chart) => chart()) && part("item").textContent.includes("0.01144"));
+          return charts.map((chart) => getComputedStyle(chart()).clipPath);
+        """
+        assert await look(page, script) == ["inset(50%)"] * 2
+
+
 LATECOMER = """<script>
 window.WebSocket = class extends WebSocket {
   constructor(...address) {

@@ -9,8 +9,11 @@
 
 /** From less than the least phone, where another font may break lines, to more than the widest table needs, in em. */
 const [LEAST, MOST, STEP] = [17, 75, 0.5];
-/** How much more than needed may be reserved, in em, rather than telling a line of text more or less. */
-const TOLERANCE = 3.2;
+/**
+ * How much more than needed may be reserved, in em, rather than telling a line of text more or less. A table has a line
+ * more or less at many widths.
+ */
+const [TOLERANCE, OF_A_TABLE] = [1, 3.2];
 const PRECISION = 0.05;
 /** The sizes of text for which a place is right, in px. What has a size of its own wraps otherwise at each of them. */
 const SIZES = [13, 14, 15, 16, 17, 18, 20, 22, 24];
@@ -47,6 +50,7 @@ const fontSize = (node) => parseFloat(getComputedStyle(node).fontSize);
 function measured(node) {
   const { width, fontSize: size } = node.style;
   const em = fontSize(node);
+  const tolerance = node.localName === "currency-board" ? OF_A_TABLE : TOLERANCE;
   const pixelsAt = (/** @type {number} */ wide) => {
     node.style.width = `${wide}em`;
     return node.getBoundingClientRect().height;
@@ -57,7 +61,7 @@ function measured(node) {
   for (let wide = LEAST + STEP; wide <= MOST; wide += STEP) {
     const run = /** @type {Run} */ (runs.at(-1));
     const height = heightAt(wide);
-    const isOther = (/** @type {number} */ found) => Math.abs(found - run.height) > TOLERANCE;
+    const isOther = (/** @type {number} */ found) => Math.abs(found - run.height) > tolerance;
     if (isOther(height)) runs.push(started(edge(wide - STEP, wide, (at) => isOther(heightAt(at))), wide));
     else if (height > run.height) Object.assign(run, { height, at: wide });
   }

@@ -112,7 +112,7 @@ li::before {
 .mark { --shape: var(--status); margin-inline-start: .3em; color: var(--warn); }
 /* The words for it, for those who can't see the shape; not part of what is copied. */
 .mark::after { content: attr(data-note); position: absolute; clip-path: inset(50%); }
-.sparkline { align-self: center; width: 4em; height: 1em; background: var(--muted); clip-path: var(--chart); }
+.sparkline { align-self: center; width: 4em; height: 1em; background: var(--muted); clip-path: var(--chart, inset(50%)); }
 
 .message, .attribution { padding-inline: 1em; color: var(--muted); }
 .attribution { box-sizing: border-box; width: 0; min-width: 100%; height: 20px; overflow: hidden; font-size: 12px; line-height: 20px; text-overflow: ellipsis; }
