@@ -61,6 +61,7 @@ path { fill: none; stroke: currentColor; stroke-width: 1.5px; stroke-linejoin: r
 .foot { min-height: 20px; padding-block: .5em; color: var(--muted); font-size: 12px; line-height: 20px; }
 bdi { display: block; text-align: -webkit-match-parent; text-align: match-parent; }
 :is(.inline, .inverse) bdi { display: inline; }
+/* Its word takes no place: where it has no room beside the sources, it is below them. */
 [role=status] { font-weight: 600; color: var(--down); height: 0; margin-inline-start: 1em; float: inline-end; }
 button { all: unset; cursor: pointer; }
 :focus-visible { outline: 2px solid; }
