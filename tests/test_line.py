@@ -291,6 +291,13 @@ console.log(JSON.stringify({ words, languages, english: ENGLISH }));
 """
 
 
+def test_a_frame_wraps_from_the_height_that_is_documented() -> None:
+    page = Path(__file__).parents[1] / "ticker/docs/embedding.md"
+    _, _, rest = page.read_text("utf-8").partition("In a frame of ")
+
+    assert f"@media (min-height:{rest.split()[0]}px)" in line.page(FIVE, line.look({}))
+
+
 def test_the_words_are_those_of_the_widget_to_the_letter() -> None:
     script = ASK % (WIDGET / "src" / "format.js").as_uri()
     quotes = [json.loads(wire.encode_quote(each)) for each in FIVE]

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -270,6 +271,64 @@ async def test_a_box_fits_into_a_narrow_place(
         )
 
         assert cut == []
+
+
+EMBEDDING = " ".join((Path(__file__).parents[1] / "ticker/docs/embedding.md").read_text("utf-8").split())
+
+
+async def test_the_heights_that_are_documented_are_what_the_elements_take(
+    room: Newsroom, open_page: OpenPage
+) -> None:
+    told = [
+        r"a box is (\d+) px high",
+        r"high, and (\d+) px with a chart",
+        r"<currency-converter [^>]*min-height:(\d+)px",
+        r"two columns and needs only (\d+) px",
+    ]
+    lines = '<currency-quote symbol="KGS"></currency-quote>'
+    lines += '<currency-quote symbol="KGS" sparkline></currency-quote>'
+    lines += '<currency-converter to="KGS" style="width:33.9em"></currency-converter>'
+    lines += '<currency-converter to="KGS" style="width:34em"></currency-converter>'
+    async with open_page("chromium", width=1000, height=1400) as page:
+        await page.open(room.page(article(line=lines + SCRIPT)))
+        heights = """
+          await filled(0); await filled(1);
+          for (const each of [2, 3]) await until(() => /\\d/.test(says("sum", each)));
+          return [0, 1, 2, 3].map((each) => Math.ceil(element(each).getBoundingClientRect().height));
+        """
+        assert await see(page, heights) == [int(re.findall(each, EMBEDDING)[0]) for each in told]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_the_width_that_is_documented_is_enough_in_a_sentence(
+    room: Newsroom, open_page: OpenPage, language: str
+) -> None:
+    rule = r"calc\((\d+)ch \+ 1em\)\"`\. The \1 are the characters of a price such as `(.*?)`, and (\d+) more"
+    [(width, price, more)] = re.findall(rule, EMBEDDING)
+    assert int(width) == len(price) + int(more)
+    symbols = ["KGS", "KZT", "TJS", "UZS", "TMT", "USD/KGS", "USD/KZT", "USD/TJS", "USD/UZS"]
+    lines = "".join(f'<currency-quote symbol="{each}" format="inline"></currency-quote> ' for each in symbols)
+    async with open_page("chromium", width=1000) as page:
+        await page.open(room.page(article(line=lines + SCRIPT, html=f'lang="{language}"')))
+        lacking = """
+          const [count, more] = arguments;
+          const lacking = [];
+          for (let each = 0; each < count; each++) {
+            await filled(each);
+            const node = element(each);
+            node.style.display = "inline-block";
+            const taken = node.getBoundingClientRect().width;
+            const place = document.createElement("span");
+            const characters = says("price", each).length + more;
+            place.style.cssText = `display:inline-block;width:calc(${characters}ch + 1em)`;
+            node.after(place);
+            const room = place.getBoundingClientRect().width;
+            place.remove();
+            if (taken > room) lacking.push([node.getAttribute("symbol"), taken, room]);
+          }
+          return lacking;
+        """
+        assert await see(page, lacking, len(symbols), int(more)) == []
 
 
 # Readers of all kinds.
